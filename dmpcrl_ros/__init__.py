@@ -1,0 +1,3 @@
+"""Distributed model predictive controllers that learn, each agent a ROS 2 node."""
+
+__version__ = '0.1.0'
