@@ -1,0 +1,53 @@
+# Works on a machine without ROS 2 (its wheels are installed) and where ROS 2 Jazzy is sourced.
+# make PYTHON=/path/to/python3.12 ... chooses the Python, make VENV=folder ... another environment.
+VENV ?= .venv
+ARGS ?=
+
+# Any Python that runs will do to start the set-up, which then finds the right one.
+STARTER = $(firstword $(foreach p,$(PYTHON) python3 python3.12 python3.11,$(if $(shell $(p) -c 'print(1)' 2>/dev/null),$(p))))
+SETUP = $(or $(STARTER),$(error Python is missing: sudo apt install python3 python3-venv python3-dev)) \
+  tools/setup_environment.py --environment '$(VENV)' $(if $(PYTHON),--python '$(PYTHON)') $(if $(VERSIONS),--versions $(VERSIONS))
+
+# The environment below is not to inherit another environment's ROS 2, nor half of its own.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE PYTHONHOME VIRTUAL_ENV
+ifdef ROS_DISTRO
+  export AMENT_PREFIX_PATH := $(abspath $(VENV)):$(AMENT_PREFIX_PATH)
+  export LD_LIBRARY_PATH := $(abspath $(VENV))/lib:$(LD_LIBRARY_PATH)
+else
+  unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
+endif
+
+# One thread for each process, checked message fields, no traffic beyond this machine, only the
+# plugins named here, and no source folder in sys.path before the installed package.
+TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
+  PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONSAFEPATH=1
+
+.PHONY: help setup demo test lint bench test-jazzy clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
+
+setup:  ## make or update the environment
+	@$(SETUP)
+
+demo: setup  ## let a few agents learn to control a chain, over ROS 2
+	@'$(VENV)/bin/dmpcrl' demo $(ARGS)
+
+test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
+	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) test
+
+lint: setup  ## check the style of the sources
+	@'$(VENV)/bin/ruff' check --quiet
+
+bench: setup  ## measure solvers, exchanges and control steps
+	@OMP_NUM_THREADS=1 '$(VENV)/bin/python' bench/run.py $(ARGS)
+
+ifdef ROS_DISTRO
+test-jazzy: test  ## test with the Python packages of Jazzy's Ubuntu 24.04 (needs Python 3.12)
+else
+test-jazzy:
+	@$(MAKE) --no-print-directory test VENV=.venv-jazzy VERSIONS=jazzy
+endif
+
+clean:  ## remove environments and everything built
+	rm -rf .venv .venv.* .venv-jazzy .venv-jazzy.* build install log dist *.egg-info .pytest_cache .ruff_cache

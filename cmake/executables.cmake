@@ -1,0 +1,26 @@
+# Installs every console script of setup.cfg, the one list of executables, into
+# lib/<package>/ (ros2 run and launch_ros look there) and into bin/ (on the PATH).
+function(install_console_scripts)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS setup.cfg)
+  file(STRINGS setup.cfg entry_points REGEX "^ +[a-z0-9_]+ *= *[a-z0-9_.]+:[a-z0-9_]+$")
+  foreach(entry_point IN LISTS entry_points)
+    string(REGEX MATCH "^ +([a-z0-9_]+) *= *([a-z0-9_.]+):([a-z0-9_]+)$" _ "${entry_point}")
+    set(name ${CMAKE_MATCH_1})
+    set(module ${CMAKE_MATCH_2})
+    set(function ${CMAKE_MATCH_3})
+    set(script ${CMAKE_CURRENT_BINARY_DIR}/executables/${name})
+    file(CONFIGURE OUTPUT ${script} @ONLY CONTENT
+"#!@Python3_EXECUTABLE@
+import sys
+
+from @module@ import @function@
+
+sys.exit(@function@())
+")
+    # Under colcon's --symlink-install this very file is run.
+    file(CHMOD ${script} PERMISSIONS
+      OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+    install(PROGRAMS ${script} DESTINATION lib/${PROJECT_NAME})
+    install(PROGRAMS ${script} DESTINATION bin)
+  endforeach()
+endfunction()
