@@ -1,0 +1,1 @@
+"""What an agent does in one control step."""

@@ -1,0 +1,85 @@
+"""Controllers from a scenario and settings: the agents of a network, or its centralised twin."""
+
+from dmpcrl_ros.controllers.learning_agent import LearningAgent
+from dmpcrl_ros.coordination.admm import Admm, AdmmOptions
+from dmpcrl_ros.coordination.consensus import Consensus
+from dmpcrl_ros.learning.exploration import Exploration
+from dmpcrl_ros.learning.q_learning import FirstOrderQLearning, Learner
+from dmpcrl_ros.learning.replay import ReplayBuffer
+from dmpcrl_ros.mpc.formulation import central_problem, initial_parameters, local_problem, parameter_layout
+from dmpcrl_ros.mpc.local import ParametricMpc
+from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.networks.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
+from dmpcrl_ros.networks.graph import CouplingGraph, path_graph
+from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.settings import Settings
+
+import numpy as np
+
+
+def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSchedule:
+    """The schedule of average consensus that the settings ask for."""
+    if settings.consensus == 'finite-time':
+        return finite_time(graph)
+    return {'fixed': fixed_weights, 'metropolis': metropolis_weights}[settings.consensus](
+        graph, settings.consensus_rounds)
+
+
+def distributed_agent(network: LinearNetwork, index: int, settings: Settings) -> LearningAgent:
+    """The controller of one agent. Of the network it uses the agent's own data and the shapes of its parents' states."""
+    data, structure = network.local[index], network.structure
+    options = _admm_options(network, settings)
+    stages = structure.horizon + 1
+    shapes = {index: (stages, data.n_states)} | {j: (stages, c.shape[1]) for j, c in data.coupling.items()}
+    consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
+    admm = Admm(index, network.graph, shapes, options, consensus)
+    has_neighbours = bool(network.graph.neighbours[index])
+    mpc = ParametricMpc(local_problem(data, structure), parameter_layout(data, structure),
+                        initial_parameters(data, structure), rho=options.rho,
+                        n_consensus=admm.size if has_neighbours else 0)
+    return _agent(network, settings, mpc, admm, consensus, index, network.n_agents,
+                  data.input_lower, data.input_upper)
+
+
+def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
+    """The centralised twin: one controller with the whole state, all inputs and all parameters."""
+    structure = network.structure
+    layouts = [parameter_layout(data, structure) for data in network.local]
+    layout = ParameterLayout({f'{name}.{part}': shape for name, local in zip(network.agents, layouts, strict=True)
+                              for part, shape in local.shapes.items()})
+    theta = np.concatenate([initial_parameters(data, structure) for data in network.local])
+    alone = path_graph(1)
+    consensus = Consensus(0, alone, finite_time(alone))
+    admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)
+    mpc = ParametricMpc(central_problem(list(network.local), structure), layout, theta)
+    lower, upper = (np.concatenate([getattr(d, name) for d in network.local]) for name in ('input_lower', 'input_upper'))
+    return _agent(network, settings, mpc, admm, consensus, 0, 1, lower, upper)
+
+
+def _agent(network: LinearNetwork, settings: Settings, mpc: ParametricMpc, admm: Admm, consensus: Consensus,
+           index: int, n_agents: int, lower: np.ndarray, upper: np.ndarray) -> LearningAgent:
+    defaults = network.defaults
+    learner, exploration = _learner(network, settings), None
+    if learner and settings.exploration:
+        exploration = Exploration(
+            agent=index, n_agents=n_agents, n_inputs=len(lower), probability=defaults.exploration_probability,
+            decay=defaults.exploration_decay, update_every=defaults.update_every,
+            strength=defaults.exploration_strength, seed=settings.seed)
+    return LearningAgent(mpc=mpc, admm=admm, consensus=consensus, discount=network.structure.discount,
+                         input_lower=lower, input_upper=upper, learner=learner, exploration=exploration)
+
+
+def _learner(network: LinearNetwork, settings: Settings) -> Learner | None:
+    defaults = network.defaults
+    if settings.learner == 'none':
+        return None
+    replay = ReplayBuffer(capacity=defaults.replay_capacity, sample_size=defaults.replay_sample,
+                          latest=defaults.replay_latest, seed=settings.seed)
+    return FirstOrderQLearning(learning_rate=settings.learning_rate or defaults.learning_rate,
+                               decay=defaults.learning_rate_decay, update_every=defaults.update_every, replay=replay)
+
+
+def _admm_options(network: LinearNetwork, settings: Settings) -> AdmmOptions:
+    return AdmmOptions(rho=settings.rho or network.defaults.rho,
+                       iterations=settings.admm_iterations or network.defaults.admm_iterations,
+                       tolerance=settings.admm_tolerance, warm_start=settings.warm_start)

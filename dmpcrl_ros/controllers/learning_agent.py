@@ -1,0 +1,207 @@
+"""One agent of learning distributed MPC: acts, agrees with its neighbours on what it saw, and learns."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dmpcrl_ros.coordination.admm import Admm, AdmmReport
+from dmpcrl_ros.coordination.consensus import Consensus
+from dmpcrl_ros.coordination.exchange import Protocol
+from dmpcrl_ros.learning.exploration import Exploration
+from dmpcrl_ros.learning.q_learning import Learner
+from dmpcrl_ros.learning.replay import Transition
+from dmpcrl_ros.mpc.local import ParametricMpc
+from dmpcrl_ros.mpc.qp import QpFailure, QpSolution
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """V(s) or Q(s, a) as one agent knows it after ADMM: its part of the value, its solution; none where it failed."""
+
+    solution: QpSolution | None
+    value: float
+    report: AdmmReport
+
+    @property
+    def failure(self) -> str:
+        return self.report.failure
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """How one control step went at one agent; the fields are those of Status.msg."""
+
+    value: float = 0.0
+    td_error: float = 0.0
+    cost: float = 0.0
+    evaluated: bool = False
+    explored: bool = False
+    updates: int = 0
+    admm_iterations: int = 0
+    primal_residual: float = 0.0
+    dual_residual: float = 0.0
+    kkt_residual: float = 0.0
+    fault: str = ''
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What a transition needs of the step in which it began: this agent's part of Q(s, a) and its derivatives."""
+
+    step: int
+    episode: int
+    q_value: float
+    gradient: np.ndarray
+    hessian: np.ndarray | None
+
+
+class LearningAgent:
+    """Agent i of Algorithm 2 of paper 001. A control step is `act` and then `learn`, both protocols.
+
+    When nobody explores and theta stays, the executed action is the policy's own and Q(s, a) = V(s): one ADMM run serves
+    both. The parts of V, Q and the stage cost, and whether they are valid, travel in one consensus run; a transition is
+    learned from by all agents or by none. The network without neighbours (one agent) is the centralised controller.
+
+    Args:
+        mpc: the agent's own problem.
+        admm, consensus: its coordination.
+        discount: gamma.
+        input_lower, input_upper: (n_u,), to which the solver's rounding is clipped.
+        learner: None to act without learning.
+        exploration: None to follow the policy.
+    """
+
+    def __init__(self, *, mpc: ParametricMpc, admm: Admm, consensus: Consensus, discount: float,
+                 input_lower: np.ndarray, input_upper: np.ndarray,
+                 learner: Learner | None = None, exploration: Exploration | None = None):
+        self.mpc = mpc
+        self.admm = admm
+        self.consensus = consensus
+        self.learner = learner
+        self._discount = discount
+        self._input_lower, self._input_upper = input_lower, input_upper
+        self._exploration = exploration
+        self._initial_theta = mpc.theta
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything learned: initial parameters, no memory."""
+        self.mpc.theta = self._initial_theta
+        self.updates = 0
+        self._memory: _Memory | None = None
+        self._plan = np.clip(np.zeros((1, len(self._input_lower))), self._input_lower, self._input_upper)
+        if self.learner:
+            self.learner.reset()
+
+    def evaluate(self, state: np.ndarray, action: np.ndarray | None = None,
+                 perturbation: np.ndarray | None = None) -> Protocol[Evaluation]:
+        """V(state) or, with an action, Q(state, action) by ADMM (Algorithm 1 of paper 001); see ParametricMpc.begin."""
+        try:
+            self.mpc.begin(state, action, perturbation)
+            solve = self.mpc.solve
+        except QpFailure as failure:
+            solve = _always_raise(failure)
+        report = yield from self.admm.run(solve)
+        if report.failure:
+            return Evaluation(None, 0.0, report)
+        try:
+            solution = self.mpc.solution()
+        except QpFailure as failure:
+            return Evaluation(None, 0.0, replace(report, failure=str(failure)))
+        return Evaluation(solution, self.mpc.value(solution) + report.correction, report)
+
+    def act(self, step: int, state: np.ndarray) -> Protocol[np.ndarray]:
+        """Input (n_u,) for the state (n_x,) measured at this control step."""
+        coins = self._exploration.coins(step) if self._exploration else np.zeros(1, dtype=bool)
+        self._policy = chosen = yield from self.evaluate(state)
+        self._explored = False
+        self._anyone_explores = bool(coins.any())
+        if self._anyone_explores:
+            self._explored = bool(coins[self._exploration.agent])
+            direction = self._exploration.direction(step) if self._explored else None
+            chosen = yield from self.evaluate(state, perturbation=direction)
+        self._state = state
+        self._action = self._executed(chosen)
+        return self._action
+
+    def fallback(self) -> np.ndarray:
+        """Input (n_u,) when no fresh decision is to be had: the next of the last plan, then the one nearest to zero."""
+        self._advance_plan()
+        return np.clip(self._plan[0], self._input_lower, self._input_upper)
+
+    def abandon(self) -> None:
+        """The step was given up half-way: its transition will not be learned from."""
+        self._memory = None
+
+    def learn(self, step: int, episode: int, stage_cost: float) -> Protocol[StepReport]:
+        """Agree on the transition that ended in this step, learn from it, and remember the one that begins.
+
+        V(s') and Q(s, a) of one TD error must belong to the same theta: an update in between would feed back on itself.
+        So Q of the transition that begins is evaluated after the update.
+
+        Args:
+            stage_cost: L_i of the transition that ended.
+        """
+        memory, self._memory = self._memory, None
+        policy, n_agents = self._policy, self.consensus.n_agents
+        continues = memory is not None and (memory.step, memory.episode) == (step - 1, episode)
+        whole = continues and not policy.failure
+        own = np.array([policy.value, float(not policy.failure), *([stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3)])
+        value, valid, cost, q_value, samples = (yield from self.consensus.total(own)).tolist()
+        evaluated = samples > n_agents - 0.5
+        td_error = cost + self._discount * value - q_value if evaluated else 0.0
+        fault = policy.failure or _void(valid, 'a valid evaluation', n_agents)
+        if not fault and continues:
+            fault = _void(samples, 'the whole transition', n_agents)
+        visited = policy
+        if self.learner:
+            if evaluated:
+                self.learner.observe(Transition(td_error, memory.gradient, memory.hessian))
+            fault = (yield from self._update(step)) or fault
+            if self._anyone_explores or self.learner.due(step):
+                visited = yield from self.evaluate(self._state, self._action)
+                fault = fault or visited.failure
+        if visited.solution:
+            self._memory = self._remember(step, episode, visited)
+        return StepReport(
+            value=value, td_error=td_error, cost=cost, evaluated=evaluated, explored=self._explored,
+            updates=self.updates, admm_iterations=policy.report.iterations,
+            primal_residual=policy.report.primal_residual, dual_residual=policy.report.dual_residual,
+            kkt_residual=policy.solution.kkt_residual if policy.solution else 0.0, fault=fault)
+
+    def _update(self, step: int) -> Protocol[str]:
+        """Let the learner change theta; answers why it could not."""
+        theta = yield from self.learner.update(step, self.mpc.theta)
+        if theta is self.mpc.theta:
+            return ''
+        try:
+            self.mpc.theta = theta
+        except QpFailure as failure:
+            return f'update refused: {failure}'
+        self.updates += 1
+        return ''
+
+    def _remember(self, step: int, episode: int, visited: Evaluation) -> _Memory:
+        second_order = self.learner is not None and self.learner.second_order
+        derivatives = self.mpc.sensitivities(visited.solution, second_order)
+        return _Memory(step, episode, visited.value, derivatives.gradient, derivatives.hessian)
+
+    def _executed(self, chosen: Evaluation) -> np.ndarray:
+        if chosen.solution is None:
+            return self.fallback()
+        self._plan = self.mpc.inputs(chosen.solution)
+        return np.clip(self._plan[0], self._input_lower, self._input_upper)
+
+    def _advance_plan(self) -> None:
+        safe = np.clip(np.zeros(len(self._input_lower)), self._input_lower, self._input_upper)
+        self._plan = np.vstack([self._plan[1:], safe])
+
+
+def _void(count: float, what: str, n_agents: int) -> str:
+    return '' if count > n_agents - 0.5 else f'void: only {count:.0f} of {n_agents} agents had {what}'
+
+
+def _always_raise(failure: QpFailure):
+    def solve(linear: np.ndarray) -> np.ndarray:
+        raise failure
+    return solve

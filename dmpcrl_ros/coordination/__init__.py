@@ -1,0 +1,1 @@
+"""Protocols by which neighbours agree: ADMM and consensus, as generators without I/O."""

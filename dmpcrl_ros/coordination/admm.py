@@ -1,0 +1,139 @@
+"""Consensus ADMM: one agent's part of Algorithm 1 of paper 001."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmpcrl_ros.coordination.consensus import Consensus
+from dmpcrl_ros.coordination.exchange import Exchange, Protocol
+from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.networks.graph import CouplingGraph
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdmmOptions:
+    """How long to iterate and where from.
+
+    Args:
+        rho: penalty of the augmented Lagrangian, positive.
+        iterations: how many; with a tolerance, the most.
+        tolerance: stop when the largest primal and dual residual of any agent (infinity norm) is at or below it;
+            0 runs all iterations, as published.
+        check_every: iterations between two looks at the residuals (each costs as many rounds as the graph's diameter).
+        warm_start: begin at the averages and multipliers of the run before instead of at zero.
+    """
+
+    rho: float
+    iterations: int
+    tolerance: float = 0.0
+    check_every: int = 5
+    warm_start: bool = False
+
+
+@dataclass(frozen=True)
+class AdmmReport:
+    """How a run ended at one agent.
+
+    Args:
+        iterations: done. primal_residual, dual_residual: of this agent, infinity norm.
+        failure: why a local problem failed; empty when none did.
+        correction: y'(x - z). F + y'(x - z), added up over the agents, is the value of the dual function at y, because x
+            minimises F + y'x and the multipliers of each trajectory add up to zero: its error is of second order in
+            the residuals, that of F alone of first order.
+    """
+
+    iterations: int
+    primal_residual: float
+    dual_residual: float
+    failure: str
+    correction: float = 0.0
+
+
+class Admm:
+    """Agrees with the neighbours on the trajectories that couple them.
+
+    The augmented state of agent i is its own trajectory and its copies of its parents'; z are the averages of all
+    opinions on a trajectory, y the multipliers.
+
+    Args:
+        agent: index i.
+        graph: of the coupling.
+        shapes: (N+1, n_x) of the agent's own trajectory and of each parent's.
+        consensus: for the agreements on stopping and starting.
+    """
+
+    def __init__(self, agent: int, graph: CouplingGraph, shapes: Mapping[int, tuple[int, int]],
+                 options: AdmmOptions, consensus: Consensus):
+        self.options = options
+        self._parents, self._holders = graph.parents[agent], graph.holders[agent]
+        self._own_shape = shapes[agent]
+        self._shapes = {j: shapes[j] for j in self._parents}
+        ends = np.cumsum([0] + [int(np.prod(shapes[j])) for j in (agent, *self._parents)])
+        self._own = slice(0, int(ends[1]))
+        self._copies = {j: slice(int(a), int(b)) for j, a, b in zip(self._parents, ends[1:], ends[2:], strict=False)}
+        self.size = int(ends[-1])
+        self._consensus = consensus
+        self._warm: tuple[np.ndarray, np.ndarray] | None = None
+        self.multipliers = np.zeros(self.size)
+
+    def run(self, solve: Callable[[np.ndarray], np.ndarray],
+            observe: Callable[[int], None] | None = None) -> Protocol[AdmmReport]:
+        """Alternate local updates and averages.
+
+        Args:
+            solve: local update; answers argmin F(x) + linear'x + rho/2 |x|^2 (size,) for a linear term (size,). When it
+                raises QpFailure the agent keeps its last answer and goes on, so that no neighbour waits for it.
+            observe: called with the number of the iteration after each local update.
+        """
+        if not self._copies and not self._holders:
+            return self._alone(solve)
+        rho, failure, stopped = self.options.rho, '', False
+        z, y = yield from self._start()
+        x = z.copy()
+        expected_copies = dict.fromkeys(self._holders, self._own_shape)
+        for iteration in range(1, self.options.iterations + 1):
+            try:
+                x = solve(y - rho * z)
+            except QpFailure as problem:
+                failure = failure or f'ADMM iteration {iteration}: {problem}'
+            if observe:
+                observe(iteration)
+            inbox = yield Exchange('copies', {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
+                                   expected_copies)
+            own = x[self._own].reshape(self._own_shape).copy()
+            for holder in self._holders:
+                own += inbox[holder]
+            own /= 1 + len(self._holders)
+            inbox = yield Exchange('averages', dict.fromkeys(self._holders, own), self._shapes)
+            before, z = z, np.concatenate([own.ravel(), *(inbox[j].ravel() for j in self._parents)])
+            y = y + rho * (x - z)
+            if self.options.tolerance and iteration % self.options.check_every == 0:
+                worst = yield from self._consensus.maximum(max(self._residuals(x, z, before)))
+                stopped = worst <= self.options.tolerance
+            if stopped:
+                break
+        self.multipliers = y
+        self._warm = None if failure else (z, y)
+        return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)))
+
+    def _alone(self, solve: Callable[[np.ndarray], np.ndarray]) -> AdmmReport:
+        """An agent without neighbours has nothing to agree on."""
+        try:
+            solve(np.zeros(self.size))
+        except QpFailure as problem:
+            return AdmmReport(1, 0.0, 0.0, str(problem))
+        return AdmmReport(1, 0.0, 0.0, '')
+
+    def _start(self) -> Protocol[tuple[np.ndarray, np.ndarray]]:
+        """Averages and multipliers to begin with. The multipliers of all opinions on a trajectory must add up to zero,
+        so either every agent starts warm or none does."""
+        if self.options.warm_start:
+            warm, self._warm = self._warm, None  # a run that is abandoned half-way leaves nothing to start from
+            anyone_cold = yield from self._consensus.maximum(float(warm is None))
+            if not anyone_cold:
+                return warm
+        return np.zeros(self.size), np.zeros(self.size)
+
+    def _residuals(self, x: np.ndarray, z: np.ndarray, before: np.ndarray) -> tuple[float, float]:
+        return float(np.abs(x - z).max()), float(self.options.rho * np.abs(z - before).max())

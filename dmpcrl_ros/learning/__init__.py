@@ -1,0 +1,1 @@
+"""Learners: what becomes of the parameters when a transition has been observed."""

@@ -1,0 +1,1 @@
+"""Parametrised model predictive control: the formulation, its quadratic programme, and its sensitivities."""

@@ -1,0 +1,218 @@
+"""The parametrised local problem of papers 001 and 000 in CasADi, and the centralised problem made of the same terms.
+
+For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u and the trajectories x_j of its parents:
+
+    minimise   V0 + sum_{k<N} f^T [x(k); u(k)]
+               + 1/2 sum_k gamma^k (|Q o x(k)|^2_Wx + |R o u(k)|^2_Wu) + 1/2 sum_k gamma^(k-k0) w^T sigma(k)
+    subject to x(k+1) = A x(k) + B u(k) + sum_j A_j x_j(k) + b,   x(0) = s,   u_lb <= u(k) <= u_ub,
+               s_lb + x_lb - sigma(k) <= x(k) <= s_ub + x_ub + sigma(k),   sigma(k) >= 0,   k = k0..N.
+
+Paper 001 has k0 = 1, learns (V0, x_lb, x_ub, b, f, A, B, A_j), and does not weigh x(N) (equation (25) and its release).
+Paper 000 has k0 = 0, weighs x(N), learns Q, R, w too, and one scalar `ac` in place of the matrices A_j.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import casadi as ca
+import numpy as np
+
+from dmpcrl_ros.mpc.parameters import ParameterLayout
+
+
+@dataclass(frozen=True, kw_only=True)
+class MpcStructure:
+    """What is common to all agents: the horizon and which parts of the problem are learned.
+
+    Args:
+        horizon: N, control steps.
+        discount: gamma, in (0, 1].
+        first_bounded_stage: k0, 0 or 1: the first stage at which the state bounds are imposed.
+        terminal_cost: whether x(N) is weighed like the other states.
+        learn_weights: whether Q, R and w are learned.
+        scalar_coupling: whether the coupling is one learned scalar times a known pattern, instead of free matrices.
+    """
+
+    horizon: int
+    discount: float
+    first_bounded_stage: int = 1
+    terminal_cost: bool = False
+    learn_weights: bool = False
+    scalar_coupling: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalData:
+    """What agent i knows before it has learned anything. Arrays: n_x states, n_u inputs, n_xj states of parent j.
+
+    Args:
+        state_lower, state_upper: s_lb, s_ub (n_x,), soft; may be infinite.
+        input_lower, input_upper: u_lb, u_ub (n_u,), hard.
+        state_weight, input_weight: diagonals of Wx (n_x,) and Wu (n_u,), not negative; Wu positive.
+        violation_weight: w (n_x,), positive.
+        model_a, model_b: initial A (n_x, n_x) and B (n_x, n_u).
+        coupling: for each parent j, initial A_j (n_x, n_xj); with scalar coupling, the pattern that `ac` multiplies.
+        initial: initial values of other parameters; those not named start at zero (weights at their neutral value).
+    """
+
+    state_lower: np.ndarray
+    state_upper: np.ndarray
+    input_lower: np.ndarray
+    input_upper: np.ndarray
+    state_weight: np.ndarray
+    input_weight: np.ndarray
+    violation_weight: np.ndarray
+    model_a: np.ndarray
+    model_b: np.ndarray
+    coupling: Mapping[int, np.ndarray] = field(default_factory=dict)
+    initial: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def n_states(self) -> int:
+        return self.model_b.shape[0]
+
+    @property
+    def n_inputs(self) -> int:
+        return self.model_b.shape[1]
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        return tuple(sorted(self.coupling))
+
+
+def parameter_layout(data: LocalData, structure: MpcStructure) -> ParameterLayout:
+    """Named parts of theta_i in the order of the papers."""
+    nx, nu = data.n_states, data.n_inputs
+    shapes: dict[str, tuple[int, ...]] = {'V0': (1,), 'x_lb': (nx,), 'x_ub': (nx,), 'b': (nx,), 'f': (nx + nu,)}
+    if structure.learn_weights:
+        shapes |= {'Q': (nx,), 'R': (nu,), 'w': (nx,)}
+    shapes |= {'A': (nx, nx), 'B': (nx, nu)}
+    if structure.scalar_coupling:
+        shapes['ac'] = (1,)
+    else:
+        shapes |= {f'A_{j}': data.coupling[j].shape for j in data.parents}
+    return ParameterLayout(shapes)
+
+
+def initial_parameters(data: LocalData, structure: MpcStructure) -> np.ndarray:
+    """theta_i before learning: the inexact model, neutral weights, zeros, and what `data.initial` says otherwise."""
+    layout = parameter_layout(data, structure)
+    values = {name: np.zeros(shape) for name, shape in layout.shapes.items()}
+    values |= {'A': data.model_a, 'B': data.model_b}
+    if structure.learn_weights:
+        values |= {'Q': np.ones(data.n_states), 'R': np.ones(data.n_inputs), 'w': data.violation_weight}
+    if not structure.scalar_coupling:
+        values |= {f'A_{j}': matrix for j, matrix in data.coupling.items()}
+    return layout.pack(values | dict(data.initial))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParametricProblem:
+    """A convex quadratic programme with soft bounds as CasADi expressions in its variables v and parameters theta.
+
+    minimise objective(v; theta) + penalty^T sigma  s.t.  residual(v; theta) = 0,  hard_lower <= v <= hard_upper,
+    soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.  A variable in `state` or `action` can be fixed.
+    """
+
+    variables: ca.SX
+    theta: ca.SX
+    objective: ca.SX
+    residual: ca.SX
+    soft_lower: ca.SX
+    soft_upper: ca.SX
+    penalty: ca.SX
+    soft: np.ndarray           # index in v of each soft row
+    state: np.ndarray          # indices in v of x(0)
+    action: np.ndarray         # indices in v of u(0)
+    inputs: np.ndarray         # indices in v of u, (N, n_u)
+    trajectory: np.ndarray     # indices in v of x, (N+1, n_x)
+    hard_lower: np.ndarray
+    hard_upper: np.ndarray
+
+
+def local_problem(data: LocalData, structure: MpcStructure) -> ParametricProblem:
+    """The problem of one agent; v = [x; x_j of each parent in ascending order; u], each trajectory stage by stage."""
+    horizon = structure.horizon
+    theta = ca.SX.sym('theta', parameter_layout(data, structure).size)
+    x = ca.SX.sym('x', data.n_states, horizon + 1)
+    u = ca.SX.sym('u', data.n_inputs, horizon)
+    copies = {j: ca.SX.sym(f'x_{j}', data.coupling[j].shape[1], horizon + 1) for j in data.parents}
+    return _assemble([(data, theta, x, u, copies)], structure, [x, *copies.values()], [u])
+
+
+def central_problem(network: list[LocalData], structure: MpcStructure) -> ParametricProblem:
+    """The problem of the whole network with theta = [theta_1; ...; theta_M]: the local terms with every copy identified
+    with its original; v = [x_1; ...; x_M; u_1; ...; u_M]."""
+    horizon = structure.horizon
+    thetas = [ca.SX.sym(f'theta_{i}', parameter_layout(d, structure).size) for i, d in enumerate(network)]
+    xs = [ca.SX.sym(f'x_{i}', d.n_states, horizon + 1) for i, d in enumerate(network)]
+    us = [ca.SX.sym(f'u_{i}', d.n_inputs, horizon) for i, d in enumerate(network)]
+    parts = [(d, thetas[i], xs[i], us[i], {j: xs[j] for j in d.parents}) for i, d in enumerate(network)]
+    return _assemble(parts, structure, xs, us)
+
+
+def _assemble(parts: list, structure: MpcStructure, trajectories: list[ca.SX], inputs: list[ca.SX]) -> ParametricProblem:
+    """Join the terms of one or of all agents over v = [trajectories; inputs]. The first len(parts) trajectories are own."""
+    horizon, k0 = structure.horizon, structure.first_bounded_stage
+    start = np.cumsum([0] + [block.numel() for block in (*trajectories, *inputs)])
+    grids = [np.arange(a, b).reshape(-1, block.shape[0])
+             for a, b, block in zip(start, start[1:], (*trajectories, *inputs), strict=False)]
+    own, controls = grids[:len(parts)], grids[len(trajectories):]
+    lower, upper = np.full(start[-1], -np.inf), np.full(start[-1], np.inf)
+    objective, residual, soft_lower, soft_upper, penalty, soft = 0, [], [], [], [], []
+    for (data, theta, x, u, copies), x_index, u_index in zip(parts, own, controls, strict=True):
+        p = _named(data, structure, theta)
+        objective += _cost(data, structure, p, x, u)
+        residual.append(_dynamics(p, x, u, copies))
+        bounded = np.isfinite(data.state_lower) | np.isfinite(data.state_upper)
+        for k in range(k0, horizon + 1):
+            soft.append(x_index[k, bounded])
+            rows = np.flatnonzero(bounded).tolist()
+            soft_lower.append((ca.DM(data.state_lower) + p['x_lb'])[rows])
+            soft_upper.append((ca.DM(data.state_upper) + p['x_ub'])[rows])
+            penalty.append(0.5 * structure.discount ** (k - k0) * p['w'][rows])
+        lower[u_index], upper[u_index] = data.input_lower, data.input_upper
+    return ParametricProblem(
+        variables=ca.vertcat(*(ca.vec(block) for block in (*trajectories, *inputs))),
+        theta=ca.vertcat(*(part[1] for part in parts)), objective=objective, residual=ca.vertcat(*residual),
+        soft_lower=ca.vertcat(*soft_lower), soft_upper=ca.vertcat(*soft_upper), penalty=ca.vertcat(*penalty),
+        soft=np.concatenate(soft), state=np.concatenate([g[0] for g in own]),
+        action=np.concatenate([g[0] for g in controls]), inputs=np.hstack(controls), trajectory=np.hstack(own),
+        hard_lower=lower, hard_upper=upper)
+
+
+def _named(data: LocalData, structure: MpcStructure, theta: ca.SX) -> dict[str, ca.SX]:
+    """The parts of theta as CasADi vectors and matrices, and the constants that stand in for what is not learned."""
+    layout = parameter_layout(data, structure)
+    named = {}
+    for name, part in layout.slices.items():
+        shape = layout.shapes[name]
+        flat = theta[part]
+        named[name] = ca.reshape(flat, shape[1], shape[0]).T if len(shape) == 2 else flat  # CasADi is column-major
+    if structure.scalar_coupling:
+        named |= {f'A_{j}': named['ac'] * ca.DM(pattern) for j, pattern in data.coupling.items()}
+    if not structure.learn_weights:
+        named |= {'Q': ca.DM.ones(data.n_states), 'R': ca.DM.ones(data.n_inputs), 'w': ca.DM(data.violation_weight)}
+    return named
+
+
+def _cost(data: LocalData, structure: MpcStructure, p: dict, x: ca.SX, u: ca.SX) -> ca.SX:
+    horizon, gamma = structure.horizon, structure.discount
+    cost = p['V0']
+    for k in range(horizon):
+        cost += ca.dot(p['f'], ca.vertcat(x[:, k], u[:, k]))
+        cost += 0.5 * gamma**k * ca.dot(ca.DM(data.input_weight), (p['R'] * u[:, k]) ** 2)
+    for k in range(horizon + 1 if structure.terminal_cost else horizon):
+        cost += 0.5 * gamma**k * ca.dot(ca.DM(data.state_weight), (p['Q'] * x[:, k]) ** 2)
+    return cost
+
+
+def _dynamics(p: dict, x: ca.SX, u: ca.SX, copies: dict[int, ca.SX]) -> ca.SX:
+    """A x + B u + sum_j A_j x_j + b - x+ for k = 0..N-1; its multiplier is lambda."""
+    rows = []
+    for k in range(u.shape[1]):
+        successor = ca.mtimes(p['A'], x[:, k]) + ca.mtimes(p['B'], u[:, k]) + p['b']
+        for j, x_j in copies.items():
+            successor += ca.mtimes(p[f'A_{j}'], x_j[:, k])
+        rows.append(successor - x[:, k + 1])
+    return ca.vertcat(*rows)

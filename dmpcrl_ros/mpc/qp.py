@@ -1,0 +1,187 @@
+"""The quadratic programme behind one evaluation of a controller.
+
+Soft bounds carry no slack variables: an exact penalty w on the violation of a bound is the box [0, w] on its multiplier,
+which the active-set solver (daqp) handles as it stands, but for a curvature of 1e-7 in the slack. The solver keeps its factorisation while only the linear term
+changes, which is all that changes between two iterations of ADMM.
+"""
+
+from dataclasses import dataclass
+
+import daqp
+import numpy as np
+
+_SOFT, _EQUALITY = 8, 5              # daqp's flags of a constraint
+_SLACK_CURVATURE = 1e-7              # daqp weighs slack by w s + c s^2 / 2; from c = 1e-9 down it returns wrong active sets
+_SETTINGS = {'primal_tol': 1e-10, 'eps_prox': 0.0, 'iter_limit': 1000}
+_KKT_TOLERANCE = 1e-6                # of an accepted solution, relative to the size of the linear term
+
+
+class QpFailure(Exception):
+    """The quadratic programme has no solution, or the solver found none; the message says which."""
+
+
+@dataclass
+class QpData:
+    """minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
+    soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.
+
+    Shapes: H (n, n), q (n,), c scalar, A (m, n), b (m,), lower and upper (n,), soft rows (r,).
+    """
+
+    hessian: np.ndarray
+    linear: np.ndarray
+    constant: float
+    equality: np.ndarray
+    equality_value: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    soft: np.ndarray
+    soft_lower: np.ndarray
+    soft_upper: np.ndarray
+    penalty: np.ndarray
+
+
+@dataclass(frozen=True)
+class QpSolution:
+    """Primal-dual solution: v (n,), slack (r,), multipliers of A v - b (m,), of the hard bounds (n,; positive at the
+    upper one) and of the soft rows (r,) each."""
+
+    primal: np.ndarray
+    slack: np.ndarray
+    dual_equality: np.ndarray
+    dual_hard: np.ndarray
+    dual_soft_lower: np.ndarray
+    dual_soft_upper: np.ndarray
+    kkt_residual: float
+
+
+class SoftBoundedQp:
+    """One QpData with some variables fixed at values that change from call to call, solved for many linear terms.
+
+    Soft rows on fixed variables are constants: they are kept out of the solver, and their slack and multiplier follow
+    in closed form.
+
+    Args:
+        data: the programme. Its Hessian plus `curvature` must be positive definite where A v = 0.
+        fixed: indices of the variables that are held.
+        curvature: (n,) added to the diagonal of the Hessian (the augmented Lagrangian's rho). Where it is zero
+            everywhere, the square of the residual A v - b is added instead, which vanishes at the solution and changes
+            neither it nor the multipliers, to make a Hessian positive definite that is so only on A v = 0.
+    """
+
+    def __init__(self, data: QpData, fixed: np.ndarray, curvature: np.ndarray):
+        self._data, self._fixed = data, fixed
+        n, m = len(data.linear), len(data.equality_value)
+        self._free_rows = ~np.isin(data.soft, fixed)
+        self._hessian = data.hessian + np.diag(curvature)
+        hessian, self._shift = self._hessian, 0.0
+        if not curvature.any():
+            hessian = hessian + data.equality.T @ data.equality
+            self._shift = data.equality.T @ data.equality_value
+        rows = data.soft[self._free_rows]
+        self._upper = np.concatenate([data.upper, data.equality_value])
+        self._lower = np.concatenate([data.lower, data.equality_value])
+        self._upper[rows], self._lower[rows] = data.soft_upper[self._free_rows], data.soft_lower[self._free_rows]
+        sense = np.zeros(n + m, dtype=np.int32)
+        sense[rows] = _SOFT
+        sense[fixed] = sense[n:] = _EQUALITY
+        self._upper[fixed] = self._lower[fixed] = 0.0
+        self._is_free = np.ones(n, dtype=bool)
+        self._is_free[fixed] = False
+        self._penalty = np.full(n, np.inf)
+        self._penalty[rows] = data.penalty[self._free_rows]
+        weight = np.zeros(n + m)
+        weight[rows] = data.penalty[self._free_rows]
+        reciprocal = np.full(n + m, 1.0 / _SLACK_CURVATURE)
+        if (data.soft_lower > data.soft_upper).any():
+            raise QpFailure('a learned lower state bound lies above the upper one')
+        if (data.penalty < 0.0).any():
+            raise QpFailure('a learned weight of constraint violation is negative')
+        self._matrices, self._sense, self._weights = (hessian, data.equality), sense, (reciprocal, weight)
+        self._factorise(data.linear)
+
+    def _factorise(self, linear: np.ndarray) -> None:
+        """Set the solver up afresh, without the active set of earlier calls."""
+        hessian, equality = self._matrices
+        self._model = daqp.Model()
+        self._model.settings = _SETTINGS
+        flag, _ = self._model.setup(hessian, linear, equality, self._upper, self._lower, self._sense)
+        if flag < 0:
+            raise QpFailure(f'the quadratic programme could not be set up ({_reason(flag)})')
+        reciprocal, weight = self._weights
+        self._model.soft_weights(rho_l=reciprocal, rho_u=reciprocal, w_l=weight, w_u=weight)
+
+    def fix(self, values: np.ndarray) -> None:
+        """Hold the fixed variables at these values.
+
+        Raises:
+            QpFailure: a value is not finite.
+        """
+        if not np.isfinite(values).all():
+            raise QpFailure('the state or action is not finite')
+        self._upper[self._fixed] = self._lower[self._fixed] = values
+        self._model.update(bupper=self._upper, blower=self._lower, sense=self._sense)  # forgets the active set:
+        # with other bounds, daqp can keep a soft row at the end of its multiplier's box although it is not violated
+
+    def solve(self, linear: np.ndarray) -> np.ndarray:
+        """Minimiser v (n,) for the linear term `linear` (n,) in place of the data's own.
+
+        Raises:
+            QpFailure: no solution.
+        """
+        self._linear = linear
+        self._model.update(f=linear - self._shift)
+        self._primal, _, flag, info = self._model.solve()
+        if flag <= 0:  # a warm start can cycle where a cold one does not
+            return self._solve_afresh()
+        self._dual = info['lam']
+        return self._primal
+
+    def _solve_afresh(self) -> np.ndarray:
+        self._factorise(self._linear - self._shift)
+        self._primal, _, flag, info = self._model.solve()
+        if flag <= 0:
+            raise QpFailure(_reason(flag))
+        self._dual = info['lam']
+        return self._primal
+
+    def solution(self) -> QpSolution:
+        """Multipliers and slack of the last solution.
+
+        Raises:
+            QpFailure: the solution misses the optimality conditions by more than the tolerance.
+        """
+        data, n = self._data, len(self._data.linear)
+        tolerance = _KKT_TOLERANCE * (1.0 + np.abs(self._linear).max())
+        if not self._kkt_residual() <= tolerance:
+            self._solve_afresh()
+        residual = self._kkt_residual()
+        if not residual <= tolerance:
+            raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
+        v, bound, rows = self._primal, self._dual[:n].copy(), data.soft
+        above, below = v[rows] - data.soft_upper, data.soft_lower - v[rows]
+        constant = data.penalty * ((above > 0.0).astype(float) - (below > 0.0))
+        dual = np.where(self._free_rows, bound[rows], constant)
+        bound[rows[self._free_rows]] = 0.0
+        return QpSolution(v.copy(), np.maximum(np.maximum(above, below), 0.0), self._dual[n:].copy(), bound,
+                          np.maximum(-dual, 0.0), np.maximum(dual, 0.0), residual)
+
+    def _kkt_residual(self) -> float:
+        """Largest violation of stationarity, of the equalities, and of the optimality of each bound: a multiplier is
+        the projection of itself plus the violation on [0, penalty + curvature x violation], the penalty of a hard bound
+        being infinite."""
+        v, (bound, dual_equality) = self._primal, np.split(self._dual, [len(self._primal)])
+        data, free = self._data, self._is_free
+        stationarity = self._hessian @ v + self._linear + bound + data.equality.T @ dual_equality
+        feasibility = data.equality @ v - data.equality_value
+        n = len(v)
+        above, below = (v - self._upper[:n])[free], (self._lower[:n] - v)[free]
+        upper, lower, penalty = np.maximum(bound, 0.0)[free], np.maximum(-bound, 0.0)[free], self._penalty[free]
+        at_upper = upper - np.clip(upper + above, 0.0, penalty + _SLACK_CURVATURE * np.maximum(above, 0.0))
+        at_lower = lower - np.clip(lower + below, 0.0, penalty + _SLACK_CURVATURE * np.maximum(below, 0.0))
+        return float(max(np.abs(part).max(initial=0.0) for part in (stationarity, feasibility, at_upper, at_lower)))
+
+
+def _reason(flag: int) -> str:
+    return {-1: 'infeasible', -2: 'the active set cycles', -3: 'unbounded', -4: 'iteration limit',
+            -5: 'not convex', -6: 'contradictory active constraints'}.get(flag, f'solver flag {flag}')

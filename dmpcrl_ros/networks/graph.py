@@ -1,0 +1,87 @@
+"""Who uses whose state, and who therefore talks to whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components, shortest_path
+
+
+class NetworkError(ValueError):
+    """The description of a network contradicts itself; the message says where."""
+
+
+@dataclass(frozen=True)
+class CouplingGraph:
+    """Directed coupling of ``n`` agents.
+
+    Agent i *uses* the states of its parents (the neighbourhood N_i of paper 001): they enter its dynamics, cost or
+    constraints, and it keeps a copy of each of their trajectories. The *holders* of x_j are the agents that use it.
+    Communication runs both ways along every edge, so the neighbours of an agent are its parents and its holders.
+
+    Args:
+        parents: for each agent, the indices of the agents whose state it uses, itself excluded.
+
+    Raises:
+        NetworkError: an index is out of range or an agent uses itself, or the communication graph is not connected.
+    """
+
+    parents: tuple[tuple[int, ...], ...]
+
+    def __init__(self, parents: Sequence[Sequence[int]]):
+        object.__setattr__(self, 'parents', tuple(tuple(sorted(set(p))) for p in parents))
+        for agent, used in enumerate(self.parents):
+            for j in used:
+                if j == agent:
+                    raise NetworkError(f'agent {agent} is listed as its own neighbour')
+                if not 0 <= j < self.n_agents:
+                    raise NetworkError(f'agent {agent} uses agent {j}, but agents are 0 to {self.n_agents - 1}')
+        parts, label = connected_components(self.adjacency, directed=False)
+        if parts != 1:
+            groups = [np.flatnonzero(label == part).tolist() for part in range(parts)]
+            raise NetworkError('the communication graph is not connected: agents '
+                               + ' and '.join(map(str, groups)) + ' share no edge')
+
+    @property
+    def n_agents(self) -> int:
+        return len(self.parents)
+
+    @cached_property
+    def holders(self) -> tuple[tuple[int, ...], ...]:
+        """For each agent j, the agents that keep a copy of x_j."""
+        return tuple(tuple(i for i, used in enumerate(self.parents) if j in used) for j in range(self.n_agents))
+
+    @cached_property
+    def neighbours(self) -> tuple[tuple[int, ...], ...]:
+        """For each agent, the agents it exchanges messages with."""
+        return tuple(tuple(sorted({*p, *h})) for p, h in zip(self.parents, self.holders, strict=True))
+
+    @cached_property
+    def adjacency(self) -> np.ndarray:
+        """Undirected adjacency of the communication graph, (n, n) of 0 and 1."""
+        adjacency = np.zeros((self.n_agents, self.n_agents))
+        for i, used in enumerate(self.parents):
+            adjacency[i, list(used)] = adjacency[list(used), i] = 1.0
+        return adjacency
+
+    @cached_property
+    def laplacian(self) -> np.ndarray:
+        """Laplacian of the communication graph, (n, n)."""
+        return np.diag(self.adjacency.sum(axis=1)) - self.adjacency
+
+    @cached_property
+    def diameter(self) -> int:
+        """Longest shortest path of the communication graph, in hops."""
+        return int(shortest_path(self.adjacency, unweighted=True).max())
+
+
+def path_graph(n_agents: int) -> CouplingGraph:
+    """The chain 0 - 1 - ... - (n-1), coupled in both directions.
+
+    Raises:
+        NetworkError: fewer than one agent.
+    """
+    if n_agents < 1:
+        raise NetworkError(f'a chain needs at least one agent, not {n_agents}')
+    return CouplingGraph([[j for j in (i - 1, i + 1) if 0 <= j < n_agents] for i in range(n_agents)])

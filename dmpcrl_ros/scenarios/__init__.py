@@ -1,0 +1,1 @@
+"""Plants with their costs, bounds and the agents' first models."""

@@ -1,0 +1,177 @@
+"""Linear networks from descriptions: nested mappings, as in a YAML file, that network.schema.json documents key by key."""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from jsonschema import Draft202012Validator
+
+from dmpcrl_ros.mpc.formulation import LocalData, MpcStructure, initial_parameters, parameter_layout
+from dmpcrl_ros.networks.graph import CouplingGraph, NetworkError
+from dmpcrl_ros.scenarios.linear_network import LearningDefaults, LinearNetwork
+
+
+def load_network(path: str | Path) -> LinearNetwork:
+    """Read a network from a YAML file.
+
+    Raises:
+        NetworkError: the file cannot be read, is not YAML, or describes no consistent network; says what and where.
+    """
+    try:
+        description = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise NetworkError(f'{path}: {error.strerror}') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise NetworkError(f'{path} is not YAML: {error}') from None
+    try:
+        return from_description(description)
+    except NetworkError as error:
+        raise NetworkError(f'{path}: {error}') from None
+
+
+def from_description(description: Mapping[str, Any]) -> LinearNetwork:
+    """Build a network from its description (see network.schema.json).
+
+    Raises:
+        NetworkError: the description does not follow the schema, or its parts do not fit together; says which.
+    """
+    validator = Draft202012Validator(json.loads(files(__package__).joinpath('network.schema.json').read_text()))
+    for error in sorted(validator.iter_errors(description), key=lambda e: len(e.absolute_path), reverse=True):
+        raise NetworkError(f'{_place(error.absolute_path, description)}: {error.message}')
+    agents = description['agents']
+    names = tuple(agent['name'] for agent in agents)
+    if len(set(names)) < len(names):
+        raise NetworkError(f'agents must have different names, not {", ".join(names)}')
+    structure = MpcStructure(**description['mpc'])
+    dimensions = [(len(agent['dynamics']['A']), _columns(agent['dynamics']['B'])) for agent in agents]
+    parts = [_parts(sizes) for sizes in zip(*dimensions, strict=True)]
+    a, b = np.zeros((parts[0][-1].stop,) * 2), np.zeros((parts[0][-1].stop, parts[1][-1].stop))
+    local = []
+    for i, agent in enumerate(agents):
+        read = _Reader(agent, dimensions[i], dict(zip(names, (d[0] for d in dimensions), strict=True)))
+        x, u = parts[0][i], parts[1][i]
+        a[x, x], b[x, u] = read.matrices('dynamics')
+        coupling = read.coupling('dynamics')
+        for parent, matrix in coupling.items():
+            a[x, parts[0][names.index(parent)]] = matrix
+        local.append(_local_data(read, names, coupling, structure))
+    nx = [d[0] for d in dimensions]
+    return LinearNetwork(
+        name=description['name'], agents=names, graph=_graph(local, names), a=a, b=b,
+        noise_lower=_stack(agents, ('noise', 'lower'), nx), noise_upper=_stack(agents, ('noise', 'upper'), nx),
+        initial_state=_stack(agents, ('initial_state',), nx), state_parts=parts[0], input_parts=parts[1],
+        local=tuple(local), structure=structure, defaults=LearningDefaults(**description.get('learning', {})))
+
+
+class _Reader:
+    """Arrays of one agent's description, checked against its dimensions."""
+
+    def __init__(self, agent: Mapping[str, Any], dimensions: tuple[int, int], states_of: Mapping[str, int]):
+        self.agent, (self.nx, self.nu), self.states_of = agent, dimensions, states_of
+
+    def matrices(self, section: str) -> tuple[np.ndarray, np.ndarray]:
+        return (self.array((section, 'A'), (self.nx, self.nx)), self.array((section, 'B'), (self.nx, self.nu)))
+
+    def coupling(self, section: str) -> dict[str, np.ndarray]:
+        named = self.agent[section].get('neighbours', {})
+        for name in named:
+            if name not in self.states_of:
+                raise NetworkError(f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, which is no agent')
+        return {name: self.array((section, 'neighbours', name), (self.nx, self.states_of[name])) for name in named}
+
+    def array(self, path: tuple[str, ...], shape: tuple[int, ...], default: float | None = None) -> np.ndarray:
+        value: Any = self.agent
+        for key in path:
+            value = value.get(key) if value is not None else None
+        if value is None:
+            return np.full(shape, default)
+        place = f'agent {self.agent["name"]}: {".".join(path)}'
+        try:
+            array = np.array(value, dtype=float)
+        except ValueError:
+            raise NetworkError(f'{place} has rows of different lengths') from None
+        if array.shape != shape:
+            raise NetworkError(f'{place} is {_size(array.shape)}, expected {_size(shape)}')
+        if np.isnan(array).any():
+            raise NetworkError(f'{place} contains NaN')
+        return array
+
+
+def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray],
+                structure: MpcStructure) -> LocalData:
+    """What the agent knows: its bounds and costs are true, its model only an initial guess."""
+    nx, nu = read.nx, read.nu
+    section = 'model' if 'model' in read.agent else 'dynamics'
+    model_a, model_b = read.matrices(section)
+    model_coupling = read.coupling(section)
+    if missing := sorted(set(coupling) - set(model_coupling)):
+        raise NetworkError(f'agent {read.agent["name"]}: model.neighbours lacks {", ".join(missing)}, whose state enters '
+                           'its dynamics; give a matrix of zeros if its effect is unknown')
+    if structure.scalar_coupling:
+        model_coupling = {name: read.array(('coupling_pattern', name), matrix.shape, default=1.0)
+                          for name, matrix in model_coupling.items()}
+    data = LocalData(
+        state_lower=read.array(('bounds', 'state', 'lower'), (nx,), -np.inf),
+        state_upper=read.array(('bounds', 'state', 'upper'), (nx,), np.inf),
+        input_lower=read.array(('bounds', 'input', 'lower'), (nu,), -np.inf),
+        input_upper=read.array(('bounds', 'input', 'upper'), (nu,), np.inf),
+        state_weight=read.array(('cost', 'state'), (nx,)), input_weight=read.array(('cost', 'input'), (nu,)),
+        violation_weight=read.array(('cost', 'violation'), (nx,), 0.0), model_a=model_a, model_b=model_b,
+        coupling={names.index(name): matrix for name, matrix in model_coupling.items()},
+        initial={name: np.array(value, dtype=float) for name, value in read.agent.get('parameters', {}).items()})
+    _check_signs(read.agent['name'], data)
+    layout = parameter_layout(data, structure)
+    try:
+        initial_parameters(data, structure)
+    except ValueError as error:
+        raise NetworkError(f'agent {read.agent["name"]}: {error} (learned here: {", ".join(layout.names)})') from None
+    return data
+
+
+def _check_signs(name: str, data: LocalData) -> None:
+    for kind in ('state', 'input'):
+        if not (getattr(data, f'{kind}_lower') <= getattr(data, f'{kind}_upper')).all():
+            raise NetworkError(f'agent {name}: a lower {kind} bound lies above the upper one')
+    if (data.state_weight < 0).any() or (data.violation_weight < 0).any() or not (data.input_weight > 0).all():
+        raise NetworkError(f'agent {name}: cost weights of states and violations must not be negative, '
+                           'those of inputs must be positive')
+
+
+def _graph(local: Sequence[LocalData], names: Sequence[str]) -> CouplingGraph:
+    try:
+        return CouplingGraph([data.parents for data in local])
+    except NetworkError as error:
+        legend = ', '.join(f'{i} is {name}' for i, name in enumerate(names))
+        raise NetworkError(f'{error} ({legend})') from None
+
+
+def _stack(agents: Sequence[Mapping[str, Any]], path: tuple[str, ...], nx: Sequence[int]) -> np.ndarray:
+    return np.concatenate([_Reader(agent, (n, 0), {}).array(path, (n,), 0.0) for agent, n in zip(agents, nx, strict=True)])
+
+
+def _parts(sizes: Sequence[int]) -> tuple[slice, ...]:
+    ends = np.cumsum([0, *sizes]).tolist()
+    return tuple(slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False))
+
+
+def _columns(matrix: Any) -> int:
+    return len(matrix[0])
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return ' x '.join(map(str, shape)) or 'a number'
+
+
+def _place(path: Sequence[Any], description: Mapping[str, Any]) -> str:
+    """Readable place of an error: agents by their names, the rest by keys."""
+    keys = list(path)
+    if len(keys) > 1 and keys[0] == 'agents':
+        agent = description['agents'][keys[1]]
+        name = agent.get('name', keys[1]) if isinstance(agent, Mapping) else keys[1]
+        return f'agent {name}' + (': ' + '.'.join(map(str, keys[2:])) if keys[2:] else '')
+    return '.'.join(map(str, keys)) or 'network description'
+

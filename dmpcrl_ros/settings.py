@@ -1,0 +1,102 @@
+"""The settings of a run: one table from which the command line, the launch files and the node parameters are made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from dmpcrl_ros.networks.graph import NetworkError
+from dmpcrl_ros.scenarios.chain import VARIANTS, chain
+from dmpcrl_ros.scenarios.description import load_network
+from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+
+
+class SettingError(ValueError):
+    """A setting has a value that it cannot take; the message names both."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Description of one setting. Its type is that of its default (str, int, float or bool).
+
+    Args:
+        minimum, maximum: inclusive bounds of a number. choices: the values a text may take; () for any.
+    """
+
+    name: str
+    default: Any
+    description: str
+    unit: str = ''
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> None:
+        """Raise SettingError if `value` is of the wrong type or out of range."""
+        kind = type(self.default)
+        fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+        if not fits:
+            raise SettingError(f'{self.name} must be a {kind.__name__}, not {value!r}')
+        if self.choices and value not in self.choices:
+            raise SettingError(f'{self.name} must be one of {", ".join(self.choices)}, not {value!r}')
+        low, high = self.minimum, self.maximum
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            span = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
+            raise SettingError(f'{self.name} must be {span}{" " + self.unit if self.unit else ""}, not {value!r}')
+
+
+def _setting(default: Any, description: str, **details: Any) -> Any:
+    return field(default=default, metadata={'description': description, **details})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that decides the numbers of a run. A number of 0 where said takes the scenario's published value.
+
+    Raises:
+        SettingError: a value is of the wrong type or out of range.
+    """
+
+    scenario: str = _setting('chain', 'chain, or the path of a YAML network')
+    variant: str = _setting('001', 'published variant of the chain (001 or 000); a YAML network has none', choices=VARIANTS)
+    agents: int = _setting(3, 'number of agents of the chain; more agents, more messages and a longer consensus', minimum=1,
+                           maximum=100)
+    seed: int = _setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
+                         maximum=2**31 - 1)
+    steps: int = _setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
+    learner: str = _setting('first-order', 'how theta is updated; none runs the controllers as they are',
+                            choices=('first-order', 'none'))
+    learning_rate: float = _setting(0.0, 'alpha; higher learns faster and may diverge; 0 takes the published value',
+                                    minimum=0.0, maximum=1.0)
+    exploration: bool = _setting(True, 'whether agents perturb their objective at random to learn from what happens')
+    admm_iterations: int = _setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
+                                       'exact and slower; 0 takes the published number', minimum=0, maximum=10000)
+    rho: float = _setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value',
+                          minimum=0.0, maximum=1e6)
+    admm_tolerance: float = _setting(0.0, 'stop ADMM when all residuals of all agents are at or below it; 0 runs all '
+                                          'iterations, as published', minimum=0.0, maximum=1.0)
+    warm_start: bool = _setting(False, 'begin ADMM where the evaluation before ended instead of at zero')
+    consensus: str = _setting('finite-time', 'averaging: finite-time is exact in as few rounds as the graph allows, fixed '
+                                             'has the weights of paper 001', choices=('finite-time', 'fixed', 'metropolis'))
+    consensus_rounds: int = _setting(100, 'rounds of averaging per step with fixed or metropolis weights', minimum=1,
+                                     maximum=100000)
+
+    def __post_init__(self) -> None:
+        for setting in table():
+            setting.check(getattr(self, setting.name))
+
+    def network(self) -> LinearNetwork:
+        """The scenario.
+
+        Raises:
+            NetworkError: there is no such scenario, or its file is wrong.
+        """
+        if self.scenario == 'chain':
+            return chain(self.agents, self.variant)
+        if self.scenario.endswith(('.yaml', '.yml')):
+            return load_network(self.scenario)
+        raise NetworkError(f'unknown scenario {self.scenario!r}: give chain, or the path of a .yaml network')
+
+
+def table(kind: type = Settings, names: Sequence[str] = ()) -> list[Setting]:
+    """The settings of a dataclass made with `_setting`, in their order; only those named if any are."""
+    return [Setting(f.name, f.default, **f.metadata) for f in fields(kind) if not names or f.name in names]

@@ -1,0 +1,1 @@
+"""The network in one process: all agents in lockstep, in closed loop with the plant."""
