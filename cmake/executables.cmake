@@ -3,6 +3,11 @@
 function(install_console_scripts)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS setup.cfg)
   file(STRINGS setup.cfg entry_points REGEX "^ +[a-z0-9_]+ *= *[a-z0-9_.]+:[a-z0-9_]+$")
+  set(start "#!${Python3_EXECUTABLE}")
+  if(start MATCHES " ")
+    # A #! line cannot hold a space. To Python the next two lines are a string, to sh a command.
+    set(start "#!/bin/sh\n'''exec' \"${Python3_EXECUTABLE}\" \"$0\" \"$@\"\n' '''")
+  endif()
   foreach(entry_point IN LISTS entry_points)
     string(REGEX MATCH "^ +([a-z0-9_]+) *= *([a-z0-9_.]+):([a-z0-9_]+)$" _ "${entry_point}")
     set(name ${CMAKE_MATCH_1})
@@ -10,7 +15,7 @@ function(install_console_scripts)
     set(function ${CMAKE_MATCH_3})
     set(script ${CMAKE_CURRENT_BINARY_DIR}/executables/${name})
     file(CONFIGURE OUTPUT ${script} @ONLY CONTENT
-"#!@Python3_EXECUTABLE@
+"@start@
 import sys
 
 from @module@ import @function@

@@ -85,7 +85,7 @@ def test_python_given_by_hand_must_be_suitable(tmp_path, machine):
 
 
 @pytest.mark.parametrize(('version', 'usable'), [('3.16.3', False), ('3.22.0', True), ('3.28.3', True),
-                                                 ('4.1.0', False)])
+                                                 ('4.1.0', True)])
 def test_which_cmake_of_the_system_is_used(tmp_path, monkeypatch, machine, version, usable):
     monkeypatch.setenv('PATH', str(tmp_path))
     assert machine.cmake() is None
@@ -95,11 +95,12 @@ def test_which_cmake_of_the_system_is_used(tmp_path, monkeypatch, machine, versi
 
 def test_sourced_ros_needs_more_than_a_variable(tmp_path, monkeypatch, machine):
     monkeypatch.setenv('ROS_DISTRO', 'jazzy')
-    monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}')
-    assert machine.sourced_ros() is None
-    (tmp_path / 'share/rclpy').mkdir(parents=True)
-    (tmp_path / 'share/rclpy/package.xml').touch()
-    assert machine.sourced_ros() == ('jazzy', str(tmp_path))
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path}/env:{tmp_path}/jazzy')
+    for prefix in ('env', 'jazzy'):
+        assert machine.sourced_ros(tmp_path / 'env') is None
+        (tmp_path / prefix / 'share/rclpy').mkdir(parents=True)
+        (tmp_path / prefix / 'share/rclpy/package.xml').touch()
+    assert machine.sourced_ros(tmp_path / 'env') == ('jazzy', f'{tmp_path}/jazzy')
 
 
 # ---- an environment that is damaged

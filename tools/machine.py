@@ -25,19 +25,19 @@ def output_of(*command):
         return None
 
 
-def sourced_ros():
-    """Name and prefix of the ROS 2 that this terminal has sourced, or None."""
+def sourced_ros(own):
+    """Name and prefix of the ROS 2 that this terminal has sourced, or None; wheels in `own` are not meant."""
     name = os.environ.get('ROS_DISTRO')
     for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
-        if name and prefix and (Path(prefix) / 'share' / 'rclpy' / 'package.xml').is_file():
+        if name and prefix not in ('', str(own)) and (Path(prefix) / 'share' / 'rclpy' / 'package.xml').is_file():
             return name, prefix
     return None
 
 
 def cmake():
-    """The system's CMake, unless it is too old for this package or too new for the wheels of ROS 2."""
+    """The system's CMake, unless it is too old for this package."""
     version = re.search(r'(\d+)\.(\d+)', output_of('cmake', '--version') or '')
-    return 'cmake' if version and (3, 22) <= tuple(map(int, version.groups())) < (4, 0) else None
+    return 'cmake' if version and tuple(map(int, version.groups())) >= (3, 22) else None
 
 
 def describe(python, probe=''):

@@ -80,7 +80,7 @@ class Environment:
 
     def __init__(self, path, versions, wanted):
         self.path = path
-        self.ros = machine.sourced_ros()
+        self.ros = machine.sourced_ros(path)
         self.wanted = wanted
         self.suitable = machine.SUITABLE[-1:] if versions == 'jazzy' else machine.SUITABLE
         self.files = [REQUIREMENTS / ('jazzy.txt' if self.ros or versions == 'jazzy' else 'python.txt'),
