@@ -29,7 +29,7 @@ def sourced_ros(own):
     """Name and prefix of the ROS 2 that this terminal has sourced, or None; wheels in `own` are not meant."""
     name = os.environ.get('ROS_DISTRO')
     for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
-        if name and prefix not in ('', str(own)) and (Path(prefix) / 'share' / 'rclpy' / 'package.xml').is_file():
+        if name and prefix not in ('', str(own)) and (Path(prefix) / 'share/rclpy/package.xml').is_file():
             return name, prefix
     return None
 

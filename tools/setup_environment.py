@@ -155,8 +155,8 @@ class Environment:
         """Make the environment from nothing."""
         base = machine.choose_python(self.wanted, self.suitable, self.ros)
         origin = f'over the sourced ROS 2 {self.ros[0]}' if self.ros else 'ROS 2 from wheels'
-        say(f'making {self.path.name} with {base}, {origin}; this takes about a minute')
         self.clear()
+        say(f'making {self.path.name} with {base}, {origin}; this takes about a minute')
         options = ['--system-site-packages'] if self.ros else []
         if self.run(base, '-m', 'venv', *options, self.path).returncode:
             raise SetupError(f'{base} cannot make an environment; the reason stands above')
