@@ -13,11 +13,12 @@ from dmpcrl_ros.simulation.lockstep import run_lockstep
 
 @dataclass
 class Reference:
-    """Solution of the dense programme: value, u (N, m) stacked over agents, and per agent the multipliers of
-    the dynamics (N, n), of the lower and the upper state bounds (stages, n), and the slack (stages, n)."""
+    """Solution of the dense programme: value, u (N, m) stacked over agents, and per agent the states (N+1, n),
+    the multipliers of the dynamics (N, n) and of the state bounds (stages, n), and the slack (stages, n)."""
 
     value: float
     inputs: np.ndarray
+    states: list
     dynamics: list
     lower: list
     upper: list
@@ -28,8 +29,8 @@ def reference(network, thetas, states, actions=None):
     """V(s), or Q(s, a) with actions, of the whole network by a dense programme with explicit slack variables.
 
     Written from papers 001 and 000, not from the package. Variables per agent, stage by stage: x(0..N),
-    u(0..N-1), sigma. The active set comes from qpOASES; the numbers from the linear equations that it implies,
-    and the result is returned only if it meets all optimality conditions.
+    u(0..N-1), sigma. The active set comes from qpOASES; the numbers from the linear equations that it
+    implies, and the result is returned only if it meets all optimality conditions.
     """
     qp = _dense(network, thetas, states, actions)
     H, q, A, lba, uba, lbx, ubx = (qp[name] for name in ('H', 'q', 'A', 'lba', 'uba', 'lbx', 'ubx'))
@@ -42,6 +43,7 @@ def reference(network, thetas, states, actions=None):
     return Reference(
         value=float(0.5 * v @ H @ v + q @ v + qp['constant']),
         inputs=np.hstack([v[p['u']] for p in parts]),
+        states=[v[p['x']] for p in parts],
         dynamics=[dual_a[p['dynamics']] for p in parts],
         lower=[dual_a[p['lower']] for p in parts],
         upper=[dual_a[p['upper']] for p in parts],
@@ -135,7 +137,7 @@ def _polish(H, q, A, lba, uba, lbx, ubx, v, dual_a, dual_x):
 
 
 # A directed network of unequal agents: tank uses heater, heater uses valve, valve uses tank. One state has no
-# upper bound, one none at all; one agent has two inputs.
+# upper bound, one no lower bound; one agent has two inputs.
 DIRECTED = {
     'name': 'directed',
     'mpc': {'horizon': 6, 'discount': 0.95},
@@ -154,8 +156,8 @@ DIRECTED = {
         {'name': 'valve', 'initial_state': [0.5],
          'dynamics': {'A': [[1.05]], 'B': [[0.4, -0.2]], 'neighbours': {'tank': [[0.1, -0.1]]}},
          'noise': {'lower': [-0.03], 'upper': [0.03]},
-         'bounds': {'input': {'lower': [-0.5, -0.4], 'upper': [0.5, 0.4]}},
-         'cost': {'state': [1.5], 'input': [0.4, 0.8]}},
+         'bounds': {'state': {'upper': [0.55]}, 'input': {'lower': [-0.5, -0.4], 'upper': [0.5, 0.4]}},
+         'cost': {'state': [1.5], 'input': [0.4, 0.8], 'violation': [5.0]}},
         {'name': 'heater', 'initial_state': [0.2, 0.3, -0.2],
          'dynamics': {'A': [[0.8, 0.1, 0.0], [0.0, 0.9, 0.2], [0.1, 0.0, 0.7]], 'B': [[0.2], [0.0], [0.5]],
                       'neighbours': {'valve': [[0.1], [0.0], [-0.15]]}},

@@ -33,7 +33,7 @@ def product(schedule):
 
 def test_the_directed_tree_has_four_distinct_nonzero_eigenvalues():
     """det(lambda - L) of the tree 2-0-1-(3, 4) is lambda (lambda - 1)(lambda^3 - 7 lambda^2 + 13 lambda - 5).
-    The cubic is -5, 2, -1, 15 at 0, 1, 3, 5: three different roots, none of them 0 or 1."""
+    The cubic is -5, 2, -2, 10 at 0, 1, 3, 5: three different roots, none of them 0 or 1."""
     by_hand = np.polymul(np.polymul([1, 0], [1, -1]), [1, -7, 13, -5])
     assert np.poly(GRAPHS['directed tree of 5'][0].laplacian) == pytest.approx(by_hand, abs=1e-12)
 
