@@ -44,7 +44,7 @@ class Setting:
             raise SettingError(f'{self.name} must be {span}{" " + self.unit if self.unit else ""}, not {value!r}')
 
 
-def _setting(default: Any, description: str, **details: Any) -> Any:
+def setting(default: Any, description: str, **details: Any) -> Any:
     return field(default=default, metadata={'description': description, **details})
 
 
@@ -56,33 +56,38 @@ class Settings:
         SettingError: a value is of the wrong type or out of range.
     """
 
-    scenario: str = _setting('chain', 'chain, or the path of a YAML network')
-    variant: str = _setting('001', 'published variant of the chain (001 or 000); a YAML network has none', choices=VARIANTS)
-    agents: int = _setting(3, 'number of agents of the chain; more agents, more messages and a longer consensus', minimum=1,
+    scenario: str = setting('chain', 'chain, or the path of a YAML network')
+    variant: str = setting('001', 'published variant of the chain (001 or 000); a YAML network has none', choices=VARIANTS)
+    agents: int = setting(3, 'number of agents of the chain; more agents, more messages and a longer consensus', minimum=1,
                            maximum=100)
-    seed: int = _setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
+    seed: int = setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
                          maximum=2**31 - 1)
-    steps: int = _setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
-    learner: str = _setting('first-order', 'how theta is updated; none runs the controllers as they are',
+    steps: int = setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
+    learner: str = setting('first-order', 'how theta is updated; none runs the controllers as they are',
                             choices=('first-order', 'none'))
-    learning_rate: float = _setting(0.0, 'alpha; higher learns faster and may diverge; 0 takes the published value',
+    learning_rate: float = setting(0.0, 'alpha; higher learns faster and may diverge; 0 takes the published value',
                                     minimum=0.0, maximum=1.0)
-    exploration: bool = _setting(True, 'whether agents perturb their objective at random to learn from what happens')
-    admm_iterations: int = _setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
+    exploration: bool = setting(True, 'whether agents perturb their objective at random to learn from what happens')
+    admm_iterations: int = setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
                                        'exact and slower; 0 takes the published number', minimum=0, maximum=10000)
-    rho: float = _setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value',
+    rho: float = setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value',
                           minimum=0.0, maximum=1e6)
-    admm_tolerance: float = _setting(0.0, 'stop ADMM when all residuals of all agents are at or below it; 0 runs all '
+    admm_tolerance: float = setting(0.0, 'stop ADMM when all residuals of all agents are at or below it; 0 runs all '
                                           'iterations, as published', minimum=0.0, maximum=1.0)
-    warm_start: bool = _setting(False, 'begin ADMM where the evaluation before ended instead of at zero')
-    consensus: str = _setting('finite-time', 'averaging: finite-time is exact in as few rounds as the graph allows, fixed '
+    warm_start: bool = setting(True, 'begin ADMM where the evaluation before ended, as released, instead of at zero, as in '
+                                     'Algorithm 1 of paper 001; more exact for the same iterations')
+    consensus: str = setting('finite-time', 'averaging: finite-time is exact in as few rounds as the graph allows, fixed '
                                              'has the weights of paper 001', choices=('finite-time', 'fixed', 'metropolis'))
-    consensus_rounds: int = _setting(100, 'rounds of averaging per step with fixed or metropolis weights', minimum=1,
+    consensus_rounds: int = setting(100, 'rounds of averaging per step with fixed or metropolis weights', minimum=1,
                                      maximum=100000)
 
     def __post_init__(self) -> None:
-        for setting in table():
-            setting.check(getattr(self, setting.name))
+        for entry in table(type(self)):
+            entry.check(getattr(self, entry.name))
+
+    def common(self) -> 'Settings':
+        """What all nodes of a run share, without what is one node's own."""
+        return Settings(**{entry.name: getattr(self, entry.name) for entry in table(Settings)})
 
     def network(self) -> LinearNetwork:
         """The scenario.
@@ -97,6 +102,42 @@ class Settings:
         raise NetworkError(f'unknown scenario {self.scenario!r}: give chain, or the path of a .yaml network')
 
 
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings(Settings):
+    """Settings of an agent node."""
+
+    agent: str = setting('', 'name of the agent that this node is')
+    round_timeout: float = setting(5.0, 'a communication round without an answer for this long is given up, and with it '
+                                        'the step; short is quick to recover, too short gives up healthy rounds; 0 never '
+                                        'gives up', unit='s', minimum=0.0, maximum=3600.0)
+    start_timeout: float = setting(60.0, 'how long to wait at the start for the neighbours and the plant', unit='s',
+                                   minimum=1.0, maximum=3600.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlantSettings(Settings):
+    """Settings of the plant node."""
+
+    period: float = setting(0.1, 'simulated time of one control step, on /clock and in the stamps', unit='s',
+                            minimum=1e-6, maximum=3600.0)
+    action_timeout: float = setting(30.0, 'the run ends with an error when an agent has not answered a state for this long',
+                                    unit='s', minimum=0.1, maximum=3600.0)
+    start_timeout: float = setting(60.0, 'how long to wait at the start for all agents', unit='s', minimum=1.0,
+                                   maximum=3600.0)
+    wait_for_monitor: bool = setting(False, 'whether the run begins only when a monitor listens')
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorSettings(Settings):
+    """Settings of the monitor node."""
+
+    output: str = setting('', 'directory of the run; must not hold one yet')
+    report_period: float = setting(5.0, 'time between two lines of progress in the log; 0 says nothing', unit='s',
+                                   minimum=0.0, maximum=3600.0)
+    silence_timeout: float = setting(90.0, 'the recording ends with an error when nothing was heard for this long', unit='s',
+                                     minimum=1.0, maximum=3600.0)
+
+
 def table(kind: type = Settings, names: Sequence[str] = ()) -> list[Setting]:
-    """The settings of a dataclass made with `_setting`, in their order; only those named if any are."""
+    """The settings of a dataclass made with `setting`, in their order; only those named if any are."""
     return [Setting(f.name, f.default, **f.metadata) for f in fields(kind) if not names or f.name in names]

@@ -1,5 +1,7 @@
 """Controllers from a scenario and settings: the agents of a network, or its centralised twin."""
 
+import numpy as np
+
 from dmpcrl_ros.controllers.learning_agent import LearningAgent
 from dmpcrl_ros.coordination.admm import Admm, AdmmOptions
 from dmpcrl_ros.coordination.consensus import Consensus
@@ -14,8 +16,6 @@ from dmpcrl_ros.networks.graph import CouplingGraph, path_graph
 from dmpcrl_ros.scenarios.linear_network import LinearNetwork
 from dmpcrl_ros.settings import Settings
 
-import numpy as np
-
 
 def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSchedule:
     """The schedule of average consensus that the settings ask for."""
@@ -23,6 +23,12 @@ def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSch
         return finite_time(graph)
     return {'fixed': fixed_weights, 'metropolis': metropolis_weights}[settings.consensus](
         graph, settings.consensus_rounds)
+
+
+def parameters_of(network: LinearNetwork, index: int) -> tuple[ParameterLayout, np.ndarray]:
+    """Names and initial values of the learnable parameters of one agent."""
+    data = network.local[index]
+    return parameter_layout(data, network.structure), initial_parameters(data, network.structure)
 
 
 def distributed_agent(network: LinearNetwork, index: int, settings: Settings) -> LearningAgent:
@@ -34,8 +40,7 @@ def distributed_agent(network: LinearNetwork, index: int, settings: Settings) ->
     consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
     admm = Admm(index, network.graph, shapes, options, consensus)
     has_neighbours = bool(network.graph.neighbours[index])
-    mpc = ParametricMpc(local_problem(data, structure), parameter_layout(data, structure),
-                        initial_parameters(data, structure), rho=options.rho,
+    mpc = ParametricMpc(local_problem(data, structure), *parameters_of(network, index), rho=options.rho,
                         n_consensus=admm.size if has_neighbours else 0)
     return _agent(network, settings, mpc, admm, consensus, index, network.n_agents,
                   data.input_lower, data.input_upper)
@@ -44,10 +49,10 @@ def distributed_agent(network: LinearNetwork, index: int, settings: Settings) ->
 def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
     """The centralised twin: one controller with the whole state, all inputs and all parameters."""
     structure = network.structure
-    layouts = [parameter_layout(data, structure) for data in network.local]
-    layout = ParameterLayout({f'{name}.{part}': shape for name, local in zip(network.agents, layouts, strict=True)
+    parts = [parameters_of(network, index) for index in range(network.n_agents)]
+    layout = ParameterLayout({f'{name}.{part}': shape for name, (local, _) in zip(network.agents, parts, strict=True)
                               for part, shape in local.shapes.items()})
-    theta = np.concatenate([initial_parameters(data, structure) for data in network.local])
+    theta = np.concatenate([initial for _, initial in parts])
     alone = path_graph(1)
     consensus = Consensus(0, alone, finite_time(alone))
     admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)

@@ -88,16 +88,16 @@ class LearningAgent:
         """Forget everything learned: initial parameters, no memory."""
         self.mpc.theta = self._initial_theta
         self.updates = 0
+        self.fell_back = False
         self._memory: _Memory | None = None
         self._plan = np.clip(np.zeros((1, len(self._input_lower))), self._input_lower, self._input_upper)
         if self.learner:
             self.learner.reset()
 
-    def evaluate(self, state: np.ndarray, action: np.ndarray | None = None,
-                 perturbation: np.ndarray | None = None) -> Protocol[Evaluation]:
-        """V(state) or, with an action, Q(state, action) by ADMM (Algorithm 1 of paper 001); see ParametricMpc.begin."""
+    def evaluate(self, state: np.ndarray, action: np.ndarray | None = None) -> Protocol[Evaluation]:
+        """V(state) or, with an action, Q(state, action) by ADMM (Algorithm 1 of paper 001)."""
         try:
-            self.mpc.begin(state, action, perturbation)
+            self.mpc.begin(state, action)
             solve = self.mpc.solve
         except QpFailure as failure:
             solve = _always_raise(failure)
@@ -113,15 +113,14 @@ class LearningAgent:
     def act(self, step: int, state: np.ndarray) -> Protocol[np.ndarray]:
         """Input (n_u,) for the state (n_x,) measured at this control step."""
         coins = self._exploration.coins(step) if self._exploration else np.zeros(1, dtype=bool)
-        self._policy = chosen = yield from self.evaluate(state)
-        self._explored = False
         self._anyone_explores = bool(coins.any())
-        if self._anyone_explores:
-            self._explored = bool(coins[self._exploration.agent])
-            direction = self._exploration.direction(step) if self._explored else None
-            chosen = yield from self.evaluate(state, perturbation=direction)
+        self._explored = self._anyone_explores and bool(coins[self._exploration.agent])
+        self._policy = yield from self.evaluate(state)
+        solution = self._policy.solution
+        if self._explored and solution:
+            solution = self._perturbed(state, self._exploration.direction(step)) or solution
         self._state = state
-        self._action = self._executed(chosen)
+        self._action = self._executed(solution)
         return self._action
 
     def fallback(self) -> np.ndarray:
@@ -130,7 +129,7 @@ class LearningAgent:
         return np.clip(self._plan[0], self._input_lower, self._input_upper)
 
     def abandon(self) -> None:
-        """The step was given up half-way: its transition will not be learned from."""
+        """The step was given up half-way: neither of its transitions will be learned from."""
         self._memory = None
 
     def learn(self, step: int, episode: int, stage_cost: float) -> Protocol[StepReport]:
@@ -186,10 +185,21 @@ class LearningAgent:
         derivatives = self.mpc.sensitivities(visited.solution, second_order)
         return _Memory(step, episode, visited.value, derivatives.gradient, derivatives.hessian)
 
-    def _executed(self, chosen: Evaluation) -> np.ndarray:
-        if chosen.solution is None:
+    def _perturbed(self, state: np.ndarray, direction: np.ndarray) -> QpSolution | None:
+        """The local problem once more with the perturbed objective, at the averages and multipliers that were agreed:
+        what the agent would rather do, without asking its neighbours."""
+        try:
+            self.mpc.begin(state, perturbation=direction)
+            self.mpc.solve(self.admm.linear)
+            return self.mpc.solution()
+        except QpFailure:
+            return None
+
+    def _executed(self, solution: QpSolution | None) -> np.ndarray:
+        self.fell_back = solution is None
+        if self.fell_back:
             return self.fallback()
-        self._plan = self.mpc.inputs(chosen.solution)
+        self._plan = self.mpc.inputs(solution)
         return np.clip(self._plan[0], self._input_lower, self._input_upper)
 
     def _advance_plan(self) -> None:

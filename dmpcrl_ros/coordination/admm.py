@@ -76,6 +76,7 @@ class Admm:
         self._consensus = consensus
         self._warm: tuple[np.ndarray, np.ndarray] | None = None
         self.multipliers = np.zeros(self.size)
+        self.linear = np.zeros(self.size)  # of a local update that would follow the last run
 
     def run(self, solve: Callable[[np.ndarray], np.ndarray],
             observe: Callable[[int], None] | None = None) -> Protocol[AdmmReport]:
@@ -113,7 +114,7 @@ class Admm:
                 stopped = worst <= self.options.tolerance
             if stopped:
                 break
-        self.multipliers = y
+        self.multipliers, self.linear = y, y - rho * z
         self._warm = None if failure else (z, y)
         return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)))
 

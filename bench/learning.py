@@ -1,0 +1,44 @@
+"""How well learning works: the chain of paper 001, 5,000 steps in process, over seeds. `python bench/learning.py [seeds]`.
+
+Prints the mean stage cost of each 500 steps. A run whose plant leaves the range it can be brought back from ends early.
+"""
+
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+os.environ['OMP_NUM_THREADS'] = '1'
+
+import numpy as np  # noqa: E402 - the number of threads is read when numpy is imported
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from dmpcrl_ros.settings import Settings  # noqa: E402
+from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
+
+_STEPS, _PART = 5000, 500
+_LOST = 1e4  # stage cost beyond which the input bounds cannot bring the plant back
+
+
+def learn(seed: int) -> list[float]:
+    """Mean stage cost of each part of the run, up to where it was lost."""
+    settings = Settings(seed=seed)
+    costs = []
+    for step in ClosedLoop(settings.network(), settings).run(_STEPS):
+        costs.append(float(step.costs.sum()))
+        if costs[-1] > _LOST:
+            break
+    return [float(np.mean(costs[k:k + _PART])) for k in range(0, len(costs), _PART)]
+
+
+def main() -> None:
+    seeds = range(1, 1 + int(sys.argv[1]) if len(sys.argv) > 1 else 11)
+    table = Table('seed', *(f'-{k + _PART}' for k in range(0, _STEPS, _PART)), title='mean stage cost of each 500 steps')
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for seed, means in zip(seeds, pool.map(learn, seeds), strict=True):
+            table.add_row(str(seed), *(f'{mean:.3f}' if mean < 100 else 'lost' for mean in means))
+    Console().print(table)
+
+
+if __name__ == '__main__':
+    main()

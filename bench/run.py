@@ -1,0 +1,109 @@
+"""`make bench`: one table of what takes how long. Compare the ratios; the times are this machine's, in this minute."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from dmpcrl_ros.bringup import nodes_of
+from dmpcrl_ros.cli.processes import ProcessGroup
+from dmpcrl_ros.controllers.build import distributed_agent
+from dmpcrl_ros.reports.recorded_run import load_run
+from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+
+_ROS_STEPS = 300
+_QUIET = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': '87', 'OMP_NUM_THREADS': '1'}
+
+
+def local_problem() -> dict[str, float]:
+    """Microseconds of the middle agent's problem: one update inside ADMM, and all that a new theta costs."""
+    mpc = distributed_agent(Settings().network(), 1, Settings()).mpc
+    linear = [1e-2 * np.random.default_rng(k).standard_normal(mpc.n_consensus) for k in range(8)]
+    mpc.begin(np.array([0.05, 0.15]))
+    solve = [_timed(lambda k=k: mpc.solve(linear[k % 8])) for k in range(4000)]
+    theta = [_timed(lambda: setattr(mpc, 'theta', mpc.theta)) for _ in range(400)]
+    mpc.begin(np.array([0.05, 0.15]))
+    mpc.solve(linear[0])
+    after = [_timed(lambda: mpc.sensitivities(mpc.solution())) for _ in range(400)]
+    return {'solve': 1e6 * median(solve), 'theta': 1e6 * median(theta), 'after': 1e6 * median(after)}
+
+
+def in_process(variant: str, steps: int, **changes) -> tuple[float, float]:
+    """Milliseconds per training step without exploration (mean), and rounds per step (mean)."""
+    settings = Settings(variant=variant, exploration=False, seed=8, **changes)
+    loop = ClosedLoop(settings.network(), settings)
+    stamps, rounds = [time.perf_counter()], []
+    for step in loop.run(steps):
+        stamps.append(time.perf_counter())
+        rounds.append(step.rounds)
+    return 1e3 * float(np.mean(np.diff(stamps)[20:])), float(np.mean(rounds[20:]))
+
+
+def rounds_over_ros() -> dict[str, float]:
+    """Milliseconds of the one-way latency and of a round, three processes in a row."""
+    script = str(Path(__file__).with_name('exchange_agent.py'))
+    processes = [subprocess.Popen([sys.executable, script, str(agent)], stdout=subprocess.PIPE, text=True,
+                                  env={**os.environ, **_QUIET}) for agent in range(3)]
+    found = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    return {'one_way': 0.5 * found[0]['one_way'], 'round': max(f['round'] for f in found),
+            'round_and_solve': max(f['round_and_solve'] for f in found)}
+
+
+def training_over_ros() -> dict[str, float]:
+    """Milliseconds per training step over ROS 2, rounds per step, and seconds from the start to the first step."""
+    os.environ.update(_QUIET)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, 'run')
+        settings = Settings(steps=_ROS_STEPS, exploration=False, seed=8)
+        started = time.monotonic()
+        first = last = None
+        with ProcessGroup(nodes_of(settings, output=str(output), report_period=0.0)) as processes:
+            while not processes.ended('monitor'):
+                for _, line in processes.output(timeout=0.02):
+                    if 'agents connected' in line:
+                        first = time.monotonic()
+                    if 'run complete' in line:
+                        last = time.monotonic()
+        run = load_run(output)
+    return {'step': 1e3 * (last - first) / _ROS_STEPS, 'rounds': float(run.rounds.mean()), 'start': first - started}
+
+
+def _timed(function) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    table = Table(title=f'{os.cpu_count()} cores, Python {sys.version.split()[0]}')
+    for column in ('what', 'measured', 'to reach'):
+        table.add_column(column, justify='left' if column == 'what' else 'right')
+    local = local_problem()
+    table.add_row('local update inside ADMM', f'{local["solve"]:.1f} us', '15 us')
+    table.add_row('new theta: programme and factorisation', f'{local["theta"]:.0f} us', '')
+    table.add_row('multipliers, KKT check and gradient', f'{local["after"]:.0f} us', '')
+    for variant, steps, limit in (('001', 400, '5 ms'), ('000', 200, '8 ms')):
+        duration, rounds = in_process(variant, steps)
+        table.add_row(f'training step in process, {variant} ({rounds:.0f} rounds)', f'{duration:.2f} ms', limit)
+    ros = rounds_over_ros()
+    table.add_row('one-way latency, two processes', f'{ros["one_way"]:.3f} ms', '')
+    table.add_row('round, three processes, nothing solved', f'{ros["round"]:.3f} ms', '')
+    limit = 3.0 * ros['one_way'] + 1e-3 * local['solve']
+    table.add_row('round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms', f'{limit:.3f} ms')
+    training = training_over_ros()
+    table.add_row(f'training step over ROS 2, 001 ({training["rounds"]:.0f} rounds)', f'{training["step"]:.1f} ms', '40 ms')
+    table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
+    Console().print(table)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,39 @@
+"""The nodes of a scenario: the one list that the launch files and the command line start from."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dmpcrl_ros.settings import AgentSettings, MonitorSettings, PlantSettings, Settings
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process: an executable of this package, where it lives in the ROS graph, and its parameters."""
+
+    executable: str
+    name: str
+    namespace: str
+    parameters: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Short name for logs: the agent's, or the node's."""
+        return self.namespace.strip('/') or self.name
+
+
+def nodes_of(settings: Settings, *, output: str = '', report_period: float = 5.0, round_timeout: float = 5.0) -> list[NodeSpec]:
+    """Plant, one node per agent, and (with an output directory) the monitor.
+
+    Raises:
+        NetworkError: the scenario is wrong.
+    """
+    common = asdict(settings)
+    plant = PlantSettings(**common, wait_for_monitor=bool(output))
+    nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(plant))]
+    for agent in settings.network().agents:
+        parameters = asdict(AgentSettings(**common, agent=agent, round_timeout=round_timeout))
+        nodes.append(NodeSpec('dmpcrl_agent', 'controller', f'/{agent}', parameters))
+    if output:
+        monitor = MonitorSettings(**common, output=output, report_period=report_period)
+        nodes.append(NodeSpec('dmpcrl_monitor', 'monitor', '/', asdict(monitor)))
+    return nodes

@@ -1,0 +1,5 @@
+"""The command `dmpcrl`."""
+
+from dmpcrl_ros.cli.commands import main
+
+__all__ = ['main']

@@ -1,0 +1,151 @@
+"""The commands: what they take, and what they say when something is wrong."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from rich.console import Console
+
+import dmpcrl_ros
+from dmpcrl_ros.cli import experiments
+from dmpcrl_ros.cli.doctor import examine
+from dmpcrl_ros.cli.options import settings_from, settings_options
+from dmpcrl_ros.cli.processes import ProcessDied
+from dmpcrl_ros.reports.figures import save_all
+from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
+from dmpcrl_ros.reports.run_directory import check_unused
+from dmpcrl_ros.scenarios.chain import VARIANTS, description
+from dmpcrl_ros.settings import Settings
+
+_output = click.option('--output', type=click.Path(path_type=Path), default=None,
+                       help='directory of the run; default: a new one under runs/')
+_figures = click.option('--figures/--no-figures', default=True, show_default=True, help='draw figures at the end')
+_baseline = click.option('--baseline/--no-baseline', default=True, show_default=True,
+                         help='compare with the untrained controller on the same noise')
+_DEMO_STEPS = 1000
+
+
+class _Group(click.Group):
+    """Turns the errors that a user can mend into one line and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except RunDirectoryError as error:
+            raise click.ClickException(str(error)) from None
+        except ProcessDied as error:
+            raise click.ClickException(f'the run has ended early: {error}') from None
+        except (ArithmeticError, OSError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Group, context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 110})
+@click.version_option(dmpcrl_ros.__version__)
+def main() -> None:
+    """Distributed model predictive controllers that learn, each agent a ROS 2 node."""
+
+
+@main.command()
+@settings_options
+@_output
+@_figures
+@_baseline
+@click.option('--round-timeout', type=click.FloatRange(min=0.0), default=5.0, show_default=True,
+              help='a communication round without an answer for this long is given up; 0 never does [s]')
+@click.option('--verbose', is_flag=True, help='show everything the nodes say')
+def run(output: Path | None, figures: bool, baseline: bool, round_timeout: float, verbose: bool, **options: Any) -> None:
+    """Learn over ROS 2: a node for each agent, the plant and the monitor.
+
+    SCENARIO is chain, or the path of a YAML network.
+    """
+    settings = settings_from(options)
+    output = _new_output(output, settings)
+    _run(settings, output, figures=figures, baseline=baseline, round_timeout=round_timeout, verbose=verbose)
+
+
+@main.command()
+@settings_options
+@_output
+@_figures
+@_baseline
+@click.option('--central', is_flag=True, help='train the centralised twin instead of the agents')
+def train(output: Path | None, figures: bool, baseline: bool, central: bool, **options: Any) -> None:
+    """Learn in this process, without ROS: the same numbers, as fast as the machine allows."""
+    settings = settings_from(options)
+    output, console = _new_output(output, settings), Console()
+    try:
+        experiments.run_in_process(settings, output, console, central=central)
+    except KeyboardInterrupt:
+        _interrupted(output, console)
+    _tell(settings, output, console, figures, baseline)
+
+
+@main.command()
+@click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option('--seeds', type=click.IntRange(min=1), default=10, show_default=True, help='noise sequences, from --first-seed on')
+@click.option('--first-seed', type=click.IntRange(min=0), default=1001, show_default=True)
+@click.option('--steps', type=click.IntRange(min=1), default=100, show_default=True, help='control steps of each')
+def evaluate(directory: Path, seeds: int, first_seed: int, steps: int) -> None:
+    """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise."""
+    experiments.evaluate(load_run(directory), range(first_seed, first_seed + seeds), steps, Console())
+
+
+@main.command()
+@click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
+def plot(directory: Path) -> None:
+    """Draw the figures of the run in DIRECTORY again."""
+    for path in save_all(load_run(directory), directory):
+        click.echo(path)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and whether messages go round."""
+    sys.exit(0 if examine(Console()) else 1)
+
+
+@main.command()
+@_output
+@click.option('--steps', type=click.IntRange(min=100), default=_DEMO_STEPS, show_default=True)
+def demo(output: Path | None, steps: int) -> None:
+    """The chain of paper 001 learns over ROS 2, three agents, a plant and a monitor."""
+    settings = Settings(steps=steps, seed=8)
+    _run(settings, _new_output(output, settings), figures=True, baseline=True, round_timeout=5.0, verbose=False)
+
+
+@main.command()
+@click.option('--agents', type=click.IntRange(min=1), default=3, show_default=True)
+@click.option('--variant', type=click.Choice(VARIANTS), default=VARIANTS[0], show_default=True)
+def template(agents: int, variant: str) -> None:
+    """Print the chain as a YAML network: a start for a network of one's own."""
+    click.echo(yaml.safe_dump(description(agents, variant), sort_keys=False, default_flow_style=None), nl=False)
+
+
+def _run(settings: Settings, output: Path, *, figures: bool, baseline: bool, round_timeout: float, verbose: bool) -> None:
+    console = Console()
+    try:
+        experiments.run_over_ros(settings, output, console, verbose=verbose, round_timeout=round_timeout)
+    except KeyboardInterrupt:
+        _interrupted(output, console)
+    _tell(settings, output, console, figures, baseline)
+
+
+def _interrupted(output: Path, console: Console) -> None:
+    """Ctrl-C: all processes are gone by now; what was recorded stays."""
+    console.print(f'\ninterrupted; what was recorded so far is in {output}')
+    sys.exit(130)
+
+
+def _tell(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
+    untrained = experiments.untrained(settings, settings.steps, console) if baseline and settings.learner != 'none' else None
+    experiments.tell(output, console, baseline=untrained, figures=figures)
+
+
+def _new_output(output: Path | None, settings: Settings) -> Path:
+    name = Path(settings.scenario).stem + (f'-{settings.variant}' if settings.scenario == 'chain' else '')
+    output = output or Path('runs', f'{name}-{datetime.now():%Y%m%d-%H%M%S}')
+    check_unused(output)
+    return output

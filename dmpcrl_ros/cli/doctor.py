@@ -1,0 +1,71 @@
+"""What is installed, what is missing, and whether messages go round."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from importlib.util import find_spec
+
+from rich.console import Console
+from rich.table import Table
+
+_NEEDED = ('numpy', 'scipy', 'casadi', 'daqp', 'click', 'rich', 'jsonschema', 'PyYAML', 'matplotlib')
+_ROS = (('rclpy', 'ROS 2 itself: nodes'), ('std_srvs', 'the services of the plant'), ('rosgraph_msgs', '/clock'),
+        ('dmpcrl_ros.msg', "this package's messages: build it with make or colcon"))
+_OPTIONAL = (('launch_ros', 'ros2 launch; without it `dmpcrl run` starts the nodes itself'),)
+_ROUND_TRIP_LIMIT = 30.0  # s
+
+
+def examine(console: Console) -> bool:
+    """Print the findings; whether a run over ROS 2 is possible."""
+    table = Table(title=f'Python {platform.python_version()} on {platform.system()}, '
+                        f'ROS_DISTRO={os.environ.get("ROS_DISTRO", "not set")}', title_justify='left')
+    for column in ('what', 'found', 'for'):
+        table.add_column(column)
+    missing = []
+    for name in _NEEDED:
+        found = _version(name)
+        table.add_row(name, found or '[red]missing[/]', '')
+        missing += [] if found else [name]
+    for name, purpose in (*_ROS, *_OPTIONAL):
+        present = _importable(name)
+        optional = (name, purpose) in _OPTIONAL
+        table.add_row(name, 'yes' if present else ('no' if optional else '[red]missing[/]'), purpose)
+        missing += [] if present or optional else [name]
+    console.print(table)
+    if missing:
+        console.print(f'missing: {", ".join(missing)}. `make setup` installs what a machine without ROS 2 needs.')
+        return False
+    return _round_trip(console)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return 'yes' if find_spec(name.lower().replace('pyyaml', 'yaml')) else ''
+
+
+def _importable(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _round_trip(console: Console) -> bool:
+    try:
+        done = subprocess.run([sys.executable, '-m', 'dmpcrl_ros.transport.round_trip'], capture_output=True, text=True,
+                              timeout=_ROUND_TRIP_LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: is multicast or shared memory blocked?')
+        return False
+    if done.returncode:
+        console.print(f'[red]no message round trip[/]: {done.stderr.strip().splitlines()[-1:]}')
+        return False
+    found = json.loads(done.stdout)
+    console.print(f'message round trip: median {found["median_ms"]:.2f} ms, 95 % below {found["p95_ms"]:.2f} ms '
+                  f'({found["messages"]} messages)')
+    return True

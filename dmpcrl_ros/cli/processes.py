@@ -1,0 +1,123 @@
+"""Runs the nodes of a system as processes of its own where launch is not installed: all together or not at all."""
+
+import ctypes
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from dmpcrl_ros.bringup import NodeSpec
+
+_PR_SET_PDEATHSIG = 1
+_PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
+_LINES_KEPT = 15
+
+
+class ProcessDied(RuntimeError):
+    """A node ended before the run did; the message has its last words."""
+
+
+class ProcessGroup:
+    """The processes of a system. A context manager: on the way out, whatever happened, all of them are ended.
+
+    Nodes get their own session, so that a Ctrl-C in the terminal reaches this process alone, which passes it on; and
+    the kernel ends them should this process be killed.
+
+    Args:
+        nodes: what to start.
+    """
+
+    def __init__(self, nodes: Sequence[NodeSpec]):
+        self._nodes = nodes
+        self._environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
+        self._processes: dict[str, subprocess.Popen] = {}
+        self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
+        self._last: dict[str, deque[str]] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix='dmpcrl_')
+
+    def __enter__(self) -> 'ProcessGroup':
+        try:
+            for node in self._nodes:
+                self._start(node)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def pids(self) -> dict[str, int]:
+        """Process numbers by the labels of the nodes."""
+        return {label: process.pid for label, process in self._processes.items()}
+
+    def output(self, timeout: float) -> Iterator[tuple[str, str]]:
+        """(label, line) of what the nodes print, until `timeout` seconds have passed."""
+        deadline = time.monotonic() + timeout
+        while (remaining := deadline - time.monotonic()) > 0.0:
+            try:
+                yield self._lines.get(timeout=remaining)
+            except queue.Empty:
+                return
+
+    def ended(self, label: str) -> bool:
+        """Whether this node has ended regularly.
+
+        Raises:
+            ProcessDied: any node has ended in another way.
+        """
+        for name, process in self._processes.items():
+            code = process.poll()
+            if code is not None and (code != 0 or name != label):
+                raise ProcessDied(self._last_words(name, code))
+        return self._processes[label].poll() == 0
+
+    def stop(self) -> None:
+        """End all processes, more insistently as time passes, and wait for them."""
+        for number, patience in _PATIENCE:
+            alive = [process for process in self._processes.values() if process.poll() is None]
+            for process in alive:
+                os.killpg(process.pid, number)
+            deadline = time.monotonic() + patience
+            for process in alive:
+                try:
+                    process.wait(max(deadline - time.monotonic(), 0.0))
+                except subprocess.TimeoutExpired:
+                    continue
+        self._folder.cleanup()
+
+    def _start(self, node: NodeSpec) -> None:
+        parameters = Path(self._folder.name, f'{node.label}.yaml')
+        parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': node.parameters}}), encoding='utf-8')
+        command = [sys.executable, '-m', f'dmpcrl_ros.nodes.{node.executable.removeprefix("dmpcrl_")}', '--ros-args',
+                   '-r', f'__node:={node.name}', '-r', f'__ns:={node.namespace}', '--params-file', str(parameters)]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True, errors='replace', env=self._environment, start_new_session=True,
+                                   preexec_fn=_end_with_parent)
+        self._processes[node.label] = process
+        self._last[node.label] = deque(maxlen=_LINES_KEPT)
+        threading.Thread(target=self._read, args=(node.label, process), daemon=True).start()
+
+    def _read(self, label: str, process: subprocess.Popen) -> None:
+        for line in process.stdout:
+            self._last[label].append(line.rstrip())
+            self._lines.put((label, line.rstrip()))
+
+    def _last_words(self, label: str, code: int) -> str:
+        how = f'was killed by {signal.Signals(-code).name}' if code < 0 else f'ended with exit code {code}'
+        words = '\n'.join(f'  {line}' for line in self._last[label])
+        return f'{label} {how}' + (f'; its last lines:\n{words}' if words else ', without a word')
+
+
+def _end_with_parent() -> None:
+    """In the child: ask the kernel for a SIGTERM when the parent is gone."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,100 @@
+"""The node that records a run and ends when it is complete.
+
+Subscribes: /<agent>/state, /<agent>/action, /<agent>/status, /<agent>/parameters for every agent.
+Writes: the run directory (reports.run_directory).
+Parameters: those of settings.MonitorSettings.
+"""
+
+import sys
+import time
+
+import rclpy
+from rclpy.node import Node
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.controllers.build import parameters_of
+from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
+from dmpcrl_ros.reports.run_directory import RunWriter
+from dmpcrl_ros.settings import MonitorSettings, SettingError
+from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg
+from dmpcrl_ros.transport.driver import make_executor
+from dmpcrl_ros.transport.qos import HISTORY, STREAM, agent_topic
+from dmpcrl_ros.transport.recorder import StepAssembler
+
+_TOPICS = (('action', msg.Action, STREAM), ('status', msg.Status, STREAM), ('parameters', msg.Parameters, HISTORY))
+_START_TIMEOUT = 60.0  # s
+
+
+class MonitorNode(Node):
+    """Records what the agents and the plant publish."""
+
+    def __init__(self) -> None:
+        super().__init__('monitor')
+        self.settings = declare(self, MonitorSettings)
+        if not self.settings.output:
+            raise SettingError('output must name the directory to record the run in')
+        self._network = self.settings.network()
+        self._layouts = [parameters_of(self._network, i)[0] for i in range(self._network.n_agents)]
+        self._writer = RunWriter(self.settings.output, self._network, self.settings.common(), extra={'transport': 'ROS 2'})
+        self._assembler = StepAssembler(self._network.n_agents)
+        self._executor = make_executor()
+        self._executor.add_node(self)
+        self._watched = [
+            self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), qos)
+            for i, name in enumerate(self._network.agents) for topic, kind, qos in _TOPICS]
+        self._last_heard = self._last_report = time.monotonic()
+
+    def run(self) -> None:
+        """Record until the last transition, or until shut down.
+
+        Raises:
+            NodeFailure: nothing was heard for too long.
+        """
+        with self._writer:
+            wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
+            for i, name in enumerate(self._network.agents):
+                self.create_subscription(msg.State, agent_topic(name, 'state'), self._receiver(i, 'state'), STREAM)
+            self._last_heard = time.monotonic()
+            while rclpy.ok() and self._assembler.recorded < self.settings.steps:
+                self._executor.spin_once(timeout_sec=0.5)
+                if time.monotonic() - self._last_heard > self.settings.silence_timeout:
+                    raise NodeFailure(f'nothing heard for {self.settings.silence_timeout:g} s after '
+                                      f'{self._assembler.recorded} of {self.settings.steps} steps')
+
+    def _missing(self) -> list[str]:
+        return sorted({subscription.topic_name for subscription in self._watched
+                       if not subscription.get_publisher_count()})
+
+    def _receiver(self, agent: int, topic: str):
+        return (lambda message: self._on_parameters(agent, message)) if topic == 'parameters' else (
+            lambda message: self._on_part(agent, message))
+
+    def _on_part(self, agent: int, message: msg.State | msg.Action | msg.Status) -> None:
+        self._last_heard = time.monotonic()
+        for step in self._assembler.add(agent, message):
+            self._writer.record(step)
+            self._report(step)
+
+    def _on_parameters(self, agent: int, message: msg.Parameters) -> None:
+        try:
+            theta = parameters_from_msg(message, self._layouts[agent])
+        except MessageError as reason:
+            self.get_logger().warning(f'parameters of {self._network.agents[agent]} dropped: {reason}')
+            return
+        self._writer.record_parameters(agent, message.step, message.updates, theta)
+
+    def _report(self, step) -> None:
+        period, now = self.settings.report_period, time.monotonic()
+        if period and now - self._last_report >= period:
+            self._last_report = now
+            self.get_logger().info(f'step {step.step + 1} of {self.settings.steps}: cost {step.costs.sum():.3f}, '
+                                   f'TD error {step.td_error:.3f}')
+
+
+def main() -> int:
+    """Entry point of the executable dmpcrl_monitor."""
+    return run_node(MonitorNode, 'dmpcrl_monitor')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The node of the plant, in lockstep: it advances when the actions of all agents are in.
+
+Publishes: /<agent>/state (State, latched) for every agent, /clock (rosgraph_msgs/Clock).
+Subscribes: /<agent>/action (Action) for every agent.
+Services: /plant/reset (std_srvs/Trigger): back to the initial state and the beginning of the noise, as a new run.
+Parameters: those of settings.PlantSettings.
+"""
+
+import sys
+import time
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from std_srvs.srv import Trigger
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
+from dmpcrl_ros.scenarios.linear_network import LinearPlant
+from dmpcrl_ros.settings import PlantSettings
+from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
+from dmpcrl_ros.transport.driver import make_executor
+from dmpcrl_ros.transport.qos import LATCHED, STREAM, agent_topic
+
+_ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
+
+
+class PlantNode(Node):
+    """Closes the loop of a simulated network."""
+
+    def __init__(self) -> None:
+        super().__init__('plant')
+        self.settings = declare(self, PlantSettings)
+        self._network = self.settings.network()
+        self._plant = LinearPlant(self._network, self.settings.seed)
+        self._executor = make_executor()
+        self._executor.add_node(self)
+        agents = self._network.agents
+        self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), LATCHED) for name in agents]
+        self._listeners = [self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), STREAM)
+                           for i, name in enumerate(agents)]
+        self._clock_publisher = self.create_publisher(Clock, '/clock', STREAM)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._run = time.time_ns() // 1000  # tells this run's messages from those of others
+        self._reset_asked = False
+
+    def run(self) -> None:
+        """Run, and run again after each reset, until shut down."""
+        wait_until_matched(self, self._executor, self._missing, self.settings.start_timeout)
+        self.get_logger().info(f'{self._network.name}: {self._network.n_agents} agents connected, '
+                               f'{self.settings.steps} steps')
+        while rclpy.ok():
+            self._reset_asked = False
+            self._plant.reset(self.settings.seed)
+            self._simulate()
+            while rclpy.ok() and not self._reset_asked:
+                self._executor.spin_once(timeout_sec=0.5)
+            self._run += 1
+
+    def _missing(self) -> list[str]:
+        listeners = 1 + self.settings.wait_for_monitor
+        absent = [name for name, state, action in zip(self._network.agents, self._states, self._listeners, strict=True)
+                  if state.get_subscription_count() < listeners or not action.get_publisher_count()]
+        return absent
+
+    def _simulate(self) -> None:
+        """All steps of a run. The agents answer the last state too: they learn from the last transition."""
+        costs = np.zeros(self._network.n_agents)
+        for step in range(self.settings.steps + 1):
+            self._actions: list[np.ndarray | None] = [None] * self._network.n_agents
+            self._step = step
+            self._publish(costs)
+            self._await_actions(costs)
+            if self._reset_asked:
+                return
+            if step < self.settings.steps:
+                costs = self._plant.step(self._actions)
+        self.get_logger().info(f'run complete: {self.settings.steps} steps')
+
+    def _publish(self, costs: np.ndarray, only_silent: bool = False) -> None:
+        nanoseconds = round(self._step * self.settings.period * 1e9)
+        stamp = Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+        self._clock_publisher.publish(Clock(clock=stamp))
+        for agent, (publisher, state) in enumerate(zip(self._states, self._plant.states(), strict=True)):
+            if not only_silent or self._actions[agent] is None:
+                publisher.publish(state_to_msg(stamp=stamp, run=self._run, step=self._step, episode=0, agent=agent,
+                                               state=state, stage_cost=costs[agent]))
+
+    def _await_actions(self, costs: np.ndarray) -> None:
+        started = time.monotonic()
+        ask_again = started + _ASK_AGAIN
+        while not self._reset_asked and any(action is None for action in self._actions):
+            if not rclpy.ok():
+                raise ExternalShutdownException
+            now = time.monotonic()
+            if now - started > self.settings.action_timeout:
+                silent = [n for n, action in zip(self._network.agents, self._actions, strict=True) if action is None]
+                raise NodeFailure(f'no action from {", ".join(silent)} for step {self._step} '
+                                  f'within {self.settings.action_timeout:g} s')
+            if now > ask_again:
+                self._publish(costs, only_silent=True)
+                ask_again = now + _ASK_AGAIN
+            self._executor.spin_once(timeout_sec=0.5)
+
+    def _receiver(self, agent: int):
+        def receive(message: msg.Action) -> None:
+            if (message.run, message.step) != (self._run, getattr(self, '_step', None)):
+                return
+            try:
+                self._actions[agent] = vector_from_msg(message, agent, self._network.local[agent].n_inputs)
+            except MessageError as reason:
+                self.get_logger().warning(f'action of {self._network.agents[agent]} dropped: {reason}')
+        return receive
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._reset_asked = True
+        response.success, response.message = True, f'run {self._run + 1} begins'
+        return response
+
+
+def main() -> int:
+    """Entry point of the executable dmpcrl_plant."""
+    return run_node(PlantNode, 'dmpcrl_plant')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""Quality of service of each kind of topic, and names that publisher and subscriber must share."""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+# A neighbour can be a round ahead, and a step ahead while this agent still learns: a depth of 1 would lose messages.
+EXCHANGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=32, reliability=ReliabilityPolicy.RELIABLE,
+                      durability=DurabilityPolicy.VOLATILE)
+STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1000, reliability=ReliabilityPolicy.RELIABLE,
+                    durability=DurabilityPolicy.VOLATILE)
+LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def exchange_topic(sender: str, receiver: str) -> str:
+    """Topic of one directed edge."""
+    return f'/{sender}/to/{receiver}'
+
+
+def agent_topic(agent: str, name: str) -> str:
+    """Topic of one agent: state, action, status or parameters."""
+    return f'/{agent}/{name}'

@@ -1,0 +1,13 @@
+"""A network of one's own from a YAML file: `ros2 launch dmpcrl_ros network.launch.py scenario:=/path/to/network.yaml`."""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+
+from dmpcrl_ros.launching import launch_arguments
+
+
+def generate_launch_description() -> LaunchDescription:
+    example = Path(get_package_share_directory('dmpcrl_ros'), 'config', 'three_carts.yaml')
+    return LaunchDescription(launch_arguments({'scenario': str(example)}))
