@@ -175,8 +175,9 @@ def directed_network():
 
 
 def agents_of(network, thetas=None, **settings):
-    """The distributed agents of a network; `settings` as of Settings."""
-    agents = [distributed_agent(network, i, Settings(**settings)) for i in range(network.n_agents)]
+    """The distributed agents of a network; `settings` as of Settings, ADMM starting cold if they do not say."""
+    settings = Settings(**({'warm_start': False} | settings))
+    agents = [distributed_agent(network, i, settings) for i in range(network.n_agents)]
     for agent, theta in zip(agents, thetas or [], strict=False):
         agent.mpc.theta = theta
     return agents
