@@ -1,0 +1,150 @@
+"""How the figures of a run look: sizes, colours and the parts they share."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16  # inches
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
+DASHES = ('-', '--', '-.', ':')
+FAINT = '#999999'
+_STYLE = {
+    'font.size': 8, 'axes.labelsize': 8, 'axes.titlesize': 8, 'xtick.labelsize': 8, 'ytick.labelsize': 8,
+    'legend.fontsize': 8, 'legend.frameon': False, 'legend.handlelength': 1.6, 'axes.spines.top': False,
+    'axes.spines.right': False, 'axes.linewidth': 0.6, 'lines.linewidth': 1.0, 'axes.grid': True,
+    'grid.color': '#E5E5E5', 'grid.linewidth': 0.5, 'axes.axisbelow': True}
+_BINS = 120  # stretches of steps of which a long run shows the mean and the range
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """With the style above, and only while drawing."""
+    @wraps(draw)
+    def drawn(*args, **kwargs) -> Figure:
+        with matplotlib.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+    return drawn
+
+
+def moving_average(values: np.ndarray, window: int) -> np.ndarray:
+    """Mean (T,) of the last `window` values (T,), fewer at the beginning, NaN left out; NaN where all of them are."""
+    present = ~np.isnan(values)
+    sums, counts = (np.concatenate([[0.0], np.cumsum(part)]) for part in (np.where(present, values, 0.0), present))
+    end = np.arange(1, len(values) + 1)
+    start = np.maximum(end - window, 0)
+    count = counts[end] - counts[start]
+    return np.divide(sums[end] - sums[start], count, out=np.full(len(values), np.nan), where=count > 0)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, inches wide and high, that no window or global state knows of."""
+    figure = Figure(figsize=(width, height), layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def parameter_panels(names: Sequence[str], height: float, y_name: str) -> tuple[Figure, dict[str, Axes]]:
+    """One panel for each name, three in a row, each `height` inches high."""
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = new_figure(TWO_COLUMNS, 0.4 + height * rows)
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    for place, panel in enumerate(grid.flat):
+        panel.set_visible(place < len(names))
+        panel.yaxis.set_major_formatter(lambda value, _: f'{value:.4g}')  # no common factor, which hides a legend
+        panel.yaxis.set_major_locator(MaxNLocator(5))
+    name_outer(grid, '')
+    figure.supxlabel('update (-)', fontsize=8)
+    figure.supylabel(y_name, fontsize=8)
+    return figure, dict(zip(names, grid.flat, strict=False))
+
+
+def line_or_band(panel: Axes, steps: np.ndarray, values: np.ndarray, colour: str, band: bool) -> None:
+    """Values (T,) over steps (T,): all of them, or of a long run the means of stretches, on a band of their ranges."""
+    size = max(1, len(values) // _BINS)
+    starts = np.arange(0, len(values), size)
+    if size > 1 and band:
+        panel.fill_between(steps[starts], np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts),
+                           color=colour, alpha=0.25, linewidth=0)
+    if size > 1:
+        values = np.add.reduceat(values, starts) / np.diff([*starts, len(values)])
+    panel.plot(steps[starts], values, color=colour)
+
+
+def draw_bounds(panel: Axes, values: set[float]) -> None:
+    """Dashed lines at those bounds that are finite."""
+    for value in values:
+        if np.isfinite(value):
+            panel.axhline(value, color='black', linestyle='--', linewidth=0.8, zorder=1)
+
+
+def positive(values: np.ndarray) -> np.ndarray:
+    """NaN where a logarithmic axis has no place."""
+    return np.where(values > 0, values, np.nan)
+
+
+def agent_colours(count: int) -> list:
+    """One for each agent; of more than can be told apart, a scale along the network."""
+    if count <= len(COLOURS):
+        return list(COLOURS[:count])
+    return [tuple(colour) for colour in matplotlib.colormaps['viridis'](np.linspace(0.0, 0.9, count))]
+
+
+def agent_handles(agents: Sequence[str], colours: Sequence) -> tuple[list[Line2D], list[str]]:
+    """All agents, or of many the first, the middle and the last of the colour scale."""
+    shown = range(len(agents)) if len(agents) <= len(COLOURS) else (0, len(agents) // 2, len(agents) - 1)
+    return [Line2D([], [], color=colours[i]) for i in shown], [agents[i] for i in shown]
+
+
+def legend_on_top(figure: Figure, handles: list, labels: list[str], columns: int = 7, **look) -> None:
+    """Above all panels. A blank title keeps the place: matplotlib 3.6 of Ubuntu 24.04 knows no 'outside' legends."""
+    lines = -(-len(labels) // columns)
+    figure.suptitle('\n'.join([' '] * lines), fontsize=9)
+    figure.legend(handles, labels, loc='upper center', ncols=columns, columnspacing=1.4, labelspacing=0.3,
+                  borderaxespad=0.2, **look)
+
+
+def legend_under_title(panel: Axes, title: str, labels: int) -> None:
+    """The legend of a panel between its title and itself; it takes part in the layout by its height only."""
+    legend = panel.legend(loc='lower left', bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.2,
+                          columnspacing=1.0, labelspacing=0.2, handlelength=1.0, handletextpad=0.4)
+    legend.set_in_layout(False)
+    panel.set_title(title, loc='left', pad=5 + 10 * -(-labels // 2))
+
+
+def x_axis(panel: Axes, name: str) -> None:
+    """Name and whole numbers."""
+    panel.set_xlabel(name)
+    panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    panel.margins(x=0.01)
+
+
+def name_outer(grid: np.ndarray, x_name: str) -> None:
+    """Keep names and numbers at the outer ones of the panels to be seen: lowest of a column, first of a row."""
+    for column in grid.T:
+        shown = [panel for panel in column if panel.get_visible()]
+        for panel in shown:
+            x_axis(panel, x_name if panel is shown[-1] else '')
+            panel.tick_params(labelbottom=panel is shown[-1])
+    for row in grid:
+        first, *others = [panel for panel in row if panel.get_visible()]
+        first.tick_params(labelleft=True)
+        for panel in others:
+            panel.set_ylabel('')
+
+
+def slice_kind(name: str) -> str:
+    """Name of a slice, the same for the coupling with every parent."""
+    kind, _, index = name.partition('_')
+    return 'A_j' if kind == 'A' and index.isdigit() else name
+
+
+def slice_title(name: str, agents: Sequence[str]) -> str:
+    """Name of a slice; that of a coupling A_j says whose state it multiplies."""
+    return f'{name} (state of {agents[int(name[2:])]})' if slice_kind(name) == 'A_j' else name
