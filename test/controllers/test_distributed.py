@@ -91,9 +91,10 @@ def test_the_agents_together_solve_the_dense_programme(name):
         assert action_of(agents, found) == pytest.approx(expected.inputs[0], abs=1e-8)
 
 
-def test_a_bound_that_is_all_but_violated_has_the_multiplier_of_the_optimum():
-    """At this case the warm solver of one agent leaves a row at the end of its multiplier's box although the state is
-    4e-8 within the bound: optimal but for a residual that looks small, with a multiplier that is wrong by 2e-5."""
+def test_the_warm_solver_does_not_lead_admm_astray():
+    """In this case, at the 19th iteration, a multiplier comes back from the end of its box at one agent, and the solver
+    keeps the slack's curvature in its factorisation: from then on that state stays 8e-8 off its bound, a residual
+    that passes for small, and ADMM agrees on a point with multipliers that are wrong by 2e-5."""
     network, draw = CHAINS['001'], np.random.default_rng(7)
     for _ in range(12):
         thetas = perturbed(initial_thetas(network), draw, 0.02)
