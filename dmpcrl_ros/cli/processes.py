@@ -40,6 +40,7 @@ class ProcessGroup:
         self._nodes = nodes
         self._environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
         self._processes: dict[str, subprocess.Popen] = {}
+        self._readers: list[threading.Thread] = []
         self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
         self._last: dict[str, deque[str]] = {}
         self._folder = tempfile.TemporaryDirectory(prefix='dmpcrl_')
@@ -93,6 +94,8 @@ class ProcessGroup:
                     process.wait(max(deadline - time.monotonic(), 0.0))
                 except subprocess.TimeoutExpired:
                     continue
+        for reader in self._readers:
+            reader.join(timeout=1.0)
         self._folder.cleanup()
 
     def _start(self, node: NodeSpec) -> None:
@@ -105,12 +108,15 @@ class ProcessGroup:
                                    preexec_fn=_end_with_parent)
         self._processes[node.label] = process
         self._last[node.label] = deque(maxlen=_LINES_KEPT)
-        threading.Thread(target=self._read, args=(node.label, process), daemon=True).start()
+        reader = threading.Thread(target=self._read, args=(node.label, process), daemon=True)
+        reader.start()
+        self._readers.append(reader)
 
     def _read(self, label: str, process: subprocess.Popen) -> None:
-        for line in process.stdout:
-            self._last[label].append(line.rstrip())
-            self._lines.put((label, line.rstrip()))
+        with process.stdout:
+            for line in process.stdout:
+                self._last[label].append(line.rstrip())
+                self._lines.put((label, line.rstrip()))
 
     def _last_words(self, label: str, code: int) -> str:
         how = f'was killed by {signal.Signals(-code).name}' if code < 0 else f'ended with exit code {code}'

@@ -39,9 +39,8 @@ def distributed_agent(network: LinearNetwork, index: int, settings: Settings) ->
     shapes = {index: (stages, data.n_states)} | {j: (stages, c.shape[1]) for j, c in data.coupling.items()}
     consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
     admm = Admm(index, network.graph, shapes, options, consensus)
-    has_neighbours = bool(network.graph.neighbours[index])
     mpc = ParametricMpc(local_problem(data, structure), *parameters_of(network, index), rho=options.rho,
-                        n_consensus=admm.size if has_neighbours else 0)
+                        n_consensus=admm.size)
     return _agent(network, settings, mpc, admm, consensus, index, network.n_agents,
                   data.input_lower, data.input_upper)
 

@@ -87,6 +87,7 @@ class LearningAgent:
     def reset(self) -> None:
         """Forget everything learned: initial parameters, no memory."""
         self.mpc.theta = self._initial_theta
+        self.admm.reset()
         self.updates = 0
         self.fell_back = False
         self._memory: _Memory | None = None
@@ -150,7 +151,7 @@ class LearningAgent:
         evaluated = samples > n_agents - 0.5
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
         fault = policy.failure or _void(valid, 'a valid evaluation', n_agents)
-        if not fault and continues:
+        if not fault and (continues or samples > 0.5):  # nobody has it at the start of a run
             fault = _void(samples, 'the whole transition', n_agents)
         visited = policy
         if self.learner:

@@ -69,11 +69,16 @@ class Admm:
         self._parents, self._holders = graph.parents[agent], graph.holders[agent]
         self._own_shape = shapes[agent]
         self._shapes = {j: shapes[j] for j in self._parents}
-        ends = np.cumsum([0] + [int(np.prod(shapes[j])) for j in (agent, *self._parents)])
-        self._own = slice(0, int(ends[1]))
+        blocks = (agent, *self._parents) if graph.neighbours[agent] else ()  # alone, there is nothing to agree on
+        ends = np.cumsum([0] + [int(np.prod(shapes[j])) for j in blocks])
+        self._own = slice(0, int(ends[1]) if blocks else 0)
         self._copies = {j: slice(int(a), int(b)) for j, a, b in zip(self._parents, ends[1:], ends[2:], strict=False)}
         self.size = int(ends[-1])
         self._consensus = consensus
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last run: the next one starts cold."""
         self._warm: tuple[np.ndarray, np.ndarray] | None = None
         self.multipliers = np.zeros(self.size)
         self.linear = np.zeros(self.size)  # of a local update that would follow the last run
@@ -119,9 +124,9 @@ class Admm:
         return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)))
 
     def _alone(self, solve: Callable[[np.ndarray], np.ndarray]) -> AdmmReport:
-        """An agent without neighbours has nothing to agree on."""
+        """An agent without neighbours solves its problem once."""
         try:
-            solve(np.zeros(self.size))
+            solve(self.linear)
         except QpFailure as problem:
             return AdmmReport(1, 0.0, 0.0, str(problem))
         return AdmmReport(1, 0.0, 0.0, '')

@@ -50,7 +50,7 @@ class FirstOrderQLearning:
         if not self.due(step):
             return theta
         yield from ()  # a first-order update needs no exchange: the TD errors are agreed already
-        count = step // self._update_every
+        count = max(step // self._update_every - 1, 0)  # of updates before this one: at step 0 there is nothing to learn
         batch = self._replay.sample(count)
         direction = sum(t.td_error * t.gradient for t in batch) / len(batch)
         return theta + self._learning_rate * self._decay**count * direction

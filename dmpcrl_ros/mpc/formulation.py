@@ -159,15 +159,15 @@ def _assemble(parts: list, structure: MpcStructure, trajectories: list[ca.SX], i
              for a, b, block in zip(start, start[1:], (*trajectories, *inputs), strict=False)]
     own, controls = grids[:len(parts)], grids[len(trajectories):]
     lower, upper = np.full(start[-1], -np.inf), np.full(start[-1], np.inf)
-    objective, residual, soft_lower, soft_upper, penalty, soft = 0, [], [], [], [], []
+    objective, residual, soft = 0, [], [np.zeros(0, dtype=int)]
+    soft_lower, soft_upper, penalty = ([ca.SX(0, 1)] for _ in range(3))  # so that no rows are a column, too
     for (data, theta, x, u, copies), x_index, u_index in zip(parts, own, controls, strict=True):
         p = _named(data, structure, theta)
         objective += _cost(data, structure, p, x, u)
         residual.append(_dynamics(p, x, u, copies))
-        bounded = np.isfinite(data.state_lower) | np.isfinite(data.state_upper)
-        for k in range(k0, horizon + 1):
-            soft.append(x_index[k, bounded])
-            rows = np.flatnonzero(bounded).tolist()
+        rows = np.flatnonzero(np.isfinite(data.state_lower) | np.isfinite(data.state_upper)).tolist()
+        for k in range(k0, horizon + 1) if rows else ():
+            soft.append(x_index[k, rows])
             soft_lower.append((ca.DM(data.state_lower) + p['x_lb'])[rows])
             soft_upper.append((ca.DM(data.state_upper) + p['x_ub'])[rows])
             penalty.append(0.5 * structure.discount ** (k - k0) * p['w'][rows])

@@ -140,7 +140,7 @@ def _compile(p: ParametricProblem) -> tuple[CompiledFunction, CompiledFunction, 
                                                 p.soft_lower, p.soft_upper, p.penalty])
     slack, lower, upper = (ca.SX.sym(name, p.penalty.shape[0]) for name in ('slack', 'lower', 'upper'))
     multiplier = ca.SX.sym('multiplier', p.residual.shape[0])
-    bounded = p.variables[p.soft.tolist()]
+    bounded = p.variables[p.soft.tolist()] if len(p.soft) else ca.SX(0, 1)
     lagrangian = (p.objective + ca.dot(p.penalty, slack) + ca.dot(multiplier, p.residual)
                   + ca.dot(lower, p.soft_lower - bounded) + ca.dot(upper, bounded - p.soft_upper))
     arguments = [p.variables, p.theta, slack, multiplier, lower, upper]

@@ -13,7 +13,9 @@ import numpy as np
 _SOFT, _EQUALITY = 8, 5              # daqp's flags of a constraint
 _SLACK_CURVATURE = 1e-7              # daqp weighs slack by w s + c s^2 / 2; from c = 1e-9 down it returns wrong active sets
 _SETTINGS = {'primal_tol': 1e-10, 'eps_prox': 0.0, 'iter_limit': 1000}
-_KKT_TOLERANCE = 1e-6                # of an accepted solution, relative to the size of the linear term
+_OFF_BOUND = 1e-9                    # a soft row this far from its bound is not on it
+_KKT_TOLERANCE = 1e-9                # of an accepted solution, relative to the size of the linear term
+_SLACK_USED = 2                      # daqp's exit flag of a solution with slack
 
 
 class QpFailure(Exception):
@@ -90,6 +92,8 @@ class SoftBoundedQp:
         self._is_free[fixed] = False
         self._penalty = np.full(n, np.inf)
         self._penalty[rows] = data.penalty[self._free_rows]
+        self._rows, self._limit = rows, self._penalty[rows] * (1.0 - 1e-9)
+        self._has_slack = False
         weight = np.zeros(n + m)
         weight[rows] = data.penalty[self._free_rows]
         reciprocal = np.full(n + m, 1.0 / _SLACK_CURVATURE)
@@ -119,6 +123,7 @@ class SoftBoundedQp:
         """
         if not np.isfinite(values).all():
             raise QpFailure('the state or action is not finite')
+        self._values = values
         self._upper[self._fixed] = self._lower[self._fixed] = values
         self._model.update(bupper=self._upper, blower=self._lower, sense=self._sense)  # forgets the active set:
         # with other bounds, daqp can keep a soft row at the end of its multiplier's box although it is not violated
@@ -135,14 +140,26 @@ class SoftBoundedQp:
         if flag <= 0:  # a warm start can cycle where a cold one does not
             return self._solve_afresh()
         self._dual = info['lam']
+        had_slack, self._has_slack = self._has_slack, flag == _SLACK_USED
+        if (had_slack or self._has_slack) and self._stale():
+            return self._solve_afresh()
         return self._primal
+
+    def _stale(self) -> bool:
+        """Whether a soft row with a multiplier is not where it should be: on its bound, or beyond it at the end of the
+        multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from the
+        end of its box; the row then stays off its bound in proportion to its multiplier."""
+        v, dual = self._primal[self._rows], self._dual[self._rows]
+        beyond = np.where(dual > 0.0, v - self._upper[self._rows], self._lower[self._rows] - v)
+        ended = np.abs(dual) >= self._limit
+        return bool((((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)).any())
 
     def _solve_afresh(self) -> np.ndarray:
         self._factorise(self._linear - self._shift)
         self._primal, _, flag, info = self._model.solve()
         if flag <= 0:
             raise QpFailure(_reason(flag))
-        self._dual = info['lam']
+        self._dual, self._has_slack = info['lam'], flag == _SLACK_USED
         return self._primal
 
     def solution(self) -> QpSolution:
@@ -153,17 +170,19 @@ class SoftBoundedQp:
         """
         data, n = self._data, len(self._data.linear)
         tolerance = _KKT_TOLERANCE * (1.0 + np.abs(self._linear).max())
-        if not self._kkt_residual() <= tolerance:
-            self._solve_afresh()
         residual = self._kkt_residual()
         if not residual <= tolerance:
+            self._solve_afresh()
+            residual = self._kkt_residual()
+        if not residual <= tolerance:
             raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
-        v, bound, rows = self._primal, self._dual[:n].copy(), data.soft
+        v, bound, rows = self._primal.copy(), self._dual[:n].copy(), data.soft
+        v[self._fixed] = self._values  # without rounding: it is not to decide whether a state on its bound violates it
         above, below = v[rows] - data.soft_upper, data.soft_lower - v[rows]
         constant = data.penalty * ((above > 0.0).astype(float) - (below > 0.0))
         dual = np.where(self._free_rows, bound[rows], constant)
         bound[rows[self._free_rows]] = 0.0
-        return QpSolution(v.copy(), np.maximum(np.maximum(above, below), 0.0), self._dual[n:].copy(), bound,
+        return QpSolution(v, np.maximum(np.maximum(above, below), 0.0), self._dual[n:].copy(), bound,
                           np.maximum(-dual, 0.0), np.maximum(dual, 0.0), residual)
 
     def _kkt_residual(self) -> float:

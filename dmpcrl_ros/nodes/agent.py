@@ -29,7 +29,7 @@ from dmpcrl_ros.transport.conversions import (
     vector_from_msg,
 )
 from dmpcrl_ros.transport.driver import RosDriver, make_executor
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, STREAM, agent_topic
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic
 
 
 class AgentNode(Node):
@@ -48,8 +48,8 @@ class AgentNode(Node):
                                  neighbours=network.graph.neighbours[self._index],
                                  round_timeout=self.settings.round_timeout)
         name = self.settings.agent
-        self._action = self.create_publisher(msg.Action, agent_topic(name, 'action'), STREAM)
-        self._status = self.create_publisher(msg.Status, agent_topic(name, 'status'), STREAM)
+        self._action = self.create_publisher(msg.Action, agent_topic(name, 'action'), HISTORY)
+        self._status = self.create_publisher(msg.Status, agent_topic(name, 'status'), HISTORY)
         self._parameters = self.create_publisher(msg.Parameters, agent_topic(name, 'parameters'), HISTORY)
         self._state: msg.State | None = None
         self._done = (0, 0)

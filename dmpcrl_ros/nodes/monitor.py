@@ -18,10 +18,10 @@ from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import MonitorSettings, SettingError
 from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg
 from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import HISTORY, STREAM, agent_topic
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
 
-_TOPICS = (('action', msg.Action, STREAM), ('status', msg.Status, STREAM), ('parameters', msg.Parameters, HISTORY))
+_TOPICS = (('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY), ('parameters', msg.Parameters, HISTORY))
 _START_TIMEOUT = 60.0  # s
 
 
@@ -53,7 +53,7 @@ class MonitorNode(Node):
         with self._writer:
             wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
             for i, name in enumerate(self._network.agents):
-                self.create_subscription(msg.State, agent_topic(name, 'state'), self._receiver(i, 'state'), STREAM)
+                self.create_subscription(msg.State, agent_topic(name, 'state'), self._receiver(i, 'state'), LATCHED)
             self._last_heard = time.monotonic()
             while rclpy.ok() and self._assembler.recorded < self.settings.steps:
                 self._executor.spin_once(timeout_sec=0.5)

@@ -23,7 +23,7 @@ from dmpcrl_ros.scenarios.linear_network import LinearPlant
 from dmpcrl_ros.settings import PlantSettings
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import LATCHED, STREAM, agent_topic
+from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, agent_topic
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
@@ -40,9 +40,9 @@ class PlantNode(Node):
         self._executor.add_node(self)
         agents = self._network.agents
         self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), LATCHED) for name in agents]
-        self._listeners = [self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), STREAM)
+        self._listeners = [self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY)
                            for i, name in enumerate(agents)]
-        self._clock_publisher = self.create_publisher(Clock, '/clock', STREAM)
+        self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._run = time.time_ns() // 1000  # tells this run's messages from those of others
         self._reset_asked = False

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     names = tuple(agent['name'] for agent in agents)
     if len(set(names)) < len(names):
         raise NetworkError(f'agents must have different names, not {", ".join(names)}')
-    structure = MpcStructure(**description['mpc'])
+    structure = MpcStructure(**_finite('mpc', description['mpc'], MpcStructure))
     dimensions = [(len(agent['dynamics']['A']), _columns(agent['dynamics']['B'])) for agent in agents]
     parts = [_parts(sizes) for sizes in zip(*dimensions, strict=True)]
     a, b = np.zeros((parts[0][-1].stop,) * 2), np.zeros((parts[0][-1].stop, parts[1][-1].stop))
@@ -64,7 +65,24 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
         name=description['name'], agents=names, graph=_graph(local, names), a=a, b=b,
         noise_lower=_stack(agents, ('noise', 'lower'), nx), noise_upper=_stack(agents, ('noise', 'upper'), nx),
         initial_state=_stack(agents, ('initial_state',), nx), state_parts=parts[0], input_parts=parts[1],
-        local=tuple(local), structure=structure, defaults=LearningDefaults(**description.get('learning', {})))
+        local=tuple(local), structure=structure, defaults=_learning_defaults(description))
+
+
+def _finite(section: str, values: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """The values of a section; a whole number written as a decimal one, which the schema admits, as an integer."""
+    whole = {field.name for field in fields(kind) if field.type is int}
+    for key, value in values.items():
+        if not np.isfinite(value):
+            raise NetworkError(f'{section}.{key} is not a finite number')
+    return {key: int(value) if key in whole else value for key, value in values.items()}
+
+
+def _learning_defaults(description: Mapping[str, Any]) -> LearningDefaults:
+    found = LearningDefaults(**_finite('learning', description.get('learning', {}), LearningDefaults))
+    if not found.replay_latest <= found.replay_sample <= found.replay_capacity:
+        raise NetworkError('learning: replay_latest, replay_sample and replay_capacity must not decrease in this order, but are '
+                           f'{found.replay_latest}, {found.replay_sample} and {found.replay_capacity}')
+    return found
 
 
 class _Reader:
@@ -83,22 +101,33 @@ class _Reader:
                 raise NetworkError(f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, which is no agent')
         return {name: self.array((section, 'neighbours', name), (self.nx, self.states_of[name])) for name in named}
 
-    def array(self, path: tuple[str, ...], shape: tuple[int, ...], default: float | None = None) -> np.ndarray:
+    def array(self, path: tuple[str, ...], shape: tuple[int, ...], default: float | None = None, *,
+              unbounded: bool = False) -> np.ndarray:
         value: Any = self.agent
         for key in path:
             value = value.get(key) if value is not None else None
         if value is None:
             return np.full(shape, default)
-        place = f'agent {self.agent["name"]}: {".".join(path)}'
+        array = self.free(path, unbounded=unbounded)
+        if array.shape != shape:
+            raise NetworkError(f'{self._place(path)} is {_size(array.shape)}, expected {_size(shape)}')
+        return array
+
+    def free(self, path: tuple[str, ...], *, unbounded: bool = False) -> np.ndarray:
+        """The array at a place that there is, of whatever shape."""
+        value: Any = self.agent
+        for key in path:
+            value = value[key]
         try:
             array = np.array(value, dtype=float)
         except ValueError:
-            raise NetworkError(f'{place} has rows of different lengths') from None
-        if array.shape != shape:
-            raise NetworkError(f'{place} is {_size(array.shape)}, expected {_size(shape)}')
-        if np.isnan(array).any():
-            raise NetworkError(f'{place} contains NaN')
+            raise NetworkError(f'{self._place(path)} has rows of different lengths') from None
+        if np.isnan(array).any() or not (unbounded or np.isfinite(array).all()):
+            raise NetworkError(f'{self._place(path)} contains NaN or infinity')
         return array
+
+    def _place(self, path: tuple[str, ...]) -> str:
+        return f'agent {self.agent["name"]}: {".".join(path)}'
 
 
 def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray],
@@ -111,25 +140,35 @@ def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np
     if missing := sorted(set(coupling) - set(model_coupling)):
         raise NetworkError(f'agent {read.agent["name"]}: model.neighbours lacks {", ".join(missing)}, whose state enters '
                            'its dynamics; give a matrix of zeros if its effect is unknown')
+    if unknown := sorted(set(read.agent.get('coupling_pattern', {})) - set(model_coupling)):
+        raise NetworkError(f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, which is none of its neighbours')
     if structure.scalar_coupling:
         model_coupling = {name: read.array(('coupling_pattern', name), matrix.shape, default=1.0)
                           for name, matrix in model_coupling.items()}
     data = LocalData(
-        state_lower=read.array(('bounds', 'state', 'lower'), (nx,), -np.inf),
-        state_upper=read.array(('bounds', 'state', 'upper'), (nx,), np.inf),
-        input_lower=read.array(('bounds', 'input', 'lower'), (nu,), -np.inf),
-        input_upper=read.array(('bounds', 'input', 'upper'), (nu,), np.inf),
+        state_lower=read.array(('bounds', 'state', 'lower'), (nx,), -np.inf, unbounded=True),
+        state_upper=read.array(('bounds', 'state', 'upper'), (nx,), np.inf, unbounded=True),
+        input_lower=read.array(('bounds', 'input', 'lower'), (nu,), -np.inf, unbounded=True),
+        input_upper=read.array(('bounds', 'input', 'upper'), (nu,), np.inf, unbounded=True),
         state_weight=read.array(('cost', 'state'), (nx,)), input_weight=read.array(('cost', 'input'), (nu,)),
         violation_weight=read.array(('cost', 'violation'), (nx,), 0.0), model_a=model_a, model_b=model_b,
         coupling={names.index(name): matrix for name, matrix in model_coupling.items()},
-        initial={name: np.array(value, dtype=float) for name, value in read.agent.get('parameters', {}).items()})
+        initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})})
     _check_signs(read.agent['name'], data)
+    _check_parameters(read.agent['name'], data, structure)
+    if (read.array(('noise', 'lower'), (nx,), 0.0) > read.array(('noise', 'upper'), (nx,), 0.0)).any():
+        raise NetworkError(f'agent {read.agent["name"]}: a lower bound of the noise lies above the upper one')
+    return data
+
+
+def _check_parameters(name: str, data: LocalData, structure: MpcStructure) -> None:
     layout = parameter_layout(data, structure)
     try:
-        initial_parameters(data, structure)
+        values = layout.unpack(initial_parameters(data, structure))
     except ValueError as error:
-        raise NetworkError(f'agent {read.agent["name"]}: {error} (learned here: {", ".join(layout.names)})') from None
-    return data
+        raise NetworkError(f'agent {name}: {error} (learned here: {", ".join(layout.names)})') from None
+    if (data.state_lower + values['x_lb'] > data.state_upper + values['x_ub']).any():
+        raise NetworkError(f'agent {name}: parameters x_lb and x_ub make a lower state bound lie above the upper one')
 
 
 def _check_signs(name: str, data: LocalData) -> None:

@@ -12,7 +12,7 @@ from dmpcrl_ros.randomness import stream
 
 @dataclass(frozen=True, kw_only=True)
 class LearningDefaults:
-    """A scenario's published constants of coordination and learning; papers.md 1.6 and 2.3 list them."""
+    """A scenario's published constants of coordination and learning."""
 
     rho: float = 0.5
     admm_iterations: int = 50

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CAPACITY = 256  # messages kept of one neighbour; neighbours are at most a few rounds ahead
+_CAPACITY = 256   # rounds of one neighbour for which messages are kept; neighbours are at most a few rounds ahead
+_CANDIDATES = 4   # messages kept for one round: a wrong one is not to take the place of the right one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Envelope:
     """One message of one round. `data` has two dimensions; a vector is a column."""
 
@@ -32,7 +33,7 @@ class Mailbox:
     """
 
     def __init__(self, neighbours: Iterable[int]):
-        self._waiting: dict[int, dict[tuple[int, int, int], Envelope]] = {j: {} for j in neighbours}
+        self._waiting: dict[int, dict[tuple[int, int, int], list[Envelope]]] = {j: {} for j in neighbours}
         self._now = (0, 0, 0)
         self.dropped: Counter[str] = Counter()
 
@@ -46,8 +47,7 @@ class Mailbox:
         self._now = stamp
         for waiting in self._waiting.values():
             for late in [key for key in waiting if key < stamp]:
-                del waiting[late]
-                self.dropped['late'] += 1
+                self.dropped['late'] += len(waiting.pop(late))
 
     def put(self, envelope: Envelope) -> None:
         """Keep a message, or count why not."""
@@ -59,12 +59,12 @@ class Mailbox:
             self.dropped['not finite'] += 1
         elif key < self._now:
             self.dropped['late'] += 1
-        elif key in waiting:
+        elif any(_form(other) == _form(envelope) for other in waiting.get(key, ())):
             self.dropped['duplicate'] += 1
-        elif len(waiting) >= _CAPACITY:
+        elif len(waiting) >= _CAPACITY or len(waiting.get(key, ())) >= _CANDIDATES:
             self.dropped['too many'] += 1
         else:
-            waiting[key] = envelope
+            waiting.setdefault(key, []).append(envelope)
 
     def take(self, kind: str, expects: Mapping[int, tuple[int, ...]]) -> dict[int, np.ndarray] | None:
         """The messages of the round that is due, or None while one is missing.
@@ -72,15 +72,22 @@ class Mailbox:
         A message of another kind or shape than expected is dropped and counted, and the right one waited for.
         """
         for sender, shape in expects.items():
-            envelope = self._waiting[sender].get(self._now)
-            if envelope is None:
+            if not self._sort_out(sender, kind, shape if len(shape) == 2 else (*shape, 1)):
                 return None
-            if envelope.kind != kind or envelope.data.shape != (shape if len(shape) == 2 else (*shape, 1)):
-                del self._waiting[sender][self._now]
-                self.dropped['other kind' if envelope.kind != kind else 'wrong size'] += 1
-                return None
-        return {sender: self._waiting[sender].pop(self._now).data.reshape(shape) for sender, shape in expects.items()}
+        return {sender: self._waiting[sender].pop(self._now)[0].data.reshape(shape) for sender, shape in expects.items()}
 
     def missing(self, expects: Iterable[int]) -> list[int]:
         """Who has not written for the round that is due."""
-        return [sender for sender in expects if self._now not in self._waiting[sender]]
+        return [sender for sender in expects if not self._waiting[sender].get(self._now)]
+
+    def _sort_out(self, sender: int, kind: str, shape: tuple[int, ...]) -> bool:
+        """Drop what is not of this kind and shape for the round that is due; whether anything is left."""
+        candidates = self._waiting[sender].get(self._now, [])
+        for envelope in [c for c in candidates if _form(c) != (kind, shape)]:
+            candidates.remove(envelope)
+            self.dropped['other kind' if envelope.kind != kind else 'wrong size'] += 1
+        return bool(candidates)
+
+
+def _form(envelope: Envelope) -> tuple[str, tuple[int, ...]]:
+    return envelope.kind, envelope.data.shape

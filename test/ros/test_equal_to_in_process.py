@@ -1,0 +1,27 @@
+"""The same seed gives the same run, bit for bit, in one process and over ROS 2 nodes."""
+from pathlib import Path
+
+import pytest
+from ros_system import dmpcrl, domain  # noqa: F401
+
+pytest.importorskip('rclpy')
+CARTS = str(Path(__file__).parents[2] / 'config' / 'three_carts.yaml')
+
+
+@pytest.mark.parametrize('arguments', [
+    ['chain', '--steps', 24],
+    ['chain', '--steps', 20, '--variant', '000', '--admm-iterations', 30, '--no-warm-start', '--consensus', 'fixed',
+     '--consensus-rounds', 20],
+    ['chain', '--steps', 20, '--agents', 4, '--admm-tolerance', 1e-4, '--consensus', 'metropolis', '--consensus-rounds', 30],
+    [CARTS, '--steps', 20]], ids=['001', '000', 'residual stop', 'yaml'])
+def test_same_numbers(tmp_path, domain, arguments):  # noqa: F811
+    common = [*arguments, '--seed', 5, '--no-figures', '--no-baseline', '--output']
+    for command, folder in (('run', 'ros'), ('train', 'process')):
+        done = dmpcrl(command, *common, tmp_path / folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+    names = {file.name for file in (tmp_path / 'ros').glob('*.csv')}
+    assert names == {file.name for file in (tmp_path / 'process').glob('*.csv')} and len(names) >= 4
+    for name in names:
+        ours = (tmp_path / 'ros' / name).read_text().splitlines()
+        assert ours == (tmp_path / 'process' / name).read_text().splitlines(), name
+        assert len(ours) > 10

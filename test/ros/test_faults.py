@@ -1,0 +1,176 @@
+"""Real processes, real faults: nothing hangs, nothing is lost, nothing is left behind."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, recorded_steps, start_dmpcrl, wait_for  # noqa: F401
+
+pytest.importorskip('rclpy')
+
+import numpy as np  # noqa: E402
+import rclpy  # noqa: E402
+from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.bringup import nodes_of  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
+from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.settings import Settings  # noqa: E402
+from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
+from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY, LATCHED  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+LONG = ['chain', '--steps', 100000, '--no-figures', '--no-baseline', '--output']
+
+
+@pytest.fixture
+def outsider(domain):  # noqa: F811
+    """A node of the test's own in the same ROS graph, spun while it waits."""
+    rclpy.init(domain_id=domain)
+    try:
+        node, executor = rclpy.create_node('outsider'), SingleThreadedExecutor()
+        executor.add_node(node)
+        node.spin_until = lambda done, seconds=PATIENCE: _spin(executor, done, seconds)
+        yield node
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+def _spin(executor, done, seconds):
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f'waited {seconds} s'
+        executor.spin_once(timeout_sec=0.05)
+
+
+def test_ctrl_c_keeps_the_results_and_leaves_nobody(tmp_path, domain):  # noqa: F811
+    process = start_dmpcrl('run', *LONG, tmp_path / 'run')
+    wait_for(lambda: recorded_steps(tmp_path / 'run') > 5, PATIENCE, 'the first steps')
+    interrupt(process)
+    text, _ = process.communicate(timeout=30)
+    assert process.returncode == 130 and 'interrupted' in text and 'Traceback' not in text, text
+    assert len(load_run(tmp_path / 'run').steps) > 5
+    assert not leftovers()
+
+
+def test_nobody_outlives_a_killed_command(tmp_path, domain):  # noqa: F811
+    process = start_dmpcrl('run', *LONG, tmp_path / 'run')
+    wait_for(lambda: recorded_steps(tmp_path / 'run') > 2, PATIENCE, 'the first steps')
+    process.kill()
+    process.communicate(timeout=30)
+    wait_for(lambda: not leftovers(), 10.0, 'the nodes to follow')
+
+
+@pytest.mark.parametrize('victim', ['agent_2', 'plant', 'monitor'])
+def test_all_end_when_one_dies_and_its_name_is_told(tmp_path, domain, victim):  # noqa: F811
+    nodes = nodes_of(Settings(steps=100000), output=str(tmp_path / 'run'))
+    with pytest.raises(ProcessDied, match=f'{victim} was killed by SIGKILL'), ProcessGroup(nodes) as processes:
+        wait_for(lambda: recorded_steps(tmp_path / 'run') > 2, PATIENCE, 'the first steps')
+        os.kill(processes.pids()[victim], signal.SIGKILL)
+        wait_for(lambda: processes.ended('monitor'), 10.0, 'the death to be noticed')
+    assert not leftovers()
+    assert len(load_run(tmp_path / 'run').steps) > 2
+
+
+def test_a_frozen_agent_makes_steps_void_and_the_run_goes_on(tmp_path, domain):  # noqa: F811
+    nodes = nodes_of(Settings(steps=60, seed=5), output=str(tmp_path / 'run'), round_timeout=0.5)
+    with ProcessGroup(nodes) as processes:
+        wait_for(lambda: recorded_steps(tmp_path / 'run') > 5, PATIENCE, 'the first steps')
+        os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
+        time.sleep(2.0)
+        os.kill(processes.pids()['agent_2'], signal.SIGCONT)
+        wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
+    run = load_run(tmp_path / 'run')
+    void = [fault for fault in run.faults if fault]
+    assert len(run.steps) == 60 and np.isfinite(run.states).all()
+    assert void and any("no '" in fault for fault in void), void
+    assert not run.faults[-1] and np.isfinite(run.td_error[-1])
+    for history in run.parameters.values():
+        assert np.isfinite(history.theta).all() and history.updates[-1] > 0
+
+
+def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsider):
+    settings = Settings(steps=30, seed=5)
+    reference = list(ClosedLoop(settings.network(), settings).run(30))
+    exchange = outsider.create_publisher(msg.Exchange, '/agent_1/to/agent_2', EXCHANGE)
+    states = outsider.create_publisher(msg.State, '/agent_2/state', LATCHED)
+    heard, seen = [], []
+    outsider.create_subscription(msg.Status, '/agent_2/status', heard.append, HISTORY)
+    outsider.create_subscription(msg.State, '/agent_2/state', seen.append, LATCHED)
+
+    def disturb(state):
+        now = {'run': state.run, 'step': state.step + 1}
+        nan, good = [float('nan')] * 22, [0.5] * 22
+        for wrong in ({'rows': 11, 'columns': 2, 'data': nan}, {'rows': 3, 'columns': 2, 'data': [1.0] * 6},
+                      {'rows': 11, 'columns': 2, 'data': [1.0]}, {'rows': 11, 'columns': 2, 'data': good, 'sender': 2},
+                      {'rows': 11, 'columns': 2, 'data': good, 'run': 1}):
+            exchange.publish(msg.Exchange(**(now | {'round': 0, 'kind': 'copies', 'sender': 0} | wrong)))
+        states.publish(msg.State(**now, agent=1, state=[float('nan'), 0.0]))
+        states.publish(msg.State(**now, agent=1, state=[0.0]))
+        states.publish(msg.State(**now, agent=0, state=[0.0, 0.0]))
+
+    with ProcessGroup(nodes_of(settings, output=str(tmp_path / 'run'))) as processes:
+        outsider.spin_until(lambda: seen)
+        while not processes.ended('monitor'):
+            outsider.spin_until(lambda: True)
+            if seen:
+                disturb(seen.pop())
+                seen.clear()
+            time.sleep(0.05)
+            outsider.spin_until(lambda: True)
+    run = load_run(tmp_path / 'run')
+    assert heard[-1].dropped >= 8
+    assert np.array_equal(run.states, [step.states for step in reference])
+    assert np.array_equal(run.actions, [step.actions for step in reference])
+    assert not any(run.faults)
+
+
+def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tmp_path, outsider):
+    states, parameters = [], []
+    outsider.create_subscription(msg.State, '/agent_1/state', states.append, LATCHED)
+    outsider.create_subscription(msg.Parameters, '/agent_1/parameters', parameters.append, HISTORY)
+    reset = outsider.create_client(Trigger, '/plant/reset')
+    with ProcessGroup(nodes_of(Settings(steps=12, seed=5))):
+        outsider.spin_until(lambda: states and states[-1].step == 12)
+        reset.call_async(Trigger.Request())
+        outsider.spin_until(lambda: states[-1].run != states[0].run and states[-1].step == 12)
+    first, second = ([m for m in states if m.run == run] for run in (states[0].run, states[-1].run))
+    told = {m.step: list(m.state) for m in first}
+    assert len(second) == 13
+    assert all(list(m.state) == told[m.step] for m in second if m.step in told)
+    begun = [m for m in parameters if m.run == states[-1].run]
+    assert begun[0].updates == 0 and begun[0].theta == parameters[0].theta
+
+
+@pytest.mark.parametrize(('node', 'arguments', 'message'), [
+    ('agent', ['-p', 'agent:=agent_1', '-p', 'admm_iterations:=-3'], 'admm_iterations must be from 0 to 10000'),
+    ('agent', ['-p', 'agent:=agent_1', '-p', 'iterations:=3'], "no parameter 'iterations'"),
+    ('agent', ['-p', 'agent:=agent_1', '-p', 'warm_start:=maybe'], 'warm_start must be a bool'),
+    ('agent', ['-p', 'agent:=agent_9'], "no agent 'agent_9'"),
+    ('agent', ['-p', 'agent:=agent_1', '-p', 'scenario:=ring'], "unknown scenario 'ring'"),
+    ('agent', ['-p', 'agent:=agent_1', '-p', 'learner:=magic'], 'learner must be one of'),
+    ('plant', ['-p', 'period:=0.0'], 'period must be'),
+    ('monitor', [], 'output must name')])
+def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):  # noqa: F811
+    done = subprocess.run([sys.executable, '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr and 'Traceback' not in done.stderr, done.stderr
+
+
+def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domain):  # noqa: F811
+    done = subprocess.run([sys.executable, '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', '-p', 'agent:=agent_1',
+                           '-p', 'start_timeout:=1.0'], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1 and 'still not connected to agent_2, the plant' in done.stderr, done.stderr
+
+
+def test_a_second_run_in_the_same_directory_is_refused(tmp_path, domain):  # noqa: F811
+    arguments = ['chain', '--steps', 3, '--no-figures', '--no-baseline', '--output', tmp_path / 'run']
+    assert dmpcrl('run', *arguments).returncode == 0
+    before = (tmp_path / 'run' / 'steps.csv').read_bytes()
+    again = dmpcrl('run', *arguments)
+    assert again.returncode != 0 and 'already' in again.stderr and 'Traceback' not in again.stderr
+    assert (tmp_path / 'run' / 'steps.csv').read_bytes() == before
