@@ -97,10 +97,11 @@ class Admm:
         rho, failure, stopped = self.options.rho, '', False
         z, y = yield from self._start()
         x = z.copy()
-        expected_copies = dict.fromkeys(self._holders, self._own_shape)
+        linear = y - rho * z
+        expected_copies, opinions = dict.fromkeys(self._holders, self._own_shape), 1 + len(self._holders)
         for iteration in range(1, self.options.iterations + 1):
             try:
-                x = solve(y - rho * z)
+                x = solve(linear)
             except QpFailure as problem:
                 failure = failure or f'ADMM iteration {iteration}: {problem}'
             if observe:
@@ -108,18 +109,22 @@ class Admm:
             inbox = yield Exchange('copies', {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
                                    expected_copies)
             own = x[self._own].reshape(self._own_shape).copy()
-            for holder in self._holders:
-                own += inbox[holder]
-            own /= 1 + len(self._holders)
+            for opinion in inbox.values():
+                own += opinion
+            own /= opinions
             inbox = yield Exchange('averages', dict.fromkeys(self._holders, own), self._shapes)
-            before, z = z, np.concatenate([own.ravel(), *(inbox[j].ravel() for j in self._parents)])
+            before, z = z, np.empty(self.size)
+            z[self._own] = own.ravel()
+            for j, part in self._copies.items():
+                z[part] = inbox[j].ravel()
             y = y + rho * (x - z)
+            linear = y - rho * z
             if self.options.tolerance and iteration % self.options.check_every == 0:
                 worst = yield from self._consensus.maximum(max(self._residuals(x, z, before)))
                 stopped = worst <= self.options.tolerance
             if stopped:
                 break
-        self.multipliers, self.linear = y, y - rho * z
+        self.multipliers, self.linear = y, linear
         self._warm = None if failure else (z, y)
         return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)))
 

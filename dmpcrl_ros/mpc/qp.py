@@ -76,7 +76,7 @@ class SoftBoundedQp:
         n, m = len(data.linear), len(data.equality_value)
         self._free_rows = ~np.isin(data.soft, fixed)
         self._hessian = data.hessian + np.diag(curvature)
-        hessian, self._shift = self._hessian, 0.0
+        hessian, self._shift = self._hessian, None
         if not curvature.any():
             hessian = hessian + data.equality.T @ data.equality
             self._shift = data.equality.T @ data.equality_value
@@ -135,7 +135,7 @@ class SoftBoundedQp:
             QpFailure: no solution.
         """
         self._linear = linear
-        self._model.update(f=linear - self._shift)
+        self._model.update(f=self._shifted())
         self._primal, _, flag, info = self._model.solve()
         if flag <= 0:  # a warm start can cycle where a cold one does not
             return self._solve_afresh()
@@ -144,6 +144,9 @@ class SoftBoundedQp:
         if (had_slack or self._has_slack) and self._stale():
             return self._solve_afresh()
         return self._primal
+
+    def _shifted(self) -> np.ndarray:
+        return self._linear if self._shift is None else self._linear - self._shift
 
     def _stale(self) -> bool:
         """Whether a soft row with a multiplier is not where it should be: on its bound, or beyond it at the end of the
@@ -155,7 +158,7 @@ class SoftBoundedQp:
         return bool((((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)).any())
 
     def _solve_afresh(self) -> np.ndarray:
-        self._factorise(self._linear - self._shift)
+        self._factorise(self._shifted())
         self._primal, _, flag, info = self._model.solve()
         if flag <= 0:
             raise QpFailure(_reason(flag))

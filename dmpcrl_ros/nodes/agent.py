@@ -2,11 +2,9 @@
 
 Subscribes: /<agent>/state (State, latched), /<neighbour>/to/<agent> (Exchange) for every neighbour.
 Publishes: /<agent>/action (Action), /<agent>/status (Status), /<agent>/parameters (Parameters, latched),
-/<agent>/to/<neighbour> (Exchange) for every neighbour.
+/<agent>/to/<neighbour> (Exchange) for every neighbour, /<agent>/ready (std_msgs/Bool, latched) once it is connected to
+its neighbours and to the plant.
 Parameters: those of settings.AgentSettings.
-
-It subscribes to its state only when it is connected to its neighbours and the plant, so a plant that waits for the
-subscribers of its states waits for the whole network.
 """
 
 import sys
@@ -14,6 +12,7 @@ import time
 
 import rclpy
 from rclpy.node import Node
+from std_msgs.msg import Bool
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.controllers.build import distributed_agent
@@ -29,7 +28,7 @@ from dmpcrl_ros.transport.conversions import (
     vector_from_msg,
 )
 from dmpcrl_ros.transport.driver import RosDriver, make_executor
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 
 
 class AgentNode(Node):
@@ -51,6 +50,7 @@ class AgentNode(Node):
         self._action = self.create_publisher(msg.Action, agent_topic(name, 'action'), HISTORY)
         self._status = self.create_publisher(msg.Status, agent_topic(name, 'status'), HISTORY)
         self._parameters = self.create_publisher(msg.Parameters, agent_topic(name, 'parameters'), HISTORY)
+        self._ready = self.create_publisher(Bool, ready_topic(name), LATCHED)
         self._state: msg.State | None = None
         self._done = (0, 0)
         self._answer: msg.Action | None = None
@@ -60,6 +60,7 @@ class AgentNode(Node):
         wait_until_matched(self, self._executor, self._missing, self.settings.start_timeout)
         topic = agent_topic(self.settings.agent, 'state')
         self.create_subscription(msg.State, topic, self._on_state, LATCHED)
+        self._ready.publish(Bool(data=True))
         while rclpy.ok():
             if self._state is None:
                 self._executor.spin_once(timeout_sec=0.5)

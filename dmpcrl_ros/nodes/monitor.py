@@ -1,6 +1,7 @@
 """The node that records a run and ends when it is complete.
 
 Subscribes: /<agent>/state, /<agent>/action, /<agent>/status, /<agent>/parameters for every agent.
+Publishes: /monitor/ready (std_msgs/Bool, latched) once it hears all of them.
 Writes: the run directory (reports.run_directory).
 Parameters: those of settings.MonitorSettings.
 """
@@ -10,6 +11,7 @@ import time
 
 import rclpy
 from rclpy.node import Node
+from std_msgs.msg import Bool
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.controllers.build import parameters_of
@@ -18,10 +20,10 @@ from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import MonitorSettings, SettingError
 from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg
 from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
 
-_TOPICS = (('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY), ('parameters', msg.Parameters, HISTORY))
+_TOPICS = (('state', msg.State, LATCHED), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY), ('parameters', msg.Parameters, HISTORY))
 _START_TIMEOUT = 60.0  # s
 
 
@@ -42,6 +44,7 @@ class MonitorNode(Node):
         self._watched = [
             self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), qos)
             for i, name in enumerate(self._network.agents) for topic, kind, qos in _TOPICS]
+        self._ready = self.create_publisher(Bool, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
 
     def run(self) -> None:
@@ -52,14 +55,16 @@ class MonitorNode(Node):
         """
         with self._writer:
             wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
-            for i, name in enumerate(self._network.agents):
-                self.create_subscription(msg.State, agent_topic(name, 'state'), self._receiver(i, 'state'), LATCHED)
+            self._ready.publish(Bool(data=True))
             self._last_heard = time.monotonic()
-            while rclpy.ok() and self._assembler.recorded < self.settings.steps:
+            while rclpy.ok() and self._assembler.next < self.settings.steps:
                 self._executor.spin_once(timeout_sec=0.5)
                 if time.monotonic() - self._last_heard > self.settings.silence_timeout:
                     raise NodeFailure(f'nothing heard for {self.settings.silence_timeout:g} s after '
-                                      f'{self._assembler.recorded} of {self.settings.steps} steps')
+                                      f'{self._assembler.next} of {self.settings.steps} steps')
+        if self._assembler.lost:
+            self.get_logger().warning(f'{self._assembler.lost} of {self.settings.steps} steps could not be recorded: '
+                                      'a message was lost on its way to the monitor')
 
     def _missing(self) -> list[str]:
         return sorted({subscription.topic_name for subscription in self._watched

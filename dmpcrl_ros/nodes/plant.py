@@ -1,7 +1,8 @@
 """The node of the plant, in lockstep: it advances when the actions of all agents are in.
 
 Publishes: /<agent>/state (State, latched) for every agent, /clock (rosgraph_msgs/Clock).
-Subscribes: /<agent>/action (Action) for every agent.
+Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/Bool) for every agent, /monitor/ready if it is to wait
+for a monitor.
 Services: /plant/reset (std_srvs/Trigger): back to the initial state and the beginning of the noise, as a new run.
 Parameters: those of settings.PlantSettings.
 """
@@ -15,6 +16,7 @@ from builtin_interfaces.msg import Time
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
@@ -23,7 +25,7 @@ from dmpcrl_ros.scenarios.linear_network import LinearPlant
 from dmpcrl_ros.settings import PlantSettings
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, agent_topic
+from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, agent_topic, ready_topic
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
@@ -40,8 +42,11 @@ class PlantNode(Node):
         self._executor.add_node(self)
         agents = self._network.agents
         self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), LATCHED) for name in agents]
-        self._listeners = [self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY)
-                           for i, name in enumerate(agents)]
+        for i, name in enumerate(agents):
+            self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY)
+        self._absent = {*agents, *(['monitor'] if self.settings.wait_for_monitor else [])}
+        for name in sorted(self._absent):
+            self.create_subscription(Bool, ready_topic(name), lambda _, name=name: self._absent.discard(name), LATCHED)
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._run = time.time_ns() // 1000  # tells this run's messages from those of others
@@ -61,10 +66,11 @@ class PlantNode(Node):
             self._run += 1
 
     def _missing(self) -> list[str]:
+        """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
         listeners = 1 + self.settings.wait_for_monitor
-        absent = [name for name, state, action in zip(self._network.agents, self._states, self._listeners, strict=True)
-                  if state.get_subscription_count() < listeners or not action.get_publisher_count()]
-        return absent
+        deaf = [name for name, state in zip(self._network.agents, self._states, strict=True)
+                if state.get_subscription_count() < listeners]
+        return sorted(self._absent.union(deaf))
 
     def _simulate(self) -> None:
         """All steps of a run. The agents answer the last state too: they learn from the last transition."""

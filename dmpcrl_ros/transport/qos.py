@@ -21,6 +21,11 @@ def exchange_topic(sender: str, receiver: str) -> str:
     return f'/{sender}/to/{receiver}'
 
 
+def ready_topic(name: str) -> str:
+    """Topic on which an agent or the monitor says, latched, that it is connected to all it needs."""
+    return f'/{name}/ready'
+
+
 def agent_topic(agent: str, name: str) -> str:
     """Topic of one agent: state, action, status or parameters."""
     return f'/{agent}/{name}'

@@ -8,6 +8,8 @@ import numpy as np
 from dmpcrl_ros import msg
 from dmpcrl_ros.simulation.closed_loop import Step
 
+_PATIENCE = 20  # steps after which a message that is still missing will not come
+
 
 class StepAssembler:
     """Collects what belongs to a control step until the transition that begins in it is known whole.
@@ -23,25 +25,23 @@ class StepAssembler:
         self._n_agents = n_agents
         self._parts: dict[tuple[int, str], dict[int, msg.State | msg.Action | msg.Status]] = defaultdict(dict)
         self._run: int | None = None
-        self._next = 0
-
-    @property
-    def recorded(self) -> int:
-        """Transitions handed out."""
-        return self._next
+        self.next = 0   # transition that is waited for
+        self.lost = 0   # transitions given up because a message of theirs did not come
 
     def add(self, agent: int, message: msg.State | msg.Action | msg.Status) -> Iterator[Step]:
         """Take in a message and hand out the transitions that it completes, in order."""
         if self._run is None and isinstance(message, msg.State):
             self._run = message.run
-        if message.run != self._run or message.step < self._next:
+        if message.run != self._run or message.step < self.next:
             return
         self._parts[message.step, type(message).__name__][agent] = message
-        while self._whole(self._next):
-            yield self._join(self._next)
+        while (whole := self._whole(self.next)) or self.next + _PATIENCE < message.step:
+            if whole:
+                yield self._join(self.next)
+            self.lost += not whole
             for kind in ('State', 'Action', 'Status'):
-                del self._parts[self._next, kind]
-            self._next += 1
+                self._parts.pop((self.next, kind), None)
+            self.next += 1
 
     def _whole(self, step: int) -> bool:
         return all(len(self._parts.get(key, ())) == self._n_agents for key in

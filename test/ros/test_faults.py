@@ -33,6 +33,7 @@ def outsider(domain):  # noqa: F811
         node, executor = rclpy.create_node('outsider'), SingleThreadedExecutor()
         executor.add_node(node)
         node.spin_until = lambda done, seconds=PATIENCE: _spin(executor, done, seconds)
+        node.spin_for = lambda seconds: _spin_for(executor, seconds)
         yield node
         node.destroy_node()
     finally:
@@ -44,6 +45,12 @@ def _spin(executor, done, seconds):
     while not done():
         assert time.monotonic() < deadline, f'waited {seconds} s'
         executor.spin_once(timeout_sec=0.05)
+
+
+def _spin_for(executor, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.01)
 
 
 def test_ctrl_c_keeps_the_results_and_leaves_nobody(tmp_path, domain):  # noqa: F811
@@ -115,12 +122,11 @@ def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsi
     with ProcessGroup(nodes_of(settings, output=str(tmp_path / 'run'))) as processes:
         outsider.spin_until(lambda: seen)
         while not processes.ended('monitor'):
-            outsider.spin_until(lambda: True)
+            outsider.spin_for(0.05)
             if seen:
                 disturb(seen.pop())
                 seen.clear()
-            time.sleep(0.05)
-            outsider.spin_until(lambda: True)
+        outsider.spin_for(0.5)
     run = load_run(tmp_path / 'run')
     assert heard[-1].dropped >= 8
     assert np.array_equal(run.states, [step.states for step in reference])
