@@ -1,7 +1,8 @@
 """One of three processes in a row that time message rounds; started by bench/run.py, prints one line of JSON.
 
-Measured in the same processes, one after the other: the one-way latency between the first two (half a ping-pong), a round
-in which each agent exchanges a trajectory with its neighbours, and a round with the local problem solved in between.
+Measured in the same processes, one after the other: the one-way latency between the first two (half a ping-pong), a
+round in which each agent exchanges a trajectory with its neighbours, and a round with the local problem solved in
+between.
 """
 
 import json
@@ -66,8 +67,9 @@ def main() -> None:
     found = {}
     driver.begin_step(1, 0)
     driver.run(_rounds(neighbours, data))  # warm-up, and nobody starts to measure before all are there
-    for step, (name, program) in enumerate((('one_way', _ping_pong(agent, data)), ('round', _rounds(neighbours, data)),
-                                            ('round_and_solve', _rounds(neighbours, data, lambda: mpc.solve(linear)))), 1):
+    programs = (('one_way', _ping_pong(agent, data)), ('round', _rounds(neighbours, data)),
+                ('round_and_solve', _rounds(neighbours, data, lambda: mpc.solve(linear))))
+    for step, (name, program) in enumerate(programs, 1):
         driver.begin_step(1, step)
         times = driver.run(program)
         found[name] = 1e3 * median(times) if times else None

@@ -1,6 +1,7 @@
-"""How well learning works: the chain of paper 001, 5,000 steps in process, over seeds. `python bench/learning.py [seeds]`.
+"""How well learning works: the chain of paper 001, 5,000 steps in process, over seeds.
 
-Prints the mean stage cost of each 500 steps. A run whose plant leaves the range it can be brought back from ends early.
+`python bench/learning.py [seeds]` prints the mean stage cost of each 500 steps. A run whose plant leaves the range it
+can be brought back from ends early.
 """
 
 import os
@@ -33,7 +34,8 @@ def learn(seed: int) -> list[float]:
 
 def main() -> None:
     seeds = range(1, 1 + int(sys.argv[1]) if len(sys.argv) > 1 else 11)
-    table = Table('seed', *(f'-{k + _PART}' for k in range(0, _STEPS, _PART)), title='mean stage cost of each 500 steps')
+    table = Table('seed', *(f'-{k + _PART}' for k in range(0, _STEPS, _PART)),
+                  title='mean stage cost of each 500 steps')
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for seed, means in zip(seeds, pool.map(learn, seeds), strict=True):
             table.add_row(str(seed), *(f'{mean:.3f}' if mean < 100 else 'lost' for mean in means))

@@ -98,9 +98,11 @@ def main() -> None:
     table.add_row('one-way latency, two processes', f'{ros["one_way"]:.3f} ms', '')
     table.add_row('round, three processes, nothing solved', f'{ros["round"]:.3f} ms', '')
     limit = 3.0 * ros['one_way'] + 1e-3 * local['solve']
-    table.add_row('round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms', f'{limit:.3f} ms')
+    table.add_row('round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms',
+                  f'{limit:.3f} ms')
     training = training_over_ros()
-    table.add_row(f'training step over ROS 2, 001 ({training["rounds"]:.0f} rounds)', f'{training["step"]:.1f} ms', '40 ms')
+    table.add_row(f'training step over ROS 2, 001 ({training["rounds"]:.0f} rounds)', f'{training["step"]:.1f} ms',
+                  '40 ms')
     table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
     Console().print(table)
 

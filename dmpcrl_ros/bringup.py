@@ -21,7 +21,8 @@ class NodeSpec:
         return self.namespace.strip('/') or self.name
 
 
-def nodes_of(settings: Settings, *, output: str = '', report_period: float = 5.0, round_timeout: float = 5.0) -> list[NodeSpec]:
+def nodes_of(settings: Settings, *, output: str = '', report_period: float = 5.0,
+             round_timeout: float = 5.0) -> list[NodeSpec]:
     """Plant, one node per agent, and (with an output directory) the monitor.
 
     Raises:

@@ -1,7 +1,8 @@
 """All randomness of a run, from one seed.
 
 Streams are independent by purpose and by whatever key (agent, step, update) they are asked for. Draws that agents must
-agree on are keyed by a counter that all of them know, so they agree by construction, whoever was restarted or lost a round.
+agree on are keyed by a counter that all of them know, so they agree by construction, whoever was restarted or lost a
+round.
 """
 
 import numpy as np

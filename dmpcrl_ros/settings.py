@@ -33,7 +33,8 @@ class Setting:
     def check(self, value: Any) -> None:
         """Raise SettingError if `value` is of the wrong type or out of range."""
         kind = type(self.default)
-        fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+        fits = (isinstance(value, (int, float) if kind is float else kind)
+                and (kind is bool or not isinstance(value, bool)))
         if not fits:
             raise SettingError(f'{self.name} must be a {kind.__name__}, not {value!r}')
         if self.choices and value not in self.choices:
@@ -45,6 +46,7 @@ class Setting:
 
 
 def setting(default: Any, description: str, **details: Any) -> Any:
+    """Field of a settings class with what `table` tells of it; `details` are further fields of Setting."""
     return field(default=default, metadata={'description': description, **details})
 
 
@@ -57,9 +59,10 @@ class Settings:
     """
 
     scenario: str = setting('chain', 'chain, or the path of a YAML network')
-    variant: str = setting('001', 'published variant of the chain (001 or 000); a YAML network has none', choices=VARIANTS)
-    agents: int = setting(3, 'number of agents of the chain; more agents, more messages and a longer consensus', minimum=1,
-                           maximum=100)
+    variant: str = setting('001', 'published variant of the chain (001 or 000); a YAML network has none',
+                           choices=VARIANTS)
+    agents: int = setting(3, 'number of agents of the chain; more agents, more messages and a longer consensus',
+                           minimum=1, maximum=100)
     seed: int = setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
                          maximum=2**31 - 1)
     steps: int = setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
@@ -74,10 +77,11 @@ class Settings:
                           minimum=0.0, maximum=1e6)
     admm_tolerance: float = setting(0.0, 'stop ADMM when all residuals of all agents are at or below it; 0 runs all '
                                           'iterations, as published', minimum=0.0, maximum=1.0)
-    warm_start: bool = setting(True, 'begin ADMM where the evaluation before ended, as released, instead of at zero, as in '
-                                     'Algorithm 1 of paper 001; more exact for the same iterations')
-    consensus: str = setting('finite-time', 'averaging: finite-time is exact in as few rounds as the graph allows, fixed '
-                                             'has the weights of paper 001', choices=('finite-time', 'fixed', 'metropolis'))
+    warm_start: bool = setting(True, 'begin ADMM where the evaluation before ended, as released, instead of at zero, '
+                                     'as in Algorithm 1 of paper 001; more exact for the same iterations')
+    consensus: str = setting('finite-time', 'averaging: finite-time is exact in as few rounds as the graph allows, '
+                                             'fixed has the weights of paper 001',
+                             choices=('finite-time', 'fixed', 'metropolis'))
     consensus_rounds: int = setting(100, 'rounds of averaging per step with fixed or metropolis weights', minimum=1,
                                      maximum=100000)
 
@@ -107,9 +111,9 @@ class AgentSettings(Settings):
     """Settings of an agent node."""
 
     agent: str = setting('', 'name of the agent that this node is')
-    round_timeout: float = setting(5.0, 'a communication round without an answer for this long is given up, and with it '
-                                        'the step; short is quick to recover, too short gives up healthy rounds; 0 never '
-                                        'gives up', unit='s', minimum=0.0, maximum=3600.0)
+    round_timeout: float = setting(5.0, 'a communication round without an answer for this long is given up, and with '
+                                        'it the step; short is quick to recover, too short gives up healthy rounds; '
+                                        '0 never gives up', unit='s', minimum=0.0, maximum=3600.0)
     start_timeout: float = setting(60.0, 'how long to wait at the start for the neighbours and the plant', unit='s',
                                    minimum=1.0, maximum=3600.0)
 
@@ -120,8 +124,8 @@ class PlantSettings(Settings):
 
     period: float = setting(0.1, 'simulated time of one control step, on /clock and in the stamps', unit='s',
                             minimum=1e-6, maximum=3600.0)
-    action_timeout: float = setting(30.0, 'the run ends with an error when an agent has not answered a state for this long',
-                                    unit='s', minimum=0.1, maximum=3600.0)
+    action_timeout: float = setting(30.0, 'the run ends with an error when an agent has not answered a state for '
+                                          'this long', unit='s', minimum=0.1, maximum=3600.0)
     start_timeout: float = setting(60.0, 'how long to wait at the start for all agents', unit='s', minimum=1.0,
                                    maximum=3600.0)
     wait_for_monitor: bool = setting(False, 'whether the run begins only when a monitor listens')
@@ -134,8 +138,8 @@ class MonitorSettings(Settings):
     output: str = setting('', 'directory of the run; must not hold one yet')
     report_period: float = setting(5.0, 'time between two lines of progress in the log; 0 says nothing', unit='s',
                                    minimum=0.0, maximum=3600.0)
-    silence_timeout: float = setting(90.0, 'the recording ends with an error when nothing was heard for this long', unit='s',
-                                     minimum=1.0, maximum=3600.0)
+    silence_timeout: float = setting(90.0, 'the recording ends with an error when nothing was heard for this long',
+                                     unit='s', minimum=1.0, maximum=3600.0)
 
 
 def table(kind: type = Settings, names: Sequence[str] = ()) -> list[Setting]:

@@ -1,8 +1,10 @@
-"""The chain of papers 001 and 000: `ros2 launch dmpcrl_ros chain.launch.py agents:=3 steps:=1000 output:=/tmp/chain`."""
+"""The chain of papers 001 and 000.
 
-from launch import LaunchDescription
+`ros2 launch dmpcrl_ros chain.launch.py agents:=3 steps:=1000 output:=/tmp/chain`
+"""
 
 from dmpcrl_ros.launching import launch_arguments
+from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -1,11 +1,14 @@
-"""A network of one's own from a YAML file: `ros2 launch dmpcrl_ros network.launch.py scenario:=/path/to/network.yaml`."""
+"""A network of one's own from a YAML file.
+
+`ros2 launch dmpcrl_ros network.launch.py scenario:=/path/to/network.yaml`
+"""
 
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 
 from dmpcrl_ros.launching import launch_arguments
+from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -56,7 +56,8 @@ def main() -> None:
 @click.option('--round-timeout', type=click.FloatRange(min=0.0), default=5.0, show_default=True,
               help='a communication round without an answer for this long is given up; 0 never does [s]')
 @click.option('--verbose', is_flag=True, help='show everything the nodes say')
-def run(output: Path | None, figures: bool, baseline: bool, round_timeout: float, verbose: bool, **options: Any) -> None:
+def run(output: Path | None, figures: bool, baseline: bool, round_timeout: float, verbose: bool,
+        **options: Any) -> None:
     """Learn over ROS 2: a node for each agent, the plant and the monitor.
 
     SCENARIO is chain, or the path of a YAML network.
@@ -85,7 +86,8 @@ def train(output: Path | None, figures: bool, baseline: bool, central: bool, **o
 
 @main.command()
 @click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option('--seeds', type=click.IntRange(min=1), default=10, show_default=True, help='noise sequences, from --first-seed on')
+@click.option('--seeds', type=click.IntRange(min=1), default=10, show_default=True,
+              help='noise sequences, from --first-seed on')
 @click.option('--first-seed', type=click.IntRange(min=0), default=1001, show_default=True)
 @click.option('--steps', type=click.IntRange(min=1), default=100, show_default=True, help='control steps of each')
 def evaluate(directory: Path, seeds: int, first_seed: int, steps: int) -> None:
@@ -124,7 +126,8 @@ def template(agents: int, variant: str) -> None:
     click.echo(yaml.safe_dump(description(agents, variant), sort_keys=False, default_flow_style=None), nl=False)
 
 
-def _run(settings: Settings, output: Path, *, figures: bool, baseline: bool, round_timeout: float, verbose: bool) -> None:
+def _run(settings: Settings, output: Path, *, figures: bool, baseline: bool, round_timeout: float,
+         verbose: bool) -> None:
     console = Console()
     try:
         experiments.run_over_ros(settings, output, console, verbose=verbose, round_timeout=round_timeout)
@@ -140,7 +143,8 @@ def _interrupted(output: Path, console: Console) -> None:
 
 
 def _tell(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
-    untrained = experiments.untrained(settings, settings.steps, console) if baseline and settings.learner != 'none' else None
+    learned = settings.learner != 'none'
+    untrained = experiments.untrained(settings, settings.steps, console) if baseline and learned else None
     experiments.tell(output, console, baseline=untrained, figures=figures)
 
 

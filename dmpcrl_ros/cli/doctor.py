@@ -60,7 +60,8 @@ def _round_trip(console: Console) -> bool:
         done = subprocess.run([sys.executable, '-m', 'dmpcrl_ros.transport.round_trip'], capture_output=True, text=True,
                               timeout=_ROUND_TRIP_LIMIT, check=False)
     except subprocess.TimeoutExpired:
-        console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: is multicast or shared memory blocked?')
+        console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: '
+                      'is multicast or shared memory blocked?')
         return False
     if done.returncode:
         console.print(f'[red]no message round trip[/]: {done.stderr.strip().splitlines()[-1:]}')

@@ -119,7 +119,7 @@ def tell(output: Path, console: Console, *, baseline: list[Step] | None, figures
 
 
 def evaluate(run: Run, seeds: Sequence[int], steps: int, console: Console) -> None:
-    """Print closed-loop cost and violations of the learned and of the untrained parameters, fixed, on the same noise."""
+    """Print closed-loop cost and violations of the learned and the untrained parameters, fixed, on the same noise."""
     settings = run.settings
     network = settings.network()
     policies = {'learned': final_parameters(run.parameters, network.agents), 'untrained': None}

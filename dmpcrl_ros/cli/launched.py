@@ -11,6 +11,7 @@ _REFRESH = 0.2  # s between two looks at the progress
 
 
 def launch_is_installed() -> bool:
+    """Whether ROS 2's launch and launch_ros can be imported."""
     return find_spec('launch') is not None and find_spec('launch_ros') is not None
 
 
@@ -23,11 +24,11 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
     Raises:
         ProcessDied: another node ended first.
     """
-    from launch import LaunchDescription, LaunchService
     from launch.actions import RegisterEventHandler
     from launch.event_handlers import OnProcessExit
 
     from dmpcrl_ros.launching import launch_actions
+    from launch import LaunchDescription, LaunchService
 
     ended: list[tuple[str, int]] = []
     watch = RegisterEventHandler(OnProcessExit(

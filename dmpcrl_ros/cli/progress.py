@@ -19,8 +19,8 @@ class RunProgress:
 
     def __init__(self, console: Console, steps: int, title: str):
         self.progress = Progress(
-            TextColumn('{task.description}'), BarColumn(bar_width=12), MofNCompleteColumn(), TextColumn('{task.fields[note]}'),
-            TimeRemainingColumn(), console=console, refresh_per_second=4)
+            TextColumn('{task.description}'), BarColumn(bar_width=12), MofNCompleteColumn(),
+            TextColumn('{task.fields[note]}'), TimeRemainingColumn(), console=console, refresh_per_second=4)
         self._task = self.progress.add_task(title, total=steps, note='')
         self._costs: list[float] = []
         self._errors: list[float] = []

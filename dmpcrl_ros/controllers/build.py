@@ -32,7 +32,7 @@ def parameters_of(network: LinearNetwork, index: int) -> tuple[ParameterLayout, 
 
 
 def distributed_agent(network: LinearNetwork, index: int, settings: Settings) -> LearningAgent:
-    """The controller of one agent. Of the network it uses the agent's own data and the shapes of its parents' states."""
+    """The controller of one agent. Of the network it uses its own data and the shapes of its parents' states."""
     data, structure = network.local[index], network.structure
     options = _admm_options(network, settings)
     stages = structure.horizon + 1
@@ -56,7 +56,8 @@ def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
     consensus = Consensus(0, alone, finite_time(alone))
     admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)
     mpc = ParametricMpc(central_problem(list(network.local), structure), layout, theta)
-    lower, upper = (np.concatenate([getattr(d, name) for d in network.local]) for name in ('input_lower', 'input_upper'))
+    lower, upper = (np.concatenate([getattr(d, name) for d in network.local])
+                    for name in ('input_lower', 'input_upper'))
     return _agent(network, settings, mpc, admm, consensus, 0, 1, lower, upper)
 
 

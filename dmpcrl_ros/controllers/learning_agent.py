@@ -24,6 +24,7 @@ class Evaluation:
 
     @property
     def failure(self) -> str:
+        """Why the local problem failed; empty when it did not."""
         return self.report.failure
 
 
@@ -58,9 +59,10 @@ class _Memory:
 class LearningAgent:
     """Agent i of Algorithm 2 of paper 001. A control step is `act` and then `learn`, both protocols.
 
-    When nobody explores and theta stays, the executed action is the policy's own and Q(s, a) = V(s): one ADMM run serves
-    both. The parts of V, Q and the stage cost, and whether they are valid, travel in one consensus run; a transition is
-    learned from by all agents or by none. The network without neighbours (one agent) is the centralised controller.
+    When nobody explores and theta stays, the executed action is the policy's own and Q(s, a) = V(s): one ADMM run
+    serves both. The parts of V, Q and the stage cost, and whether they are valid, travel in one consensus run; a
+    transition is learned from by all agents or by none. The network without neighbours (one agent) is the centralised
+    controller.
 
     Args:
         mpc: the agent's own problem.
@@ -146,7 +148,8 @@ class LearningAgent:
         policy, n_agents = self._policy, self.consensus.n_agents
         continues = memory is not None and (memory.step, memory.episode) == (step - 1, episode)
         whole = continues and not policy.failure
-        own = np.array([policy.value, float(not policy.failure), *([stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3)])
+        own = np.array([policy.value, float(not policy.failure),
+                        *([stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3)])
         value, valid, cost, q_value, samples = (yield from self.consensus.total(own)).tolist()
         evaluated = samples > n_agents - 0.5
         td_error = cost + self._discount * value - q_value if evaluated else 0.0

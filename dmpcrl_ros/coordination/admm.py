@@ -38,8 +38,8 @@ class AdmmReport:
     Args:
         iterations: done. primal_residual, dual_residual: of this agent, infinity norm.
         failure: why a local problem failed; empty when none did.
-        correction: y'(x - z). F + y'(x - z), added up over the agents, is the value of the dual function at y, because x
-            minimises F + y'x and the multipliers of each trajectory add up to zero: its error is of second order in
+        correction: y'(x - z). F + y'(x - z), added up over the agents, is the value of the dual function at y, because
+            x minimises F + y'x and the multipliers of each trajectory add up to zero: its error is of second order in
             the residuals, that of F alone of first order.
     """
 

@@ -1,6 +1,7 @@
 """The one thing a protocol asks of the outside world: an exchange with the neighbours.
 
-Every protocol of this package (ADMM, consensus, evaluation, learning) is a generator that owns no socket, clock or thread:
+Every protocol of this package (ADMM, consensus, evaluation, learning) is a generator that owns no socket, clock or
+thread:
 
     inbox = yield Exchange('copies', outbox={neighbour: array}, expects={neighbour: shape})
 

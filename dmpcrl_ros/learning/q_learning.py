@@ -41,19 +41,24 @@ class FirstOrderQLearning:
         self._replay = replay
 
     def observe(self, transition: Transition) -> None:
+        """Keep a transition for replay."""
         self._replay.add(transition)
 
     def due(self, step: int) -> bool:
+        """Whether `step` is a multiple of `update_every` and there is a transition to learn from."""
         return step % self._update_every == 0 and len(self._replay) > 0
 
     def update(self, step: int, theta: np.ndarray) -> Protocol[np.ndarray]:
+        """theta (p,) after one step along the mean over the replayed transitions; `theta` itself when none is due."""
         if not self.due(step):
             return theta
         yield from ()  # a first-order update needs no exchange: the TD errors are agreed already
-        count = max(step // self._update_every - 1, 0)  # of updates before this one: at step 0 there is nothing to learn
+        # updates before this one: at step 0 there is nothing to learn
+        count = max(step // self._update_every - 1, 0)
         batch = self._replay.sample(count)
         direction = sum(t.td_error * t.gradient for t in batch) / len(batch)
         return theta + self._learning_rate * self._decay**count * direction
 
     def reset(self) -> None:
+        """Forget the replayed transitions."""
         self._replay.clear()

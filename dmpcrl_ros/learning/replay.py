@@ -45,9 +45,11 @@ class ReplayBuffer:
         return len(self._items)
 
     def add(self, transition: Transition) -> None:
+        """Keep the newest transition; the oldest makes room when the buffer is full."""
         self._items.append(transition)
 
     def clear(self) -> None:
+        """Forget all transitions."""
         self._items.clear()
 
     def sample(self, counter: int) -> list[Transition]:

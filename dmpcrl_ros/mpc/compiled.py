@@ -31,6 +31,7 @@ class CompiledFunction:
             self._outputs.append(array[:, 0] if out.shape[1] == 1 else array)
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+        """Values of the outputs: (n,) of a column, (n, m) of a matrix."""
         for array, value in zip(self._inputs, arguments, strict=True):
             array[:] = value
         self._evaluate()

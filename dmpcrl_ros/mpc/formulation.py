@@ -69,14 +69,17 @@ class LocalData:
 
     @property
     def n_states(self) -> int:
+        """n_x."""
         return self.model_b.shape[0]
 
     @property
     def n_inputs(self) -> int:
+        """n_u."""
         return self.model_b.shape[1]
 
     @property
     def parents(self) -> tuple[int, ...]:
+        """The agents whose states agent i uses, in ascending order."""
         return tuple(sorted(self.coupling))
 
 
@@ -151,8 +154,9 @@ def central_problem(network: list[LocalData], structure: MpcStructure) -> Parame
     return _assemble(parts, structure, xs, us)
 
 
-def _assemble(parts: list, structure: MpcStructure, trajectories: list[ca.SX], inputs: list[ca.SX]) -> ParametricProblem:
-    """Join the terms of one or of all agents over v = [trajectories; inputs]. The first len(parts) trajectories are own."""
+def _assemble(parts: list, structure: MpcStructure, trajectories: list[ca.SX],
+              inputs: list[ca.SX]) -> ParametricProblem:
+    """Join terms of one or all agents over v = [trajectories; inputs]. The first len(parts) trajectories are own."""
     horizon, k0 = structure.horizon, structure.first_bounded_stage
     start = np.cumsum([0] + [block.numel() for block in (*trajectories, *inputs)])
     grids = [np.arange(a, b).reshape(-1, block.shape[0])

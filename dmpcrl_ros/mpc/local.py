@@ -131,7 +131,7 @@ class ParametricMpc:
 
 
 def _compile(p: ParametricProblem) -> tuple[CompiledFunction, CompiledFunction, CompiledFunction]:
-    """The programme's data, the gradient and the Hessian of the Lagrangian, as functions of theta (and the solution)."""
+    """The programme's data, the gradient and Hessian of the Lagrangian, as functions of theta (and the solution)."""
     hessian, linear = ca.hessian(p.objective, p.variables)
     equality = ca.jacobian(p.residual, p.variables)
     at_zero = [ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape))

@@ -24,10 +24,12 @@ class ParameterLayout:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Name of each part, in the order of theta."""
         return tuple(self.shapes)
 
     @property
     def sizes(self) -> tuple[int, ...]:
+        """Number of elements of each part, in the order of theta."""
         return tuple(s.stop - s.start for s in self.slices.values())
 
     @property

@@ -1,8 +1,9 @@
 """The quadratic programme behind one evaluation of a controller.
 
-Soft bounds carry no slack variables: an exact penalty w on the violation of a bound is the box [0, w] on its multiplier,
-which the active-set solver (daqp) handles as it stands, but for a curvature of 1e-7 in the slack. The solver keeps its factorisation while only the linear term
-changes, which is all that changes between two iterations of ADMM.
+Soft bounds carry no slack variables: an exact penalty w on the violation of a bound is the box [0, w] on its
+multiplier, which the active-set solver (daqp) handles as it stands, but for a curvature of 1e-7 in the slack. The
+solver keeps its factorisation while only the linear term changes, which is all that changes between two iterations of
+ADMM.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import daqp
 import numpy as np
 
 _SOFT, _EQUALITY = 8, 5              # daqp's flags of a constraint
-_SLACK_CURVATURE = 1e-7              # daqp weighs slack by w s + c s^2 / 2; from c = 1e-9 down it returns wrong active sets
+_SLACK_CURVATURE = 1e-7              # daqp weighs slack by w s + c s^2 / 2; from c = 1e-9 down active sets are wrong
 _SETTINGS = {'primal_tol': 1e-10, 'eps_prox': 0.0, 'iter_limit': 1000}
 _OFF_BOUND = 1e-9                    # a soft row this far from its bound is not on it
 _KKT_TOLERANCE = 1e-9                # of an accepted solution, relative to the size of the linear term
@@ -150,8 +151,8 @@ class SoftBoundedQp:
 
     def _stale(self) -> bool:
         """Whether a soft row with a multiplier is not where it should be: on its bound, or beyond it at the end of the
-        multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from the
-        end of its box; the row then stays off its bound in proportion to its multiplier."""
+        multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from
+        the end of its box; the row then stays off its bound in proportion to its multiplier."""
         v, dual = self._primal[self._rows], self._dual[self._rows]
         beyond = np.where(dual > 0.0, v - self._upper[self._rows], self._lower[self._rows] - v)
         ended = np.abs(dual) >= self._limit

@@ -1,7 +1,8 @@
 """Weights of average consensus: which multiple of whose value an agent takes in each round.
 
 A schedule is a sequence of doubly stochastic (or at least average-preserving) matrices W_1 ... W_K with the sparsity of
-the communication graph; a round is v_i <- W_k[i, i] v_i + sum_j W_k[i, j] v_j. Its error factor is known before it runs.
+the communication graph; a round is v_i <- W_k[i, i] v_i + sum_j W_k[i, j] v_j. Its error factor is known before it
+runs.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import numpy as np
 
 from dmpcrl_ros.networks.graph import CouplingGraph
 
-_SAME_EIGENVALUE = 1e-8  # relative to the largest; eigenvalues of a Laplacian of up to hundreds of agents are known to 1e-12
+# Relative to the largest; eigenvalues of a Laplacian of up to hundreds of agents are known to 1e-12.
+_SAME_EIGENVALUE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class AveragingSchedule:
 
     @property
     def rounds(self) -> int:
+        """Number of rounds K."""
         return len(self.weights)
 
     @cached_property

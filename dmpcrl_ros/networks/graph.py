@@ -45,6 +45,7 @@ class CouplingGraph:
 
     @property
     def n_agents(self) -> int:
+        """n."""
         return len(self.parents)
 
     @cached_property

@@ -32,7 +32,8 @@ def declare(node: Node, kind: type[Kind]) -> Kind:
     """
     entries = table(kind)
     known = {entry.name for entry in entries} | {'use_sim_time', 'start_type_description_service'}
-    surplus = sorted(name for name in node._parameter_overrides if name not in known and not name.startswith('qos_overrides'))
+    surplus = sorted(name for name in node._parameter_overrides
+                     if name not in known and not name.startswith('qos_overrides'))
     if surplus:  # rclpy itself ignores what is given but not declared, so that a typing error would be silent
         raise SettingError(f'there is no parameter {surplus[0]!r}; there are {", ".join(sorted(known))}')
     for entry in entries:
@@ -46,13 +47,15 @@ def declare(node: Node, kind: type[Kind]) -> Kind:
 
 def _descriptor(entry: Setting) -> ParameterDescriptor:
     unit = f' [{entry.unit}]' if entry.unit else ''
+    choices = f'one of {", ".join(entry.choices)}' if entry.choices else ''
     descriptor = ParameterDescriptor(name=entry.name, description=entry.description + unit, read_only=True,
-                                     additional_constraints=f'one of {", ".join(entry.choices)}' if entry.choices else '')
+                                     additional_constraints=choices)
     if entry.minimum is not None and entry.maximum is not None:
         if isinstance(entry.default, float):
             descriptor.floating_point_range = [FloatingPointRange(from_value=entry.minimum, to_value=entry.maximum)]
         else:
-            descriptor.integer_range = [IntegerRange(from_value=int(entry.minimum), to_value=int(entry.maximum), step=1)]
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(entry.minimum), to_value=int(entry.maximum), step=1)]
     return descriptor
 
 

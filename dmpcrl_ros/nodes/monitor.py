@@ -23,7 +23,8 @@ from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
 
-_TOPICS = (('state', msg.State, LATCHED), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY), ('parameters', msg.Parameters, HISTORY))
+_TOPICS = (('state', msg.State, LATCHED), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY),
+           ('parameters', msg.Parameters, HISTORY))
 _START_TIMEOUT = 60.0  # s
 
 
@@ -37,7 +38,8 @@ class MonitorNode(Node):
             raise SettingError('output must name the directory to record the run in')
         self._network = self.settings.network()
         self._layouts = [parameters_of(self._network, i)[0] for i in range(self._network.n_agents)]
-        self._writer = RunWriter(self.settings.output, self._network, self.settings.common(), extra={'transport': 'ROS 2'})
+        self._writer = RunWriter(self.settings.output, self._network, self.settings.common(),
+                                 extra={'transport': 'ROS 2'})
         self._assembler = StepAssembler(self._network.n_agents)
         self._executor = make_executor()
         self._executor.add_node(self)

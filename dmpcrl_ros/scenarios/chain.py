@@ -1,7 +1,7 @@
-"""The academic chain of papers 001 and 000: agents in a row, each coupled to the next (001, section 6.1; 000, section 2.3).
+"""The academic chain of papers 001 and 000: agents in a row, each coupled to the next.
 
-The constants are those of the released programs, which produce the published curves; where a paper prints another, the
-comment says so.
+It stands in section 6.1 of 001 and in section 2.3 of 000. The constants are those of the released programs, which
+produce the published curves; where a paper prints another, the comment says so.
 """
 
 from typing import Any
@@ -58,7 +58,8 @@ def description(n_agents: int = 3, variant: str = '001') -> dict[str, Any]:
                       'neighbours': {names[j]: _UNKNOWN for j in used}},
             'noise': {'lower': [-0.1, 0.0], 'upper': [0.0, 0.0]},
             'initial_state': [0.0, 0.15],
-            'bounds': {'state': {'lower': [0.0, -1.0], 'upper': [1.0, 1.0]}, 'input': {'lower': [-1.0], 'upper': [1.0]}},
+            'bounds': {'state': {'lower': [0.0, -1.0], 'upper': [1.0, 1.0]},
+                       'input': {'lower': [-1.0], 'upper': [1.0]}},
             'cost': {'state': [1.0, 1.0], 'input': [0.5], 'violation': constants['violation']},
             'parameters': constants['parameters'],
         }

@@ -1,4 +1,4 @@
-"""Linear networks from descriptions: nested mappings, as in a YAML file, that network.schema.json documents key by key."""
+"""Linear networks from descriptions: nested mappings, as in a YAML file; network.schema.json documents every key."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -80,8 +80,8 @@ def _finite(section: str, values: Mapping[str, Any], kind: type) -> dict[str, An
 def _learning_defaults(description: Mapping[str, Any]) -> LearningDefaults:
     found = LearningDefaults(**_finite('learning', description.get('learning', {}), LearningDefaults))
     if not found.replay_latest <= found.replay_sample <= found.replay_capacity:
-        raise NetworkError('learning: replay_latest, replay_sample and replay_capacity must not decrease in this order, but are '
-                           f'{found.replay_latest}, {found.replay_sample} and {found.replay_capacity}')
+        raise NetworkError('learning: replay_latest, replay_sample and replay_capacity must not decrease in this '
+                           f'order, but are {found.replay_latest}, {found.replay_sample} and {found.replay_capacity}')
     return found
 
 
@@ -98,7 +98,8 @@ class _Reader:
         named = self.agent[section].get('neighbours', {})
         for name in named:
             if name not in self.states_of:
-                raise NetworkError(f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, which is no agent')
+                raise NetworkError(f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, '
+                                   'which is no agent')
         return {name: self.array((section, 'neighbours', name), (self.nx, self.states_of[name])) for name in named}
 
     def array(self, path: tuple[str, ...], shape: tuple[int, ...], default: float | None = None, *,
@@ -138,10 +139,11 @@ def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np
     model_a, model_b = read.matrices(section)
     model_coupling = read.coupling(section)
     if missing := sorted(set(coupling) - set(model_coupling)):
-        raise NetworkError(f'agent {read.agent["name"]}: model.neighbours lacks {", ".join(missing)}, whose state enters '
-                           'its dynamics; give a matrix of zeros if its effect is unknown')
+        raise NetworkError(f'agent {read.agent["name"]}: model.neighbours lacks {", ".join(missing)}, whose state '
+                           'enters its dynamics; give a matrix of zeros if its effect is unknown')
     if unknown := sorted(set(read.agent.get('coupling_pattern', {})) - set(model_coupling)):
-        raise NetworkError(f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, which is none of its neighbours')
+        raise NetworkError(f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, '
+                           'which is none of its neighbours')
     if structure.scalar_coupling:
         model_coupling = {name: read.array(('coupling_pattern', name), matrix.shape, default=1.0)
                           for name, matrix in model_coupling.items()}
@@ -189,7 +191,8 @@ def _graph(local: Sequence[LocalData], names: Sequence[str]) -> CouplingGraph:
 
 
 def _stack(agents: Sequence[Mapping[str, Any]], path: tuple[str, ...], nx: Sequence[int]) -> np.ndarray:
-    return np.concatenate([_Reader(agent, (n, 0), {}).array(path, (n,), 0.0) for agent, n in zip(agents, nx, strict=True)])
+    return np.concatenate([_Reader(agent, (n, 0), {}).array(path, (n,), 0.0)
+                           for agent, n in zip(agents, nx, strict=True)])
 
 
 def _parts(sizes: Sequence[int]) -> tuple[slice, ...]:

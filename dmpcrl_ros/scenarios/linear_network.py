@@ -51,6 +51,7 @@ class LinearNetwork:
 
     @property
     def n_agents(self) -> int:
+        """Number of agents."""
         return len(self.agents)
 
     def index(self, agent: str) -> int:

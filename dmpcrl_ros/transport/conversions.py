@@ -21,6 +21,7 @@ def doubles(values: np.ndarray) -> array.array:
 
 
 def exchange_to_msg(envelope: Envelope) -> msg.Exchange:
+    """Message of an envelope; data (n,) travel as n rows of one column."""
     data = envelope.data
     rows, columns = data.shape if data.ndim == 2 else (data.size, 1)
     return msg.Exchange(run=envelope.run, step=envelope.step, round=envelope.round, sender=envelope.sender,
@@ -43,11 +44,13 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
 
 def state_to_msg(*, stamp: Time, run: int, step: int, episode: int, agent: int, state: np.ndarray,
                  stage_cost: float) -> msg.State:
+    """Message of the state (n_x,) and the stage cost of one agent at a step."""
     return msg.State(stamp=stamp, run=run, step=step, episode=episode, agent=agent, state=doubles(state),
                      stage_cost=float(stage_cost))
 
 
 def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
+    """Message of the action (n_u,) of one agent at a step, and whether it is the fallback."""
     return msg.Action(stamp=stamp, run=run, step=step, agent=agent, action=doubles(action), fallback=fallback)
 
 
@@ -70,6 +73,7 @@ def vector_from_msg(message: msg.State | msg.Action, agent: int, size: int) -> n
 
 def status_to_msg(report: StepReport, *, stamp: Time, run: int, step: int, agent: int, rounds: int, action_time: float,
                   step_time: float, timeouts: int, dropped: int) -> msg.Status:
+    """Message of the report of a step: its times [s] and rounds, timeouts and dropped messages since the start."""
     # numpy's scalars are no floats to the message classes, and a value that overflowed is not to stop the node
     fields = {name: float(np.nan_to_num(value)) if isinstance(value, float) else value
               for name, value in vars(report).items()}
@@ -79,6 +83,7 @@ def status_to_msg(report: StepReport, *, stamp: Time, run: int, step: int, agent
 
 def parameters_to_msg(theta: np.ndarray, layout: ParameterLayout, *, stamp: Time, run: int, step: int, agent: int,
                       updates: int) -> msg.Parameters:
+    """Message of theta (p,) with the names and sizes of its parts."""
     return msg.Parameters(stamp=stamp, run=run, step=step, agent=agent, updates=updates, names=list(layout.names),
                           sizes=list(layout.sizes), theta=doubles(theta))
 
@@ -89,7 +94,8 @@ def parameters_from_msg(message: msg.Parameters, layout: ParameterLayout) -> np.
     Raises:
         MessageError: it is not of this layout, or not finite.
     """
-    if tuple(message.names) != layout.names or tuple(message.sizes) != layout.sizes or len(message.theta) != layout.size:
+    if (tuple(message.names) != layout.names or tuple(message.sizes) != layout.sizes
+            or len(message.theta) != layout.size):
         raise MessageError('wrong size')
     theta = np.array(message.theta, dtype=np.float64)
     if not np.isfinite(theta).all():

@@ -43,7 +43,8 @@ class RosDriver:
         self.timeouts = 0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
         self._publishers = {
-            j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE) for j in neighbours}
+            j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE)
+            for j in neighbours}
         self._subscriptions = [
             node.create_subscription(msg.Exchange, exchange_topic(names[j], names[agent]), self._receiver(j), EXCHANGE)
             for j in neighbours]

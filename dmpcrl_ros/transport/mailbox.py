@@ -74,7 +74,8 @@ class Mailbox:
         for sender, shape in expects.items():
             if not self._sort_out(sender, kind, shape if len(shape) == 2 else (*shape, 1)):
                 return None
-        return {sender: self._waiting[sender].pop(self._now)[0].data.reshape(shape) for sender, shape in expects.items()}
+        return {sender: self._waiting[sender].pop(self._now)[0].data.reshape(shape)
+                for sender, shape in expects.items()}
 
     def missing(self, expects: Iterable[int]) -> list[int]:
         """Who has not written for the round that is due."""

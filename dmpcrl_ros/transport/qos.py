@@ -8,8 +8,8 @@ EXCHANGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=32, reliability=Rel
 # The newest only, also for whoever comes late: a state.
 LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
-# What is recorded. A reader can know of a writer before the writer knows of it: without a memory for latecomers the first
-# messages of a run could be missed.
+# What is recorded. A reader can know of a writer before the writer knows of it: without a memory for latecomers the
+# first messages of a run could be missed.
 HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 CLOCK = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,

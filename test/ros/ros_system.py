@@ -40,8 +40,8 @@ def leftovers():
 
 def dmpcrl(*arguments):
     """The command, finished."""
-    return subprocess.run([sys.executable, '-m', 'dmpcrl_ros.cli', *map(str, arguments)], capture_output=True, text=True,
-                          timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    return subprocess.run([sys.executable, '-m', 'dmpcrl_ros.cli', *map(str, arguments)], capture_output=True,
+                          text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
 
 
 def start_dmpcrl(*arguments):

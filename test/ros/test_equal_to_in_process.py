@@ -12,7 +12,8 @@ CARTS = str(Path(__file__).parents[2] / 'config' / 'three_carts.yaml')
     ['chain', '--steps', 24],
     ['chain', '--steps', 20, '--variant', '000', '--admm-iterations', 30, '--no-warm-start', '--consensus', 'fixed',
      '--consensus-rounds', 20],
-    ['chain', '--steps', 20, '--agents', 4, '--admm-tolerance', 1e-4, '--consensus', 'metropolis', '--consensus-rounds', 30],
+    ['chain', '--steps', 20, '--agents', 4, '--admm-tolerance', 1e-4, '--consensus', 'metropolis',
+     '--consensus-rounds', 30],
     [CARTS, '--steps', 20]], ids=['001', '000', 'residual stop', 'yaml'])
 def test_same_numbers(tmp_path, domain, arguments):  # noqa: F811
     common = [*arguments, '--seed', 5, '--no-figures', '--no-baseline', '--output']

@@ -43,8 +43,8 @@ def test_states_and_actions_there_and_back():
 
 
 @pytest.mark.parametrize(('values', 'agent', 'size', 'reason'), [
-    ([0.1, np.nan], 0, 2, 'not finite'), ([0.1, np.inf], 0, 2, 'not finite'), ([0.1], 0, 2, 'wrong size'), ([], 0, 1, 'wrong size'),
-    ([0.1, 0.2], 1, 2, 'stranger')])
+    ([0.1, np.nan], 0, 2, 'not finite'), ([0.1, np.inf], 0, 2, 'not finite'),
+    ([0.1], 0, 2, 'wrong size'), ([], 0, 1, 'wrong size'), ([0.1, 0.2], 1, 2, 'stranger')])
 def test_vectors_that_do_not_fit_are_refused(values, agent, size, reason):
     message = convert.state_to_msg(**STAMP, episode=0, agent=0, state=np.array(values), stage_cost=0.0)
     with pytest.raises(convert.MessageError, match=reason):
@@ -58,8 +58,10 @@ def test_a_state_with_a_stage_cost_that_is_no_number_is_refused():
 
 
 def test_a_status_has_every_field_of_the_report():
-    report = StepReport(value=np.float64(1.5), td_error=float('nan'), evaluated=True, updates=3, fault='a neighbour was late')
-    message = convert.status_to_msg(report, **STAMP, agent=0, rounds=7, action_time=0.1, step_time=0.2, timeouts=1, dropped=2)
+    report = StepReport(value=np.float64(1.5), td_error=float('nan'), evaluated=True, updates=3,
+                        fault='a neighbour was late')
+    message = convert.status_to_msg(report, **STAMP, agent=0, rounds=7, action_time=0.1, step_time=0.2, timeouts=1,
+                                    dropped=2)
     assert (message.value, message.td_error, message.updates, message.fault) == (1.5, 0.0, 3, 'a neighbour was late')
     assert set(vars(report)) <= set(msg.Status.get_fields_and_field_types())
 

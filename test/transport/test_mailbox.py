@@ -1,6 +1,7 @@
 """The mailbox keeps what fits until it is due, and counts what does not."""
 import numpy as np
 import pytest
+
 from dmpcrl_ros.transport.mailbox import Envelope, Mailbox
 
 SHAPE = {1: (2, 3)}
@@ -54,7 +55,8 @@ def test_what_does_not_fit_is_dropped_and_counted(mailbox, wrong, reason):
 
 
 @pytest.mark.parametrize(('wrong', 'reason'), [
-    ({'data': np.ones((3, 2))}, 'wrong size'), ({'data': np.ones((2, 4))}, 'wrong size'), ({'kind': 'averages'}, 'other kind')])
+    ({'data': np.ones((3, 2))}, 'wrong size'), ({'data': np.ones((2, 4))}, 'wrong size'),
+    ({'kind': 'averages'}, 'other kind')])
 def test_a_wrong_message_for_the_round_gives_way_to_the_right_one(mailbox, wrong, reason):
     mailbox.put(letter(**wrong))
     assert mailbox.take('copies', SHAPE) is None
