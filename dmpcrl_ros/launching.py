@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
@@ -12,6 +11,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec, nodes_of
 from dmpcrl_ros.settings import Setting, Settings, table
+from launch import LaunchContext
 
 _OUTPUT = Setting('output', '', 'directory in which a monitor records the run; without it nothing is recorded')
 

@@ -14,16 +14,18 @@ from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
 from dmpcrl_ros.controllers.build import parameters_of
-from dmpcrl_ros.reports.figures import save_all
+from dmpcrl_ros.reports.figures import dual_error, save_all
 from dmpcrl_ros.reports.recorded_run import Run, load_run
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.reports.summary import fault_lines, summary_table
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
+from dmpcrl_ros.simulation.dual_recovery import dual_errors
 from dmpcrl_ros.simulation.evaluation import evaluate as evaluate_policy
 from dmpcrl_ros.simulation.evaluation import final_parameters
 
 _STEPS_FILE = 'steps.csv'
+_DUAL_ITERATIONS = 100
 
 
 def run_over_ros(settings: Settings, output: Path, console: Console, *, verbose: bool, round_timeout: float) -> None:
@@ -114,8 +116,19 @@ def tell(output: Path, console: Console, *, baseline: list[Step] | None, figures
     if figures:
         for path in save_all(run, output, baseline=baseline):
             console.print(f'figure: {path}')
+        console.print(f'figure: {_draw_dual_error(run, output)}')
     console.print(f'run:    {output}')
     return run
+
+
+def _draw_dual_error(run: Run, output: Path) -> Path:
+    """Fig. 1 of paper 001 for this network: at its initial state and at one that the run came through."""
+    network = run.settings.network()
+    states = {'initial state': network.initial_state, 'a state of the run': run.states[len(run.states) // 2]}
+    errors = {name: dual_errors(network, run.settings, state, _DUAL_ITERATIONS) for name, state in states.items()}
+    path = output / 'dual_error.png'
+    dual_error(errors).savefig(path, dpi=150)
+    return path
 
 
 def evaluate(run: Run, seeds: Sequence[int], steps: int, console: Console) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from dmpcrl_ros.networks.graph import NetworkError
-from dmpcrl_ros.settings import SettingError, Settings, Setting, table
+from dmpcrl_ros.settings import Setting, SettingError, Settings, table
 
 
 def settings_options(command: Callable) -> Callable:

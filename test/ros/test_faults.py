@@ -12,6 +12,9 @@ pytest.importorskip('rclpy')
 
 import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
@@ -19,8 +22,6 @@ from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
 from dmpcrl_ros.settings import Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY, LATCHED  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from std_srvs.srv import Trigger  # noqa: E402
 
 LONG = ['chain', '--steps', 100000, '--no-figures', '--no-baseline', '--output']
 
