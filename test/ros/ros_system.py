@@ -40,13 +40,13 @@ def leftovers():
 
 def dmpcrl(*arguments):
     """The command, finished."""
-    return subprocess.run([sys.executable, '-m', 'dmpcrl_ros.cli', *map(str, arguments)], capture_output=True,
+    return subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)], capture_output=True,
                           text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
 
 
 def start_dmpcrl(*arguments):
     """The command, running."""
-    return subprocess.Popen([sys.executable, '-m', 'dmpcrl_ros.cli', *map(str, arguments)], stdout=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
 
 

@@ -162,14 +162,14 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
     ('plant', ['-p', 'period:=0.0'], 'period must be'),
     ('monitor', [], 'output must name')])
 def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):  # noqa: F811
-    done = subprocess.run([sys.executable, '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
+    done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
                           capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and 'Traceback' not in done.stderr, done.stderr
 
 
 def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domain):  # noqa: F811
-    done = subprocess.run([sys.executable, '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', '-p', 'agent:=agent_1',
+    done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', '-p', 'agent:=agent_1',
                            '-p', 'start_timeout:=1.0'], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1 and 'still not connected to agent_2, the plant' in done.stderr, done.stderr
 
@@ -181,3 +181,12 @@ def test_a_second_run_in_the_same_directory_is_refused(tmp_path, domain):  # noq
     again = dmpcrl('run', *arguments)
     assert again.returncode != 0 and 'already' in again.stderr and 'Traceback' not in again.stderr
     assert (tmp_path / 'run' / 'steps.csv').read_bytes() == before
+
+
+def test_a_checkout_in_the_current_folder_does_not_hide_the_installed_package(tmp_path, domain, monkeypatch):  # noqa: F811
+    """make demo is run from the folder of the sources, which have no compiled messages."""
+    (tmp_path / 'dmpcrl_ros').mkdir()
+    (tmp_path / 'dmpcrl_ros' / '__init__.py').write_text('raise ImportError("the sources, not the package")')
+    monkeypatch.chdir(tmp_path)
+    done = dmpcrl('run', 'chain', '--steps', 2, '--no-figures', '--no-baseline', '--output', tmp_path / 'run')
+    assert done.returncode == 0, done.stdout + done.stderr
