@@ -57,8 +57,8 @@ def _importable(name: str) -> bool:
 
 def _round_trip(console: Console) -> bool:
     try:
-        done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip'], capture_output=True, text=True,
-                              timeout=_ROUND_TRIP_LIMIT, check=False)
+        done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip'],
+                              capture_output=True, text=True, timeout=_ROUND_TRIP_LIMIT, check=False)
     except subprocess.TimeoutExpired:
         console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: '
                       'is multicast or shared memory blocked?')

@@ -40,8 +40,8 @@ def leftovers():
 
 def dmpcrl(*arguments):
     """The command, finished."""
-    return subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)], capture_output=True,
-                          text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    command = [sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
 
 
 def start_dmpcrl(*arguments):
