@@ -46,8 +46,8 @@ def dmpcrl(*arguments):
 
 def start_dmpcrl(*arguments):
     """The command, running."""
-    return subprocess.Popen([sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    command = [sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
 
 
 def wait_for(condition, seconds, what):
