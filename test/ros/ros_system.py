@@ -47,7 +47,8 @@ def dmpcrl(*arguments):
 def start_dmpcrl(*arguments):
     """The command, running."""
     command = [sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            stdin=subprocess.DEVNULL)
 
 
 def wait_for(condition, seconds, what):
