@@ -18,7 +18,7 @@ from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import MonitorSettings, SettingError
-from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg
+from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
@@ -77,10 +77,25 @@ class MonitorNode(Node):
             lambda message: self._on_part(agent, message))
 
     def _on_part(self, agent: int, message: msg.State | msg.Action | msg.Status) -> None:
+        if not self._fits(agent, message):
+            return
         self._last_heard = time.monotonic()
         for step in self._assembler.add(agent, message):
             self._writer.record(step)
             self._report(step)
+
+    def _fits(self, agent: int, message: msg.State | msg.Action | msg.Status) -> bool:
+        """Whether a message is what the agent's topic is to carry; what is not is not recorded."""
+        data = self._network.local[agent]
+        try:
+            if isinstance(message, msg.Status):
+                return message.agent == agent
+            vector_from_msg(message, agent, data.n_states if isinstance(message, msg.State) else data.n_inputs)
+        except MessageError as reason:
+            self.get_logger().warning(f'message of {self._network.agents[agent]} dropped: {reason}',
+                                      throttle_duration_sec=1.0)
+            return False
+        return True
 
     def _on_parameters(self, agent: int, message: msg.Parameters) -> None:
         try:

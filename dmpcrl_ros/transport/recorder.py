@@ -34,7 +34,7 @@ class StepAssembler:
             self._run = message.run
         if message.run != self._run or message.step < self.next:
             return
-        self._parts[message.step, type(message).__name__][agent] = message
+        self._parts[message.step, type(message).__name__].setdefault(agent, message)
         while (whole := self._whole(self.next)) or self.next + _PATIENCE < message.step:
             if whole:
                 yield self._join(self.next)
