@@ -28,7 +28,7 @@ from dmpcrl_ros.transport.conversions import (
     vector_from_msg,
 )
 from dmpcrl_ros.transport.driver import RosDriver, make_executor
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, STREAM, agent_topic, ready_topic
 
 
 class AgentNode(Node):
@@ -59,7 +59,7 @@ class AgentNode(Node):
         """Wait for the network, then answer states until shut down."""
         wait_until_matched(self, self._executor, self._missing, self.settings.start_timeout)
         topic = agent_topic(self.settings.agent, 'state')
-        self.create_subscription(msg.State, topic, self._on_state, LATCHED)
+        self.create_subscription(msg.State, topic, self._on_state, STREAM)
         self._ready.publish(Bool(data=True))
         while rclpy.ok():
             if self._state is None:

@@ -23,7 +23,7 @@ from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
 
-_TOPICS = (('state', msg.State, LATCHED), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY),
+_TOPICS = (('state', msg.State, HISTORY), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY),
            ('parameters', msg.Parameters, HISTORY))
 _START_TIMEOUT = 60.0  # s
 

@@ -41,7 +41,7 @@ class PlantNode(Node):
         self._executor = make_executor()
         self._executor.add_node(self)
         agents = self._network.agents
-        self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), LATCHED) for name in agents]
+        self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY) for name in agents]
         for i, name in enumerate(agents):
             self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY)
         self._absent = {*agents, *(['monitor'] if self.settings.wait_for_monitor else [])}

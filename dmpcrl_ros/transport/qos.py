@@ -5,7 +5,10 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 # A neighbour can be a round ahead, and a step ahead while this agent still learns: a depth of 1 would lose messages.
 EXCHANGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=32, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.VOLATILE)
-# The newest only, also for whoever comes late: a state.
+# What an agent answers: nothing from before it listened. A restarted agent is asked again for the step that is due.
+STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE,
+                    durability=DurabilityPolicy.VOLATILE)
+# The newest only, also for whoever comes late.
 LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # What is recorded. A reader can know of a writer before the writer knows of it: without a memory for latecomers the
