@@ -18,7 +18,7 @@ from dmpcrl_ros.reports.figures import save_all
 from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
 from dmpcrl_ros.reports.run_directory import check_unused
 from dmpcrl_ros.scenarios.chain import VARIANTS, description
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings import SettingError, Settings
 
 _output = click.option('--output', type=click.Path(path_type=Path), default=None,
                        help='directory of the run; default: a new one under runs/')
@@ -39,7 +39,7 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
         except ProcessDied as error:
             raise click.ClickException(f'the run has ended early: {error}') from None
-        except (ArithmeticError, OSError) as error:
+        except (ArithmeticError, OSError, SettingError) as error:
             raise click.ClickException(str(error)) from None
 
 
