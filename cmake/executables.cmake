@@ -20,7 +20,8 @@ import sys
 
 from @module@ import @function@
 
-sys.exit(@function@())
+if __name__ == '__main__':  # worker processes import this file
+    sys.exit(@function@())
 ")
     # Under colcon's --symlink-install this very file is run.
     file(CHMOD ${script} PERMISSIONS

@@ -9,6 +9,9 @@ from dmpcrl_ros.scenarios.chain import VARIANTS, chain
 from dmpcrl_ros.scenarios.description import load_network
 from dmpcrl_ros.scenarios.linear_network import LinearNetwork
 
+LEARNERS = ('first-order', 'second-order', 'second-order-released', 'none')
+CURVATURES = ('flatten', 'refuse', 'keep')
+
 
 class SettingError(ValueError):
     """A setting has a value that it cannot take; the message names both."""
@@ -66,10 +69,19 @@ class Settings:
     seed: int = setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
                          maximum=2**31 - 1)
     steps: int = setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
-    learner: str = setting('first-order', 'how theta is updated; none runs the controllers as they are',
-                            choices=('first-order', 'none'))
+    learner: str = setting('first-order', 'how theta is updated: first-order (paper 001), second-order (paper 000), '
+                                           'second-order-released with the weights of its released program, for '
+                                           'comparison only; none runs the controllers as they are', choices=LEARNERS)
     learning_rate: float = setting(0.0, 'alpha; higher learns faster and may diverge; 0 takes the published value',
                                     minimum=0.0, maximum=1.0)
+    curvature: str = setting('flatten', 'what second-order learning does with negative curvature: flatten takes it out '
+                                         'of each block, refuse learns nothing from the batch, keep uses it as '
+                                         'published, with steps that may go uphill', choices=CURVATURES)
+    step_limit: float = setting(0.05, 'largest change of a parameter in one second-order update, relative to '
+                                       'max(1, |theta|); a longer step of the network is shortened as a whole; 0 sets '
+                                       'no limit, as published', minimum=0.0, maximum=1e6)
+    bound_parameters: bool = setting(True, 'keep theta where the MPC is convex and penalties are positive; the papers '
+                                            'set no bounds')
     exploration: bool = setting(True, 'whether agents perturb their objective at random to learn from what happens')
     admm_iterations: int = setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
                                        'exact and slower; 0 takes the published number', minimum=0, maximum=10000)

@@ -231,3 +231,21 @@ def action_of(agents, evaluations):
 def relative(found, expected):
     """Largest error, relative to the largest element expected where that is above one."""
     return np.abs(np.asarray(found) - expected).max() / max(1.0, np.abs(expected).max())
+
+
+def altered_inbox(program, kind, number, value):
+    """The program with `value` in the first place of the messages that reach it in the given round of a kind."""
+    seen = 0
+    try:
+        request = next(program)
+        while True:
+            inbox = yield request
+            if request.kind == kind:
+                if seen == number:
+                    inbox = {sender: message.copy() for sender, message in inbox.items()}
+                    for message in inbox.values():
+                        message.flat[0] = value
+                seen += 1
+            request = program.send(inbox)
+    except StopIteration as end:
+        return end.value

@@ -21,7 +21,7 @@ FLOORS = [
     ['controllers', 'settings'],
     ['simulation'],
     ['reports'],
-    ['bringup'],
+    ['bringup', 'reproductions'],
     ['launching'],
     ['cli'],
     ['transport'],

@@ -14,6 +14,7 @@ from dmpcrl_ros.cli import experiments
 from dmpcrl_ros.cli.doctor import examine
 from dmpcrl_ros.cli.options import settings_from, settings_options
 from dmpcrl_ros.cli.processes import ProcessDied
+from dmpcrl_ros.cli.reproduce import reproduce
 from dmpcrl_ros.reports.figures import save_all
 from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
 from dmpcrl_ros.reports.run_directory import check_unused
@@ -125,6 +126,9 @@ def demo(output: Path | None, steps: int) -> None:
 def template(agents: int, variant: str) -> None:
     """Print the chain as a YAML network: a start for a network of one's own."""
     click.echo(yaml.safe_dump(description(agents, variant), sort_keys=False, default_flow_style=None), nl=False)
+
+
+main.add_command(reproduce)
 
 
 def _run(settings: Settings, output: Path, *, figures: bool, baseline: bool, round_timeout: float,

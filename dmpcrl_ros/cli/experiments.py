@@ -1,7 +1,7 @@
 """The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and what is told about them."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,9 @@ from dmpcrl_ros.bringup import NodeSpec, nodes_of
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
-from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.reports.figures import dual_error, save_all
 from dmpcrl_ros.reports.recorded_run import Run, load_run
-from dmpcrl_ros.reports.run_directory import RunWriter
+from dmpcrl_ros.reports.recording import recorded
 from dmpcrl_ros.reports.summary import fault_lines, summary_table
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
@@ -65,32 +64,9 @@ def _isolation() -> dict[str, str]:
 
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:
     """The same run in this process, recorded alike; an interruption keeps what there is."""
-    network = settings.network()
-    loop = ClosedLoop(network, settings, central)
-    title = 'centralised' if central else 'in process'
-    with RunWriter(output, network, settings, extra={'transport': 'in process', 'central': central}) as writer, \
-            RunProgress(console, settings.steps, title) as bar:
-        known = [0] * network.n_agents
-        for index, (updates, theta) in enumerate(_parameters(loop, central)):
-            writer.record_parameters(index, 0, updates, theta)
-        for step in loop.run(settings.steps):
-            writer.record(step)
-            for index, (updates, theta) in enumerate(_parameters(loop, central)):
-                if updates != known[index]:  # in the control step that ended this transition
-                    writer.record_parameters(index, step.step + 1, updates, theta)
-                    known[index] = updates
+    with RunProgress(console, settings.steps, 'centralised' if central else 'in process') as bar:
+        for step in recorded(settings, output, central=central):
             bar.add(float(step.costs.sum()), None if np.isnan(step.td_error) else step.td_error)
-
-
-def _parameters(loop: ClosedLoop, central: bool) -> Iterator[tuple[int, np.ndarray]]:
-    """(updates, theta_i) of every agent; the centralised controller's parameters are the agents' in their order."""
-    if not central:
-        yield from ((agent.updates, agent.mpc.theta) for agent in loop.agents)
-        return
-    controller = loop.agents[0]
-    sizes = [parameters_of(loop.network, i)[0].size for i in range(loop.network.n_agents)]
-    for theta in np.split(controller.mpc.theta, np.cumsum(sizes)[:-1]):
-        yield controller.updates, theta
 
 
 def untrained(settings: Settings, steps: int, console: Console) -> list[Step]:

@@ -8,7 +8,15 @@ from dmpcrl_ros.coordination.consensus import Consensus
 from dmpcrl_ros.learning.exploration import Exploration
 from dmpcrl_ros.learning.q_learning import FirstOrderQLearning, Learner
 from dmpcrl_ros.learning.replay import ReplayBuffer
-from dmpcrl_ros.mpc.formulation import central_problem, initial_parameters, local_problem, parameter_layout
+from dmpcrl_ros.learning.safeguards import Safeguards
+from dmpcrl_ros.learning.second_order import CentralNewton, DistributedNewton, NewtonSystem, SecondOrderQLearning
+from dmpcrl_ros.mpc.formulation import (
+    central_problem,
+    initial_parameters,
+    local_problem,
+    parameter_bounds,
+    parameter_layout,
+)
 from dmpcrl_ros.mpc.local import ParametricMpc
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 from dmpcrl_ros.networks.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
@@ -41,8 +49,11 @@ def distributed_agent(network: LinearNetwork, index: int, settings: Settings) ->
     admm = Admm(index, network.graph, shapes, options, consensus)
     mpc = ParametricMpc(local_problem(data, structure), *parameters_of(network, index), rho=options.rho,
                         n_consensus=admm.size)
-    return _agent(network, settings, mpc, admm, consensus, index, network.n_agents,
-                  data.input_lower, data.input_upper)
+    newton = DistributedNewton(consensus, network.defaults.regularisation,
+                               definite=settings.curvature != 'keep',
+                               as_released=settings.learner == 'second-order-released')
+    learner = _learner(network, settings, (index,), newton, consensus)
+    return _agent(network, settings, mpc, admm, consensus, learner, (index,), network.n_agents)
 
 
 def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
@@ -56,32 +67,53 @@ def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
     consensus = Consensus(0, alone, finite_time(alone))
     admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)
     mpc = ParametricMpc(central_problem(list(network.local), structure), layout, theta)
-    lower, upper = (np.concatenate([getattr(d, name) for d in network.local])
-                    for name in ('input_lower', 'input_upper'))
-    return _agent(network, settings, mpc, admm, consensus, 0, 1, lower, upper)
+    everyone = tuple(range(network.n_agents))
+    newton = CentralNewton(network.defaults.regularisation, definite=settings.curvature != 'keep')
+    learner = _learner(network, settings, everyone, newton, consensus)
+    return _agent(network, settings, mpc, admm, consensus, learner, everyone, 1)
 
 
 def _agent(network: LinearNetwork, settings: Settings, mpc: ParametricMpc, admm: Admm, consensus: Consensus,
-           index: int, n_agents: int, lower: np.ndarray, upper: np.ndarray) -> LearningAgent:
-    defaults = network.defaults
-    learner, exploration = _learner(network, settings), None
+           learner: Learner | None, members: tuple[int, ...], n_agents: int) -> LearningAgent:
+    """A controller of these members of the network, among `n_agents` controllers."""
+    defaults, exploration = network.defaults, None
+    lower, upper = (np.concatenate([getattr(network.local[i], name) for i in members])
+                    for name in ('input_lower', 'input_upper'))
     if learner and settings.exploration:
         exploration = Exploration(
-            agent=index, n_agents=n_agents, n_inputs=len(lower), probability=defaults.exploration_probability,
+            agent=members[0], n_agents=n_agents, n_inputs=len(lower), probability=defaults.exploration_probability,
             decay=defaults.exploration_decay, update_every=defaults.update_every,
             strength=defaults.exploration_strength, seed=settings.seed)
     return LearningAgent(mpc=mpc, admm=admm, consensus=consensus, discount=network.structure.discount,
                          input_lower=lower, input_upper=upper, learner=learner, exploration=exploration)
 
 
-def _learner(network: LinearNetwork, settings: Settings) -> Learner | None:
+def _learner(network: LinearNetwork, settings: Settings, members: tuple[int, ...],
+             newton: NewtonSystem, consensus: Consensus) -> Learner | None:
+    """The learner of the stacked parameters of these members of the network."""
     defaults = network.defaults
     if settings.learner == 'none':
         return None
-    replay = ReplayBuffer(capacity=defaults.replay_capacity, sample_size=defaults.replay_sample,
-                          latest=defaults.replay_latest, seed=settings.seed)
-    return FirstOrderQLearning(learning_rate=settings.learning_rate or defaults.learning_rate,
-                               decay=defaults.learning_rate_decay, update_every=defaults.update_every, replay=replay)
+    second_order = settings.learner != 'first-order'
+    common = {
+        'learning_rate': settings.learning_rate or (defaults.second_order_rate if second_order
+                                                    else defaults.learning_rate),
+        'decay': defaults.learning_rate_decay, 'update_every': defaults.update_every,
+        'replay': ReplayBuffer(capacity=defaults.replay_capacity, sample_size=defaults.replay_sample,
+                               latest=defaults.replay_latest, seed=settings.seed),
+        'safeguards': _safeguards(network, settings, members)}
+    if second_order:
+        return SecondOrderQLearning(newton=newton, consensus=consensus, **common)
+    return FirstOrderQLearning(**common)
+
+
+def _safeguards(network: LinearNetwork, settings: Settings, members: tuple[int, ...]) -> Safeguards:
+    bounds = [parameter_bounds(network.local[i], network.structure) for i in members]
+    lower, upper = (np.concatenate(side) for side in zip(*bounds, strict=True))
+    if not settings.bound_parameters:
+        lower, upper = np.full_like(lower, -np.inf), np.full_like(upper, np.inf)
+    return Safeguards(lower=lower, upper=upper, step_limit=settings.step_limit or np.inf,
+                      flatten=settings.curvature == 'flatten')
 
 
 def _admm_options(network: LinearNetwork, settings: Settings) -> AdmmOptions:

@@ -8,7 +8,7 @@ from dmpcrl_ros.coordination.admm import Admm, AdmmReport
 from dmpcrl_ros.coordination.consensus import Consensus
 from dmpcrl_ros.coordination.exchange import Protocol
 from dmpcrl_ros.learning.exploration import Exploration
-from dmpcrl_ros.learning.q_learning import Learner
+from dmpcrl_ros.learning.q_learning import Learner, Update
 from dmpcrl_ros.learning.replay import Transition
 from dmpcrl_ros.mpc.local import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpFailure, QpSolution
@@ -38,6 +38,9 @@ class StepReport:
     evaluated: bool = False
     explored: bool = False
     updates: int = 0
+    curvature_flattened: int = 0
+    step_scale: float = 1.0
+    parameters_held: int = 0
     admm_iterations: int = 0
     primal_residual: float = 0.0
     dual_residual: float = 0.0
@@ -156,37 +159,51 @@ class LearningAgent:
         fault = policy.failure or _void(valid, 'a valid evaluation', n_agents)
         if not fault and (continues or samples > 0.5):  # nobody has it at the start of a run
             fault = _void(samples, 'the whole transition', n_agents)
-        visited = policy
+        visited, update = policy, Update()
         if self.learner:
             if evaluated:
-                self.learner.observe(Transition(td_error, memory.gradient, memory.hessian))
-            fault = (yield from self._update(step)) or fault
-            if self._anyone_explores or self.learner.due(step):
+                self.learner.observe(Transition(step, td_error, memory.gradient, memory.hessian))
+            if due := self.learner.due(step):
+                update = yield from self._update(step)
+                fault = update.fault or fault
+            if self._anyone_explores or due:
                 visited = yield from self.evaluate(self._state, self._action)
                 fault = fault or visited.failure
         if visited.solution:
             self._memory = self._remember(step, episode, visited)
         return StepReport(
             value=value, td_error=td_error, cost=cost, evaluated=evaluated, explored=self._explored,
-            updates=self.updates, admm_iterations=policy.report.iterations,
+            updates=self.updates, **vars(update.safeguards), admm_iterations=policy.report.iterations,
             primal_residual=policy.report.primal_residual, dual_residual=policy.report.dual_residual,
             kkt_residual=policy.solution.kkt_residual if policy.solution else 0.0, fault=fault)
 
-    def _update(self, step: int) -> Protocol[str]:
-        """Let the learner change theta; answers why it could not."""
-        theta = yield from self.learner.update(step, self.mpc.theta)
-        if theta is self.mpc.theta:
-            return ''
-        try:
-            self.mpc.theta = theta
-        except QpFailure as failure:
-            return f'update refused: {failure}'
-        self.updates += 1
-        return ''
+    def _update(self, step: int) -> Protocol[Update]:
+        """Let the learner change theta: at all agents, or at none if the problem of one has no solution there."""
+        before, update = self.mpc.theta, (yield from self.learner.update(step, self.mpc.theta))
+        if update.fault:
+            return update
+        refusal = ''
+        if update.theta is not None:
+            try:
+                self.mpc.theta = update.theta
+            except QpFailure as failure:
+                refusal = f'update refused: {failure}'
+        (refused,) = yield from self.consensus.maximum([bool(refusal)])
+        if refused < 0.5:
+            self.updates += update.theta is not None
+            return update
+        if self.mpc.theta is not before:
+            self.mpc.theta = before
+        return replace(update, fault=refusal or 'update refused by another agent')
 
-    def _remember(self, step: int, episode: int, visited: Evaluation) -> _Memory:
+    def _remember(self, step: int, episode: int, visited: Evaluation) -> _Memory | None:
+        """What the next step needs to learn from the transition that begins here; none where a derivative is no
+        number, which makes the transition void for all."""
         second_order = self.learner is not None and self.learner.second_order
         derivatives = self.mpc.sensitivities(visited.solution, second_order)
+        numbers = [derivatives.gradient] if derivatives.hessian is None else [derivatives.gradient, derivatives.hessian]
+        if not all(np.isfinite(each).all() for each in numbers):
+            return None
         return _Memory(step, episode, visited.value, derivatives.gradient, derivatives.hessian)
 
     def _perturbed(self, state: np.ndarray, direction: np.ndarray) -> QpSolution | None:

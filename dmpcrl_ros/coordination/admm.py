@@ -120,7 +120,7 @@ class Admm:
             y = y + rho * (x - z)
             linear = y - rho * z
             if self.options.tolerance and iteration % self.options.check_every == 0:
-                worst = yield from self._consensus.maximum(max(self._residuals(x, z, before)))
+                (worst,) = yield from self._consensus.maximum([max(self._residuals(x, z, before))])
                 stopped = worst <= self.options.tolerance
             if stopped:
                 break
@@ -141,7 +141,7 @@ class Admm:
         so either every agent starts warm or none does."""
         if self.options.warm_start:
             warm, self._warm = self._warm, None  # a run that is abandoned half-way leaves nothing to start from
-            anyone_cold = yield from self._consensus.maximum(float(warm is None))
+            (anyone_cold,) = yield from self._consensus.maximum([warm is None])
             if not anyone_cold:
                 return warm
         return np.zeros(self.size), np.zeros(self.size)

@@ -1,4 +1,6 @@
-"""Agreement over the network: the average of vectors, and the maximum of a number."""
+"""Agreement over the network: the average of vectors, and their element-wise maximum."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -37,11 +39,11 @@ class Consensus:
         """Sum over all agents of `values` (n,), to the error of the schedule."""
         return self.n_agents * (yield from self.average(values))
 
-    def maximum(self, value: float) -> Protocol[float]:
-        """Largest `value` of all agents, exactly the same float everywhere: safe to branch on."""
-        largest = np.array([value])
+    def maximum(self, values: Sequence[float] | np.ndarray) -> Protocol[np.ndarray]:
+        """Element-wise largest `values` (n,) of all agents, exactly the same floats everywhere: safe to branch on."""
+        largest = np.asarray(values, dtype=float)
         expects = dict.fromkeys(self._neighbours, largest.shape)
         for _ in range(self._diameter):
             inbox = yield Exchange('maximum', dict.fromkeys(self._neighbours, largest), expects)
             largest = np.max([largest, *inbox.values()], axis=0)
-        return float(largest[0])
+        return largest

@@ -19,6 +19,8 @@ import numpy as np
 
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 
+_LEAST_WEIGHT = 0.01  # of a learned weight, relative to its initial value
+
 
 @dataclass(frozen=True, kw_only=True)
 class MpcStructure:
@@ -107,6 +109,25 @@ def initial_parameters(data: LocalData, structure: MpcStructure) -> np.ndarray:
     if not structure.scalar_coupling:
         values |= {f'A_{j}': matrix for j, matrix in data.coupling.items()}
     return layout.pack(values | dict(data.initial))
+
+
+def parameter_bounds(data: LocalData, structure: MpcStructure) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (p,) of theta_i within which the problem is convex and its soft bounds do not cross.
+
+    Weights of inputs and of violations stay above a hundredth of their initial values, those of states do not change
+    sign, and the soft bounds stay on their sides of the middle between their initial values.
+    """
+    layout = parameter_layout(data, structure)
+    initial = layout.unpack(initial_parameters(data, structure))
+    lower = {name: np.full(shape, -np.inf) for name, shape in layout.shapes.items()}
+    upper = {name: np.full(shape, np.inf) for name, shape in layout.shapes.items()}
+    if structure.learn_weights:
+        lower |= {'Q': np.zeros(data.n_states), 'R': _LEAST_WEIGHT * initial['R'], 'w': _LEAST_WEIGHT * initial['w']}
+    bounded = np.isfinite(data.state_lower) & np.isfinite(data.state_upper)
+    state_lower, state_upper = data.state_lower[bounded], data.state_upper[bounded]
+    middle = 0.5 * (state_lower + initial['x_lb'][bounded] + state_upper + initial['x_ub'][bounded])
+    upper['x_lb'][bounded], lower['x_ub'][bounded] = middle - state_lower, middle - state_upper
+    return layout.pack(lower), layout.pack(upper)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,8 @@ _VARIANTS: dict[str, dict[str, Any]] = {
         'violation': [500.0, 500.0],
         'parameters': {},
         'learning': {
-            'rho': 1.0, 'admm_iterations': 100, 'learning_rate': 1e-8, 'update_every': 1,
+            'rho': 1.0, 'admm_iterations': 100, 'learning_rate': 1e-8, 'second_order_rate': 1e-4,
+            'regularisation': 1e-3, 'update_every': 1,
             'replay_capacity': 100, 'replay_sample': 15, 'replay_latest': 10,
         },
     },

@@ -169,6 +169,9 @@ def _check_parameters(name: str, data: LocalData, structure: MpcStructure) -> No
         values = layout.unpack(initial_parameters(data, structure))
     except ValueError as error:
         raise NetworkError(f'agent {name}: {error} (learned here: {", ".join(layout.names)})') from None
+    for weight, least in (('Q', 0.0), ('R', np.finfo(float).tiny), ('w', 0.0)):
+        if weight in values and (values[weight] < least).any():
+            raise NetworkError(f'agent {name}: parameter {weight} must {"be positive" if least else "not be negative"}')
     if (data.state_lower + values['x_lb'] > data.state_upper + values['x_ub']).any():
         raise NetworkError(f'agent {name}: parameters x_lb and x_ub make a lower state bound lie above the upper one')
 

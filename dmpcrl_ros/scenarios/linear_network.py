@@ -12,11 +12,17 @@ from dmpcrl_ros.randomness import stream
 
 @dataclass(frozen=True, kw_only=True)
 class LearningDefaults:
-    """A scenario's published constants of coordination and learning."""
+    """A scenario's published constants of coordination and learning.
+
+    `learning_rate` is that of first-order learning; `second_order_rate` and `regularisation` (alpha and sigma of paper
+    000) belong to second-order learning.
+    """
 
     rho: float = 0.5
     admm_iterations: int = 50
     learning_rate: float = 6e-5
+    second_order_rate: float = 1e-4
+    regularisation: float = 1e-3
     learning_rate_decay: float = 1.0
     update_every: int = 1
     replay_capacity: int = 100

@@ -154,7 +154,7 @@ def test_after_a_failure_the_agent_goes_on_with_its_last_plan():
     assert found == pytest.approx(np.clip(planned[2][1], -1.0, 1.0).item(), abs=1e-12)
 
 
-def test_a_refused_update_is_said_and_leaves_the_parameters():
+def test_an_update_that_one_agent_refuses_is_made_by_none_and_said_by_all():
     """A rate that throws the bounds across each other at one agent."""
     watched = Watched()
     agent = watched.loop.agents[1]
@@ -163,12 +163,13 @@ def test_a_refused_update_is_said_and_leaves_the_parameters():
     def reckless(step, theta):
         new = yield from update(step, theta)
         if step == 4:
-            new = new.copy()
-            new[agent.mpc.layout.slices['x_lb']] = 99.0
+            new.theta[agent.mpc.layout.slices['x_lb']] = 99.0
         return new
 
     agent.learner.update = reckless
     watched.run(8)
-    assert 'update refused' in watched.reports[1][4].fault
-    assert np.array_equal(watched.thetas[4][1], watched.thetas[3][1])
-    assert not np.array_equal(watched.thetas[6][1], watched.thetas[4][1])
+    assert 'lies above the upper one' in watched.reports[1][4].fault
+    for index in range(3):
+        assert 'update refused' in watched.reports[index][4].fault
+        assert np.array_equal(watched.thetas[4][index], watched.thetas[3][index])
+        assert not np.array_equal(watched.thetas[6][index], watched.thetas[4][index])

@@ -60,13 +60,13 @@ def test_every_agent_gets_exactly_the_same_maximum_wherever_it_is(graph):
     for place in range(graph.n_agents):
         values = draw.normal(-5.0, 1.0, graph.n_agents)
         values[place] = 0.1 + 0.2
-        found, rounds = run_lockstep([c.maximum(v) for c, v in zip(members(graph), values, strict=True)])
-        assert found == [0.1 + 0.2] * graph.n_agents
+        found, rounds = run_lockstep([c.maximum([v, -v]) for c, v in zip(members(graph), values, strict=True)])
+        assert [tuple(each) for each in found] == [(0.1 + 0.2, -values.min())] * graph.n_agents
         assert rounds == graph.diameter
 
 
 def test_a_maximum_with_a_number_that_is_none_is_none():
     """So that nobody takes a residual of NaN for convergence."""
     graph = path_graph(3)
-    found, _ = run_lockstep([c.maximum(v) for c, v in zip(members(graph), [1.0, np.nan, 2.0], strict=True)])
+    found, _ = run_lockstep([c.maximum([v]) for c, v in zip(members(graph), [1.0, np.nan, 2.0], strict=True)])
     assert np.isnan(found).all()
