@@ -10,7 +10,7 @@ from dmpcrl_ros.scenarios.description import load_network
 from dmpcrl_ros.scenarios.linear_network import LinearNetwork
 
 LEARNERS = ('first-order', 'second-order', 'second-order-released', 'none')
-CURVATURES = ('flatten', 'refuse', 'keep')
+CURVATURES = ('absolute', 'refuse', 'keep')
 
 
 class SettingError(ValueError):
@@ -74,9 +74,9 @@ class Settings:
                                            'comparison only; none runs the controllers as they are', choices=LEARNERS)
     learning_rate: float = setting(0.0, 'alpha; higher learns faster and may diverge; 0 takes the published value',
                                     minimum=0.0, maximum=1.0)
-    curvature: str = setting('flatten', 'what second-order learning does with negative curvature: flatten takes it out '
-                                         'of each block, refuse learns nothing from the batch, keep uses it as '
-                                         'published, with steps that may go uphill', choices=CURVATURES)
+    curvature: str = setting('absolute', 'what second-order learning does with negative curvature: absolute reverses '
+                                          'it, refuse learns nothing from such a batch, keep uses it as published, '
+                                          'with steps that may go uphill', choices=CURVATURES)
     step_limit: float = setting(0.05, 'largest change of a parameter in one second-order update, relative to '
                                        'max(1, |theta|); a longer step of the network is shortened as a whole; 0 sets '
                                        'no limit, as published', minimum=0.0, maximum=1e6)

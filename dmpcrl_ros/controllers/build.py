@@ -113,7 +113,7 @@ def _safeguards(network: LinearNetwork, settings: Settings, members: tuple[int, 
     if not settings.bound_parameters:
         lower, upper = np.full_like(lower, -np.inf), np.full_like(upper, np.inf)
     return Safeguards(lower=lower, upper=upper, step_limit=settings.step_limit or np.inf,
-                      flatten=settings.curvature == 'flatten')
+                      absolute_curvature=settings.curvature == 'absolute')
 
 
 def _admm_options(network: LinearNetwork, settings: Settings) -> AdmmOptions:

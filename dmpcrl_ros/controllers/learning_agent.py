@@ -38,7 +38,7 @@ class StepReport:
     evaluated: bool = False
     explored: bool = False
     updates: int = 0
-    curvature_flattened: int = 0
+    curvature_reversed: int = 0
     step_scale: float = 1.0
     parameters_held: int = 0
     admm_iterations: int = 0

@@ -12,12 +12,12 @@ class SafeguardReport:
     """What the safeguards did to one update of one agent.
 
     Args:
-        curvature_flattened: directions whose negative curvature was taken out of the second-order model.
+        curvature_reversed: transitions whose negative curvature entered the second-order model with the other sign.
         step_scale: factor, at most one, by which the step of the whole network was shortened.
         parameters_held: elements of theta that were held at a bound.
     """
 
-    curvature_flattened: int = 0
+    curvature_reversed: int = 0
     step_scale: float = 1.0
     parameters_held: int = 0
 
@@ -29,24 +29,34 @@ class Safeguards:
     Args:
         lower, upper: of theta (p,), such that the problem of the MPC is a convex one within them; infinite for none.
         step_limit: largest change of an element of theta in one update, relative to max(1, |theta|).
-        flatten: whether negative curvature is taken out, so that the second-order step descends.
+        absolute_curvature: whether the second-order model takes the curvature -delta h of every transition with the
+            absolute values of its eigenvalues: it is convex then, the step descends, and parameters whose curvature is
+            large, of whichever sign, are changed with care. The papers take it as it is.
     """
 
     lower: np.ndarray
     upper: np.ndarray
     step_limit: float = np.inf
-    flatten: bool = False
+    absolute_curvature: bool = False
 
-    def flattened(self, curvature: np.ndarray) -> tuple[np.ndarray, int]:
-        """`curvature` (p, p), symmetric, made positive semidefinite, and how many of its directions were not."""
-        if not self.flatten or not curvature.any():
+    def curvature(self, td_errors: np.ndarray, hessians: np.ndarray) -> tuple[np.ndarray, int]:
+        """What stands for -sum_tau delta_tau h_tau (p, p) in the second-order model, and how many of the T transitions
+        had negative curvature of their own that was reversed.
+
+        Args:
+            td_errors: delta (T,). hessians: h (T, p, p), symmetric.
+        """
+        if not self.absolute_curvature:
+            return -np.tensordot(td_errors, hessians, axes=1), 0
+        curvature = np.zeros(hessians.shape[1:])
+        curved = np.flatnonzero(hessians.any(axis=(0, 1)))  # few parameters are: the rest need no eigenvalues
+        if not curved.size:
             return curvature, 0
-        values, vectors = np.linalg.eigh(curvature)
+        block = np.ix_(curved, curved)
+        values, vectors = np.linalg.eigh(-td_errors[:, None, None] * hessians[:, block[0], block[1]])
+        curvature[block] = ((vectors * np.abs(values)[:, None, :]) @ vectors.transpose(0, 2, 1)).sum(axis=0)
         negative = values < -_ROUNDING * np.abs(values).max()
-        if not negative.any():
-            return curvature, 0
-        away = vectors[:, negative]
-        return curvature - (away * values[negative]) @ away.T, int(negative.sum())
+        return curvature, int(negative.any(axis=1).sum())
 
     def excess(self, theta: np.ndarray, change: np.ndarray) -> float:
         """By which factor the change (p,) of theta (p,) is too long; one when it is not."""

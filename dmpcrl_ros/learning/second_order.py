@@ -11,7 +11,7 @@ K is block diagonal over the agents, so the rest has rank T and Woodbury's ident
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol as Interface
 
 import numpy as np
@@ -30,25 +30,12 @@ class BatchRefused(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """What one agent knows of T transitions: delta (T,), its gradients G (p, T), and -K (p, p), positive semidefinite
-    where the TD errors are negative."""
+    """What one agent knows of T transitions: delta (T,), its gradients G (p, T), and -K (p, p) or what safeguards make
+    of it."""
 
     td_errors: np.ndarray
     gradients: np.ndarray
     curvature: np.ndarray
-
-    @staticmethod
-    def of(transitions: Sequence[Transition]) -> 'Batch':
-        """The batch of these transitions.
-
-        Raises:
-            BatchRefused: a number of one of them is not finite.
-        """
-        for t in transitions:
-            if not (np.isfinite(t.td_error) and np.isfinite(t.gradient).all() and np.isfinite(t.hessian).all()):
-                raise BatchRefused(f'the transition that ended in step {t.step} is not finite')
-        return Batch(np.array([t.td_error for t in transitions]), np.column_stack([t.gradient for t in transitions]),
-                     -sum(t.td_error * t.hessian for t in transitions))
 
 
 class NewtonSystem(Interface):
@@ -147,11 +134,11 @@ class SecondOrderQLearning(QLearning):
         transitions = yield from self._agreed_sample(step)
         if not transitions:
             return Update()
-        fault, excess, flattened = '', 1.0, 0
+        fault, excess, batch, reversed_ = '', 1.0, None, 0
         try:
-            batch, flattened = self._safeguarded(Batch.of(transitions))
+            batch, reversed_ = self._batch(transitions)
         except BatchRefused as reason:
-            fault, batch = str(reason), None
+            fault = str(reason)
         try:
             change = self._rate(step) * (yield from self._newton.direction(batch, len(transitions)))
             excess = self._safeguards.excess(theta, change)
@@ -161,7 +148,7 @@ class SecondOrderQLearning(QLearning):
         if not refused < 0.5:
             return Update(fault='batch refused: ' + (fault or 'another agent could not use it'))
         theta, held = self._safeguards.hold(theta + change / excess)
-        return Update(theta, safeguards=SafeguardReport(flattened, float(1.0 / excess), held))
+        return Update(theta, safeguards=SafeguardReport(reversed_, float(1.0 / excess), held))
 
     def _agreed_sample(self, step: int) -> Protocol[list[Transition]]:
         """The transitions drawn for this step that every agent has."""
@@ -169,9 +156,14 @@ class SecondOrderQLearning(QLearning):
         lacking = yield from self._consensus.maximum([transition is None for transition in drawn])
         return [transition for transition, lacks in zip(drawn, lacking, strict=True) if lacks < 0.5]
 
-    def _safeguarded(self, batch: Batch) -> tuple[Batch, int]:
-        curvature, flattened = self._safeguards.flattened(batch.curvature)
-        return replace(batch, curvature=curvature), flattened
+    def _batch(self, transitions: Sequence[Transition]) -> tuple[Batch, int]:
+        """The batch of these transitions, and how many of them safeguards gave other curvature."""
+        for t in transitions:
+            if not (np.isfinite(t.td_error) and np.isfinite(t.gradient).all() and np.isfinite(t.hessian).all()):
+                raise BatchRefused(f'the transition that ended in step {t.step} is not finite')
+        td_errors = np.array([t.td_error for t in transitions])
+        curvature, reversed_ = self._safeguards.curvature(td_errors, np.array([t.hessian for t in transitions]))
+        return Batch(td_errors, np.column_stack([t.gradient for t in transitions]), curvature), reversed_
 
 
 def _solve(matrix: np.ndarray, right: np.ndarray, what: str, definite: bool) -> np.ndarray:

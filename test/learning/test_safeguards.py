@@ -7,21 +7,30 @@ from dmpcrl_ros.learning.safeguards import Safeguards
 WIDE = {'lower': np.full(2, -np.inf), 'upper': np.full(2, np.inf)}
 
 
-def test_negative_curvature_is_taken_out_and_the_rest_stays():
-    """[[1, 2], [2, 1]] has the eigenvalues 3 along (1, 1) and -1 along (1, -1): 3/2 [[1, 1], [1, 1]] is left."""
-    curvature, count = Safeguards(**WIDE, flatten=True).flattened(np.array([[1.0, 2.0], [2.0, 1.0]]))
-    assert curvature == pytest.approx(np.full((2, 2), 1.5)) and count == 1
+def test_each_transition_has_the_absolute_values_of_its_curvature():
+    """delta = 2 and h = [[1, 2], [2, 1]]: -delta h has the eigenvalues -6 along (1, 1) and 2 along (1, -1); with their
+    absolute values it is 3 [[1, 1], [1, 1]] + [[1, -1], [-1, 1]]. delta = -1 and h = diag(0, 3): 3 stays."""
+    td_errors, hessians = np.array([2.0, -1.0]), np.array([[[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 3.0]]])
+    curvature, count = Safeguards(**WIDE, absolute_curvature=True).curvature(td_errors, hessians)
+    assert curvature == pytest.approx(np.array([[4.0, 2.0], [2.0, 7.0]])) and count == 1
 
 
-@pytest.mark.parametrize('curvature', [np.diag([0.0, 2.0]), np.zeros((2, 2)), np.array([[1.0, 1.0], [1.0, 1.0]])])
-def test_semidefinite_curvature_is_left_as_it_is(curvature):
-    found, count = Safeguards(**WIDE, flatten=True).flattened(curvature)
-    assert np.array_equal(found, curvature) and count == 0
+def test_opposite_curvatures_do_not_cancel():
+    """A sum of -delta h that is zero says nothing of how sure the model is."""
+    hessians = np.tile(np.diag([0.0, 5.0]), (2, 1, 1))
+    assert Safeguards(**WIDE, absolute_curvature=True).curvature(np.array([1.0, -1.0]), hessians)[0][1, 1] == 10.0
 
 
-def test_curvature_is_flattened_only_when_asked_for():
-    found, count = Safeguards(**WIDE).flattened(np.diag([-1.0, 2.0]))
-    assert np.array_equal(found, np.diag([-1.0, 2.0])) and count == 0
+def test_without_curvature_there_is_none():
+    curvature, count = Safeguards(**WIDE, absolute_curvature=True).curvature(np.ones(3), np.zeros((3, 2, 2)))
+    assert not curvature.any() and count == 0
+
+
+def test_curvature_is_as_published_when_nothing_else_is_asked_for():
+    """-(2 * 1 - 1 * 4) = 2 and -(0 + 3) = -3."""
+    hessians = np.array([np.diag([1.0, 0.0]), np.diag([4.0, -3.0])])
+    curvature, count = Safeguards(**WIDE).curvature(np.array([2.0, -1.0]), hessians)
+    assert curvature.tolist() == [[2.0, 0.0], [0.0, -3.0]] and count == 0
 
 
 @pytest.mark.parametrize('theta, change, expected', [

@@ -227,13 +227,13 @@ def test_a_block_that_has_no_inverse_stops_the_batch_everywhere(kind, victim):
         assert ('block of second derivatives' if i == victim else 'another agent') in found.fault
 
 
-def test_an_indefinite_block_is_no_obstacle_once_it_is_flattened():
-    learners = network(safeguards=Safeguards(**FREE, flatten=True))
+def test_an_indefinite_block_is_no_obstacle_when_its_curvature_is_reversed():
+    learners = network(safeguards=Safeguards(**FREE, absolute_curvature=True))
     for step in range(1, 5):
         learners[1].observe(transition(1, step, td_error=2.0, hessian=np.diag([5.0, 0.0])))
     found = update(learners)
     assert not any(each.fault for each in found)
-    assert [each.safeguards.curvature_flattened for each in found] == [0, 1, 0]
+    assert [each.safeguards.curvature_reversed for each in found] == [0, 4, 0]
 
 
 @pytest.mark.parametrize('round_number', [0, 1])

@@ -14,7 +14,9 @@ CARTS = str(Path(__file__).parents[2] / 'config' / 'three_carts.yaml')
      '--consensus-rounds', 20],
     ['chain', '--steps', 20, '--agents', 4, '--admm-tolerance', 1e-4, '--consensus', 'metropolis',
      '--consensus-rounds', 30],
-    [CARTS, '--steps', 20]], ids=['001', '000', 'residual stop', 'yaml'])
+    ['chain', '--steps', 24, '--variant', '000', '--learner', 'second-order', '--admm-iterations', 30],
+    ['chain', '--steps', 20, '--learner', 'second-order'],
+    [CARTS, '--steps', 20]], ids=['001', '000', 'residual stop', 'second order', 'second order of 001', 'yaml'])
 def test_same_numbers(tmp_path, domain, arguments):  # noqa: F811
     common = [*arguments, '--seed', 5, '--no-figures', '--no-baseline', '--output']
     for command, folder in (('run', 'ros'), ('train', 'process')):
