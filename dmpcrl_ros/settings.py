@@ -7,7 +7,7 @@ from typing import Any
 from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.scenarios.chain import VARIANTS, chain
 from dmpcrl_ros.scenarios.description import load_network
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.scenario import Scenario
 
 LEARNERS = ('first-order', 'second-order', 'second-order-released', 'none')
 CURVATURES = ('absolute', 'refuse', 'keep')
@@ -105,7 +105,7 @@ class Settings:
         """What all nodes of a run share, without what is one node's own."""
         return Settings(**{entry.name: getattr(self, entry.name) for entry in table(Settings)})
 
-    def network(self) -> LinearNetwork:
+    def network(self) -> Scenario:
         """The scenario.
 
         Raises:

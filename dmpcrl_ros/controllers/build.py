@@ -10,18 +10,11 @@ from dmpcrl_ros.learning.q_learning import FirstOrderQLearning, Learner
 from dmpcrl_ros.learning.replay import ReplayBuffer
 from dmpcrl_ros.learning.safeguards import Safeguards
 from dmpcrl_ros.learning.second_order import CentralNewton, DistributedNewton, NewtonSystem, SecondOrderQLearning
-from dmpcrl_ros.mpc.formulation import (
-    central_problem,
-    initial_parameters,
-    local_problem,
-    parameter_bounds,
-    parameter_layout,
-)
 from dmpcrl_ros.mpc.local import ParametricMpc
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 from dmpcrl_ros.networks.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
 from dmpcrl_ros.networks.graph import CouplingGraph, path_graph
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 
 
@@ -33,21 +26,12 @@ def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSch
         graph, settings.consensus_rounds)
 
 
-def parameters_of(network: LinearNetwork, index: int) -> tuple[ParameterLayout, np.ndarray]:
-    """Names and initial values of the learnable parameters of one agent."""
-    data = network.local[index]
-    return parameter_layout(data, network.structure), initial_parameters(data, network.structure)
-
-
-def distributed_agent(network: LinearNetwork, index: int, settings: Settings) -> LearningAgent:
+def distributed_agent(network: Scenario, index: int, settings: Settings) -> LearningAgent:
     """The controller of one agent. Of the network it uses its own data and the shapes of its parents' states."""
-    data, structure = network.local[index], network.structure
     options = _admm_options(network, settings)
-    stages = structure.horizon + 1
-    shapes = {index: (stages, data.n_states)} | {j: (stages, c.shape[1]) for j, c in data.coupling.items()}
     consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
-    admm = Admm(index, network.graph, shapes, options, consensus)
-    mpc = ParametricMpc(local_problem(data, structure), *parameters_of(network, index), rho=options.rho,
+    admm = Admm(index, network.graph, network.trajectory_shapes(index), options, consensus)
+    mpc = ParametricMpc(network.local_problem(index), *network.parameters(index), rho=options.rho,
                         n_consensus=admm.size)
     newton = DistributedNewton(consensus, network.defaults.regularisation,
                                definite=settings.curvature != 'keep',
@@ -56,24 +40,23 @@ def distributed_agent(network: LinearNetwork, index: int, settings: Settings) ->
     return _agent(network, settings, mpc, admm, consensus, learner, (index,), network.n_agents)
 
 
-def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
+def central_agent(network: Scenario, settings: Settings) -> LearningAgent:
     """The centralised twin: one controller with the whole state, all inputs and all parameters."""
-    structure = network.structure
-    parts = [parameters_of(network, index) for index in range(network.n_agents)]
+    parts = [network.parameters(index) for index in range(network.n_agents)]
     layout = ParameterLayout({f'{name}.{part}': shape for name, (local, _) in zip(network.agents, parts, strict=True)
                               for part, shape in local.shapes.items()})
     theta = np.concatenate([initial for _, initial in parts])
     alone = path_graph(1)
     consensus = Consensus(0, alone, finite_time(alone))
     admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)
-    mpc = ParametricMpc(central_problem(list(network.local), structure), layout, theta)
+    mpc = ParametricMpc(network.central_problem(), layout, theta)
     everyone = tuple(range(network.n_agents))
     newton = CentralNewton(network.defaults.regularisation, definite=settings.curvature != 'keep')
     learner = _learner(network, settings, everyone, newton, consensus)
     return _agent(network, settings, mpc, admm, consensus, learner, everyone, 1)
 
 
-def _agent(network: LinearNetwork, settings: Settings, mpc: ParametricMpc, admm: Admm, consensus: Consensus,
+def _agent(network: Scenario, settings: Settings, mpc: ParametricMpc, admm: Admm, consensus: Consensus,
            learner: Learner | None, members: tuple[int, ...], n_agents: int) -> LearningAgent:
     """A controller of these members of the network, among `n_agents` controllers."""
     defaults, exploration = network.defaults, None
@@ -88,7 +71,7 @@ def _agent(network: LinearNetwork, settings: Settings, mpc: ParametricMpc, admm:
                          input_lower=lower, input_upper=upper, learner=learner, exploration=exploration)
 
 
-def _learner(network: LinearNetwork, settings: Settings, members: tuple[int, ...],
+def _learner(network: Scenario, settings: Settings, members: tuple[int, ...],
              newton: NewtonSystem, consensus: Consensus) -> Learner | None:
     """The learner of the stacked parameters of these members of the network."""
     defaults = network.defaults
@@ -107,8 +90,8 @@ def _learner(network: LinearNetwork, settings: Settings, members: tuple[int, ...
     return FirstOrderQLearning(**common)
 
 
-def _safeguards(network: LinearNetwork, settings: Settings, members: tuple[int, ...]) -> Safeguards:
-    bounds = [parameter_bounds(network.local[i], network.structure) for i in members]
+def _safeguards(network: Scenario, settings: Settings, members: tuple[int, ...]) -> Safeguards:
+    bounds = [network.parameter_bounds(i) for i in members]
     lower, upper = (np.concatenate(side) for side in zip(*bounds, strict=True))
     if not settings.bound_parameters:
         lower, upper = np.full_like(lower, -np.inf), np.full_like(upper, np.inf)
@@ -116,7 +99,7 @@ def _safeguards(network: LinearNetwork, settings: Settings, members: tuple[int, 
                       absolute_curvature=settings.curvature == 'absolute')
 
 
-def _admm_options(network: LinearNetwork, settings: Settings) -> AdmmOptions:
+def _admm_options(network: Scenario, settings: Settings) -> AdmmOptions:
     return AdmmOptions(rho=settings.rho or network.defaults.rho,
                        iterations=settings.admm_iterations or network.defaults.admm_iterations,
                        tolerance=settings.admm_tolerance, warm_start=settings.warm_start)

@@ -6,8 +6,8 @@ import casadi as ca
 import numpy as np
 
 from dmpcrl_ros.mpc.compiled import CompiledFunction
-from dmpcrl_ros.mpc.formulation import ParametricProblem
 from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData, QpFailure, QpSolution, SoftBoundedQp
 
 

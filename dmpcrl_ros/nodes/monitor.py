@@ -14,7 +14,6 @@ from rclpy.node import Node
 from std_msgs.msg import Bool
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import MonitorSettings, SettingError
@@ -37,7 +36,7 @@ class MonitorNode(Node):
         if not self.settings.output:
             raise SettingError('output must name the directory to record the run in')
         self._network = self.settings.network()
-        self._layouts = [parameters_of(self._network, i)[0] for i in range(self._network.n_agents)]
+        self._layouts = [self._network.parameters(i)[0] for i in range(self._network.n_agents)]
         self._writer = RunWriter(self.settings.output, self._network, self.settings.common(),
                                  extra={'transport': 'ROS 2'})
         self._assembler = StepAssembler(self._network.n_agents)

@@ -21,7 +21,6 @@ from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
-from dmpcrl_ros.scenarios.linear_network import LinearPlant
 from dmpcrl_ros.settings import PlantSettings
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
@@ -37,7 +36,7 @@ class PlantNode(Node):
         super().__init__('plant')
         self.settings = declare(self, PlantSettings)
         self._network = self.settings.network()
-        self._plant = LinearPlant(self._network, self.settings.seed)
+        self._plant = self._network.plant(self.settings.seed)
         self._executor = make_executor()
         self._executor.add_node(self)
         agents = self._network.agents

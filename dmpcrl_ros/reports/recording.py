@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
@@ -43,6 +42,6 @@ def _parameters(loop: ClosedLoop, central: bool) -> Iterator[tuple[int, np.ndarr
         yield from ((agent.updates, agent.mpc.theta) for agent in loop.agents)
         return
     controller = loop.agents[0]
-    sizes = [parameters_of(loop.network, i)[0].size for i in range(loop.network.n_agents)]
+    sizes = [loop.network.parameters(i)[0].size for i in range(loop.network.n_agents)]
     for theta in np.split(controller.mpc.theta, np.cumsum(sizes)[:-1]):
         yield controller.updates, theta

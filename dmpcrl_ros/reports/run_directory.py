@@ -19,7 +19,6 @@ from typing import Any, TextIO
 import numpy as np
 
 import dmpcrl_ros
-from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.reports.recorded_run import (
     CONFIGURATION,
     PARAMETER_COLUMNS,
@@ -30,7 +29,7 @@ from dmpcrl_ros.reports.recorded_run import (
     parameters_file,
     step_columns,
 )
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
 
@@ -61,7 +60,7 @@ class RunWriter:
         RunDirectoryError: the directory holds a run already, or cannot be written to.
     """
 
-    def __init__(self, path: str | Path, network: LinearNetwork, settings: Settings,
+    def __init__(self, path: str | Path, network: Scenario, settings: Settings,
                  extra: Mapping[str, Any] | None = None):
         self.path = Path(path)
         self._entries = [(x.start, x.stop, u.start, u.stop)
@@ -117,11 +116,11 @@ class RunWriter:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _write_headers(self, network: LinearNetwork) -> None:
+    def _write_headers(self, network: Scenario) -> None:
         sizes = {name: (data.n_states, data.n_inputs) for name, data in zip(network.agents, network.local, strict=True)}
         _csv(self._steps).writerow(step_columns(sizes))
         for i, file in enumerate(self._parameters):
-            _csv(file).writerow([*PARAMETER_COLUMNS, *parameters_of(network, i)[0].labels])
+            _csv(file).writerow([*PARAMETER_COLUMNS, *network.parameters(i)[0].labels])
 
     def _write(self, file: TextIO, row: list) -> None:
         try:
@@ -142,7 +141,7 @@ def _one_line(faults: tuple[str, ...]) -> str:
     return '; '.join(dict.fromkeys(' '.join(fault.split()) for fault in faults if fault)) if any(faults) else ''
 
 
-def _configuration(network: LinearNetwork, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
+def _configuration(network: Scenario, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
     return {
         'scenario': network.name, 'seed': settings.seed, 'started': datetime.now(UTC).isoformat(timespec='seconds'),
         'settings': {field.name: getattr(settings, field.name) for field in fields(Settings)},
@@ -153,9 +152,9 @@ def _configuration(network: LinearNetwork, settings: Settings, extra: Mapping[st
         'extra': dict(extra)}
 
 
-def _agent(network: LinearNetwork, index: int) -> dict[str, Any]:
+def _agent(network: Scenario, index: int) -> dict[str, Any]:
     """Dimensions, bounds (null where there is none: JSON has no infinity) and the shapes of the named parameters."""
-    data, (layout, _) = network.local[index], parameters_of(network, index)
+    data, (layout, _) = network.local[index], network.parameters(index)
     bounds = {key: [value if np.isfinite(value) else None for value in getattr(data, key).tolist()]
               for key in ('state_lower', 'state_upper', 'input_lower', 'input_upper')}
     return {'name': network.agents[index], 'n_x': data.n_states, 'n_u': data.n_inputs, **bounds,

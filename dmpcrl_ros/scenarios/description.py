@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 
 from dmpcrl_ros.mpc.formulation import LocalData, MpcStructure, initial_parameters, parameter_layout
 from dmpcrl_ros.networks.graph import CouplingGraph, NetworkError
-from dmpcrl_ros.scenarios.linear_network import LearningDefaults, LinearNetwork
+from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.scenario import LearningDefaults
 
 
 def load_network(path: str | Path) -> LinearNetwork:

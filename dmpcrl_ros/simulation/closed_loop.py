@@ -7,7 +7,7 @@ import numpy as np
 
 from dmpcrl_ros.controllers.build import central_agent, distributed_agent
 from dmpcrl_ros.controllers.learning_agent import LearningAgent, StepReport
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork, LinearPlant
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 
@@ -43,9 +43,9 @@ class ClosedLoop:
         central: control with the centralised twin instead of the agents.
     """
 
-    def __init__(self, network: LinearNetwork, settings: Settings, central: bool = False):
+    def __init__(self, network: Scenario, settings: Settings, central: bool = False):
         self.network = network
-        self.plant = LinearPlant(network, settings.seed)
+        self.plant = network.plant(settings.seed)
         self.agents: list[LearningAgent] = (
             [central_agent(network, settings)] if central
             else [distributed_agent(network, i, settings) for i in range(network.n_agents)])

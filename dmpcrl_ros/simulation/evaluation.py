@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
@@ -22,7 +22,7 @@ class Evaluation:
     violated: float
 
 
-def evaluate(network: LinearNetwork, settings: Settings, thetas: Sequence[np.ndarray] | None, seeds: Sequence[int],
+def evaluate(network: Scenario, settings: Settings, thetas: Sequence[np.ndarray] | None, seeds: Sequence[int],
              steps: int) -> list[Evaluation]:
     """Run the agents without learning, from the initial state, once for each noise seed.
 
