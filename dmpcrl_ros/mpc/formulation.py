@@ -70,6 +70,8 @@ class LocalData:
     coupling: Mapping[int, np.ndarray] = field(default_factory=dict)
     initial: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    n_signals = 0  # all that the agent needs to know is in its state
+
     @property
     def n_states(self) -> int:
         """n_x."""
@@ -157,7 +159,7 @@ class _LinearAgent:
         stages = range(structure.first_bounded_stage, structure.horizon + 1) if rows else ()
         weights = [0.5 * structure.discount ** (k - stages[0]) * p['w'][rows] for k in stages]
         return AgentTerms(
-            theta=theta, objective=_cost(data, structure, p, variables.x, variables.u),
+            parameters=theta, objective=_cost(data, structure, p, variables.x, variables.u),
             residual=_dynamics(p, variables.x, variables.u, variables.parents),
             soft=np.array([(k, row) for k in stages for row in rows], dtype=int).reshape(-1, 2),
             soft_lower=column([(ca.DM(data.state_lower) + p['x_lb'])[rows]] * len(stages)),

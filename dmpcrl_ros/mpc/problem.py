@@ -2,23 +2,31 @@
 agent or, the copies identified with their originals, that of the whole network."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import casadi as ca
 import numpy as np
 
+from dmpcrl_ros.mpc.parameter_map import ParameterMap, StackedMap
+
 
 @dataclass(frozen=True, kw_only=True)
 class ParametricProblem:
-    """A convex quadratic programme with soft bounds as CasADi expressions in its variables v and parameters theta.
+    """A convex quadratic programme with soft bounds as CasADi expressions in its variables v and parameters phi.
 
-    minimise objective(v; theta) + penalty^T sigma  s.t.  residual(v; theta) = 0,  hard_lower <= v <= hard_upper,
+    minimise objective(v; phi, d) + penalty^T sigma  s.t.  residual(v; phi, d) = 0,  hard_lower <= v <= hard_upper,
     soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.  A variable in `state` or `action` can be fixed.
+
+    The signal d is what the controller is told in each step besides its state, as a load or a set point; it may move
+    the linear and the constant terms of objective and residual. What is learned is theta: phi is its image under
+    `parameter_map`, or theta itself where there is none.
     """
 
     variables: ca.SX
-    theta: ca.SX
+    parameters: ca.SX
+    signal: ca.SX
+    parameter_map: ParameterMap | None
     objective: ca.SX
     residual: ca.SX
     soft_lower: ca.SX
@@ -47,13 +55,14 @@ class AgentTerms:
     """What one agent contributes to a problem.
 
     Args:
-        theta: its parameters.
+        parameters: phi_i. signal: what it is told in each step; empty if nothing.
+        parameter_map: from theta_i to phi_i; None where they are the same. n_theta: number of elements of theta_i.
         objective, residual: without the penalties of soft rows.
         soft: stage and state of each soft row, (r, 2); soft_lower, soft_upper, penalty: (r,).
         input_lower, input_upper: hard bounds of u(k) (n_u,), the same for all k.
     """
 
-    theta: ca.SX
+    parameters: ca.SX
     objective: ca.SX
     residual: ca.SX
     soft: np.ndarray
@@ -62,6 +71,9 @@ class AgentTerms:
     penalty: ca.SX
     input_lower: np.ndarray
     input_upper: np.ndarray
+    signal: ca.SX = field(default_factory=lambda: ca.SX(0, 1))
+    parameter_map: ParameterMap | None = None
+    n_theta: int | None = None
 
 
 class AgentFormulation(Protocol):
@@ -89,7 +101,7 @@ def join_local(agent: AgentFormulation, horizon: int) -> ParametricProblem:
 
 
 def join_central(agents: Sequence[AgentFormulation], horizon: int) -> ParametricProblem:
-    """The problem of the whole network with theta = [theta_1; ...; theta_M]: the local terms with every copy identified
+    """The problem of the whole network with phi = [phi_1; ...; phi_M]: the local terms with every copy identified
     with its original; v = [x_1; ...; x_M; u_1; ...; u_M]."""
     xs = [ca.SX.sym(f'x_{i}', agent.n_states, horizon + 1) for i, agent in enumerate(agents)]
     us = [ca.SX.sym(f'u_{i}', agent.n_inputs, horizon) for i, agent in enumerate(agents)]
@@ -109,7 +121,8 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
         lower[index], upper[index] = agent.input_lower, agent.input_upper
     return ParametricProblem(
         variables=ca.vertcat(*(ca.vec(block) for block in blocks)),
-        theta=ca.vertcat(*(agent.theta for agent in terms)),
+        parameters=ca.vertcat(*(agent.parameters for agent in terms)),
+        signal=column([agent.signal for agent in terms]), parameter_map=_joint_map(terms),
         objective=sum(agent.objective for agent in terms),
         residual=ca.vertcat(*(agent.residual for agent in terms)),
         soft_lower=ca.vertcat(*(agent.soft_lower for agent in terms)),
@@ -118,3 +131,11 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
         soft=np.concatenate([x[tuple(agent.soft.T)] for agent, x in zip(terms, own, strict=True)]),
         state=np.concatenate([x[0] for x in own]), action=np.concatenate([u[0] for u in controls]),
         inputs=np.hstack(controls), trajectory=np.hstack(own), hard_lower=lower, hard_upper=upper)
+
+
+def _joint_map(terms: Sequence[AgentTerms]) -> ParameterMap | None:
+    """Of one kind of agents: all have a map or none has."""
+    maps = [agent.parameter_map for agent in terms]
+    if maps[0] is None:
+        return None
+    return maps[0] if len(maps) == 1 else StackedMap(maps, [agent.n_theta for agent in terms])
