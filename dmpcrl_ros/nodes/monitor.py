@@ -17,7 +17,7 @@ from dmpcrl_ros import msg
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import MonitorSettings, SettingError
-from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, vector_from_msg
+from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, signal_from_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
@@ -90,6 +90,8 @@ class MonitorNode(Node):
             if isinstance(message, msg.Status):
                 return message.agent == agent
             vector_from_msg(message, agent, data.n_states if isinstance(message, msg.State) else data.n_inputs)
+            if isinstance(message, msg.State):
+                signal_from_msg(message, data.n_signals)
         except MessageError as reason:
             self.get_logger().warning(f'message of {self._network.agents[agent]} dropped: {reason}',
                                       throttle_duration_sec=1.0)

@@ -75,11 +75,19 @@ class LinearPlant:
     def reset(self, seed: int) -> None:
         """Back to the initial state, with the noise of `seed` from its beginning."""
         self._noise = stream(seed, 'noise')
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to the initial state; the noise goes on."""
         self.state = self.network.initial_state.copy()
 
     def states(self) -> list[np.ndarray]:
         """State of each agent (n_x,)."""
         return [self.state[part].copy() for part in self.network.state_parts]
+
+    def signals(self) -> list[np.ndarray]:
+        """Nothing: all there is to know is in the state."""
+        return [np.zeros(0) for _ in self.network.agents]
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
         """Apply the inputs of all agents for one control step and return their stage costs L_i (n_agents,).
