@@ -93,10 +93,23 @@ def _learner(network: Scenario, settings: Settings, members: tuple[int, ...],
 def _safeguards(network: Scenario, settings: Settings, members: tuple[int, ...]) -> Safeguards:
     bounds = [network.parameter_bounds(i) for i in members]
     lower, upper = (np.concatenate(side) for side in zip(*bounds, strict=True))
+    definite = _definite(network, members)
     if not settings.bound_parameters:
-        lower, upper = np.full_like(lower, -np.inf), np.full_like(upper, np.inf)
-    return Safeguards(lower=lower, upper=upper, step_limit=settings.step_limit or np.inf,
+        lower, upper, definite = np.full_like(lower, -np.inf), np.full_like(upper, np.inf), ()
+    return Safeguards(lower=lower, upper=upper, definite=definite, step_limit=settings.step_limit or np.inf,
                       absolute_curvature=settings.curvature == 'absolute')
+
+
+def _definite(network: Scenario, members: tuple[int, ...]) -> tuple[tuple[slice, float], ...]:
+    """Places in the stacked parameters of these members of the matrices that are to stay positive definite."""
+    found, start = [], 0
+    for i in members:
+        layout, _ = network.parameters(i)
+        for name, least in network.definite_parameters(i).items():
+            part = layout.slices[name]
+            found.append((slice(start + part.start, start + part.stop), least))
+        start += layout.size
+    return tuple(found)
 
 
 def _admm_options(network: Scenario, settings: Settings) -> AdmmOptions:

@@ -36,10 +36,12 @@ class LearningDefaults:
 
 
 class AgentData(Protocol):
-    """Dimensions and bounds of one agent: state bounds (n_x,), soft, may be infinite; input bounds (n_u,), hard."""
+    """Dimensions and bounds of one agent: state bounds (n_x,), soft, may be infinite; input bounds (n_u,), hard; number
+    of elements of the signal that it is told with its state."""
 
     n_states: int
     n_inputs: int
+    n_signals: int
     state_lower: np.ndarray
     state_upper: np.ndarray
     input_lower: np.ndarray
@@ -61,8 +63,14 @@ class Plant(Protocol):
     def reset(self, seed: int) -> None:
         """Back to the initial state, with the noise of `seed` from its beginning."""
 
+    def restart(self) -> None:
+        """Begin an episode: back to the initial state; the noise goes on."""
+
     def states(self) -> list[np.ndarray]:
         """State of each agent (n_x,)."""
+
+    def signals(self) -> list[np.ndarray]:
+        """What each agent is told with its state (n_d,)."""
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
         """Apply the inputs of all agents, saturated at their bounds, for one control step.
@@ -90,6 +98,7 @@ class Scenario(ABC):
         local: dimensions and bounds of each agent.
         structure: of their MPC.
         defaults: of coordination and learning.
+        episode_length: control steps after which the plant begins again; 0 for one endless episode.
     """
 
     name: str
@@ -101,6 +110,7 @@ class Scenario(ABC):
     local: tuple[AgentData, ...]
     structure: MpcHorizon
     defaults: LearningDefaults
+    episode_length: int = 0
 
     @property
     def n_agents(self) -> int:
@@ -132,6 +142,11 @@ class Scenario(ABC):
     @abstractmethod
     def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Bounds (p,) within which the parameters of an agent make a convex problem; infinite where there is none."""
+
+    def definite_parameters(self, index: int) -> dict[str, float]:
+        """Names of the square matrices among the parameters of an agent that must be positive definite for its problem
+        to be convex, with the least eigenvalue that they are to keep."""
+        return {}
 
     @abstractmethod
     def local_problem(self, index: int) -> ParametricProblem:
