@@ -144,6 +144,7 @@ def _one_line(faults: tuple[str, ...]) -> str:
 def _configuration(network: Scenario, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
     return {
         'scenario': network.name, 'seed': settings.seed, 'started': datetime.now(UTC).isoformat(timespec='seconds'),
+        'episode_length': network.episode_length,
         'settings': {field.name: getattr(settings, field.name) for field in fields(Settings)},
         'agents': [_agent(network, i) for i in range(network.n_agents)],
         'versions': {
