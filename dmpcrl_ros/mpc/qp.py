@@ -163,6 +163,13 @@ class SoftBoundedQp:
         ended = np.abs(dual) >= self._limit
         return bool((((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)).any())
 
+    def _solve_from_another(self) -> np.ndarray:
+        """Come to the solution from that of the data's own linear term: another way through the active sets. A cold
+        start can end with a soft row at the end of its multiplier's box that is not violated, and would do so again."""
+        linear, self._linear = self._linear, self._data.linear
+        self._solve_afresh()
+        return self.solve(linear)
+
     def _solve_afresh(self) -> np.ndarray:
         self._factorise(self._shifted())
         self._primal, _, flag, info = self._model.solve()
@@ -180,9 +187,10 @@ class SoftBoundedQp:
         data, n = self._data, len(self._data.linear)
         tolerance = _KKT_TOLERANCE * (1.0 + np.abs(self._linear).max())
         residual = self._kkt_residual()
-        if not residual <= tolerance:
-            self._solve_afresh()
-            residual = self._kkt_residual()
+        for solve in (self._solve_afresh, self._solve_from_another):
+            if not residual <= tolerance:
+                solve()
+                residual = self._kkt_residual()
         if not residual <= tolerance:
             raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
         v, bound, rows = self._primal.copy(), self._dual[:n].copy(), data.soft
