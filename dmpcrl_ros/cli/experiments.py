@@ -98,10 +98,16 @@ def tell(output: Path, console: Console, *, baseline: list[Step] | None, figures
 
 
 def _draw_dual_error(run: Run, output: Path) -> Path:
-    """Fig. 1 of paper 001 for this network: at its initial state and at one that the run came through."""
+    """Fig. 1 of paper 001 for this network: at its initial state, unless it rests there, and at one that the run came
+    through, in the middle of an episode."""
     network = run.settings.network()
-    states = {'initial state': network.initial_state, 'a state of the run': run.states[len(run.states) // 2]}
-    errors = {name: dual_errors(network, run.settings, state, _DUAL_ITERATIONS) for name, state in states.items()}
+    length = network.episode_length
+    middle = min(len(run.states) // 2 + length // 2, len(run.states) - 1)
+    states = {'initial state': (network.initial_state, 0),
+              'a state of the run': (run.states[middle], middle % length if length else 0)}
+    errors = {name: dual_errors(network, run.settings, state, _DUAL_ITERATIONS, step)
+              for name, (state, step) in states.items()}
+    errors = {name: values for name, values in errors.items() if values.any()}
     path = output / 'dual_error.png'
     dual_error(errors).savefig(path, dpi=150)
     return path

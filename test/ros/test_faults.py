@@ -160,7 +160,7 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
     ('agent', ['-p', 'agent:=agent_9'], "no agent 'agent_9'"),
     ('agent', ['-p', 'agent:=agent_1', '-p', 'scenario:=ring'], "unknown scenario 'ring'"),
     ('agent', ['-p', 'agent:=agent_1', '-p', 'learner:=magic'], 'learner must be one of'),
-    ('plant', ['-p', 'period:=0.0'], 'period must be'),
+    ('plant', ['-p', 'period:=-1.0'], 'period must be'),
     ('monitor', [], 'output must name')])
 def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):  # noqa: F811
     done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
