@@ -39,12 +39,14 @@ def second_order(output: Path, seeds: int, steps: int, methods: tuple[str, ...],
     runs = {job.name: run for job, run in campaign.runs()}
     curves = {name: paper_000.Curves.of([runs[f'{name}-seed-{seed}'] for seed in range(1, seeds + 1)], steps)
               for name in methods}
-    paths = [output / 'learning_curves.png', output / 'states_and_inputs.png', output / 'table.csv']
-    paper_000.learning_curves(curves).savefig(paths[0], dpi=150)
-    paper_000.states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods}).savefig(paths[1], dpi=150)
-    _tell(paper_000.table_rows(curves), paths[2], console, f'paper 000: {seeds} seeds of {steps} steps')
-    for path in paths:
-        console.print(f'written: {path}')
+    learning, final, drawn_curves, drawn_states = (
+        output / name for name in ('learning.csv', 'final.csv', 'learning_curves.png', 'states_and_inputs.png'))
+    tell(paper_000.learning_table(curves), learning, console,
+         f'means of the {paper_000.WINDOW} steps up to the one named: medians of {seeds} seeds')
+    tell(paper_000.final_table(curves), final, console, f'last {min(paper_000.LAST, steps)} steps of {seeds} seeds')
+    paper_000.learning_curves(curves).savefig(drawn_curves, dpi=150)
+    paper_000.states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods}).savefig(drawn_states, dpi=150)
+    console.print(f'written: learning.csv, final.csv, learning_curves.png and states_and_inputs.png in {output}')
 
 
 def run_campaign(campaign: Campaign, workers: int, console: Console) -> None:
@@ -71,7 +73,7 @@ def run_campaign(campaign: Campaign, workers: int, console: Console) -> None:
             console.print(f'{job.name}: {file.read_text(encoding="utf-8").strip()}')
 
 
-def _tell(rows: list[dict[str, Any]], path: Path, console: Console, title: str) -> None:
+def tell(rows: list[dict[str, Any]], path: Path, console: Console, title: str) -> None:
     """The rows as a table in the terminal and, with all digits, as a file."""
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
@@ -90,4 +92,4 @@ def _cell(name: str, value: Any) -> str:
         return value
     if np.isnan(value):
         return '-'
-    return f'{100 * value:.1f} %' if name == 'violated' else f'{value:.3g}'
+    return f'{100 * value:.1f} %' if name == 'out of bounds' else f'{value:.3g}'

@@ -91,22 +91,31 @@ class Curves:
         return np.array([moving_average(values, WINDOW) for values in getattr(self, name)])
 
 
-def table_rows(curves: Mapping[str, Curves]) -> list[dict[str, Any]]:
-    """Per method: medians over the seeds of the moving averages at the checkpoints; over the last 500 steps of all
-    seeds the mean cost, the share of steps with a state out of bounds, and medians, beside the published ones."""
+def learning_table(curves: Mapping[str, Curves]) -> list[dict[str, Any]]:
+    """Per method: medians over the seeds of the moving averages of cost and |TD error| at the checkpoints."""
     rows = []
     for name, found in curves.items():
-        steps = found.costs.shape[1]
         row: dict[str, Any] = {'method': name}
-        for symbol, key in (('|TD|', 'td_errors'), ('cost', 'costs')):
+        for symbol, key in (('cost', 'costs'), ('|TD|', 'td_errors')):
             smooth = found.smooth(key)
-            row |= {f'{symbol} at {at}': float(np.median(smooth[:, at - 1])) for at in CHECKPOINTS if at <= steps}
-        last = slice(-min(LAST, steps), None)
-        published = PUBLISHED.get(name, (np.nan, np.nan))
-        row |= {'mean cost': float(found.costs[:, last].mean()), 'violated': float(found.violated[:, last].mean()),
-                'median cost': float(np.median(found.costs[:, last])), 'published median cost': published[0],
-                'median |TD|': float(np.nanmedian(found.td_errors[:, last])), 'published median |TD|': published[1]}
+            reached = [at for at in CHECKPOINTS if at <= smooth.shape[1]]
+            row |= {f'{symbol} {at}': float(np.median(smooth[:, at - 1])) for at in reached}
         rows.append(row)
+    return rows
+
+
+def final_table(curves: Mapping[str, Curves]) -> list[dict[str, Any]]:
+    """Per method over the last 500 steps of all seeds: mean cost, share of steps with a state out of bounds, and
+    medians beside those of the released data."""
+    rows = []
+    for name, found in curves.items():
+        last = slice(-min(LAST, found.costs.shape[1]), None)
+        published = PUBLISHED.get(name, (np.nan, np.nan))
+        rows.append({
+            'method': name, 'mean cost': float(found.costs[:, last].mean()),
+            'out of bounds': float(found.violated[:, last].mean()),
+            'median cost': float(np.median(found.costs[:, last])), 'published cost': published[0],
+            'median |TD|': float(np.nanmedian(found.td_errors[:, last])), 'published |TD|': published[1]})
     return rows
 
 
