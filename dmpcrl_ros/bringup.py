@@ -1,5 +1,6 @@
 """The nodes of a scenario: the one list that the launch files and the command line start from."""
 
+import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,12 +24,12 @@ class NodeSpec:
 
 def nodes_of(settings: Settings, *, output: str = '', report_period: float = 5.0,
              round_timeout: float = 5.0) -> list[NodeSpec]:
-    """Plant, one node per agent, and (with an output directory) the monitor.
+    """Plant, one node per agent, and (with an output directory) the monitor: one system, of a launch of its own.
 
     Raises:
         NetworkError: the scenario is wrong.
     """
-    common = asdict(settings)
+    common = asdict(settings) | {'launch': 1 + secrets.randbelow(2**32 - 1)}
     plant = PlantSettings(**common, wait_for_monitor=bool(output))
     nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(plant))]
     for agent in settings.network().agents:

@@ -1,7 +1,7 @@
 """The node that records a run and ends when it is complete.
 
 Subscribes: /<agent>/state, /<agent>/action, /<agent>/status, /<agent>/parameters for every agent.
-Publishes: /monitor/ready (std_msgs/Bool, latched) once it hears all of them.
+Publishes: /monitor/ready (std_msgs/UInt64, latched: its launch) once it hears all of them.
 Writes: the run directory (reports.run_directory).
 Parameters: those of settings.MonitorSettings.
 """
@@ -11,7 +11,7 @@ import time
 
 import rclpy
 from rclpy.node import Node
-from std_msgs.msg import Bool
+from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.controllers.build import parameters_of
@@ -22,6 +22,7 @@ from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, 
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
+from dmpcrl_ros.transport.runs import belongs
 
 _TOPICS = (('state', msg.State, HISTORY), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY),
            ('parameters', msg.Parameters, HISTORY))
@@ -46,7 +47,7 @@ class MonitorNode(Node):
         self._watched = [
             self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), qos)
             for i, name in enumerate(self._network.agents) for topic, kind, qos in _TOPICS]
-        self._ready = self.create_publisher(Bool, ready_topic('monitor'), LATCHED)
+        self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
 
     def run(self) -> None:
@@ -57,7 +58,7 @@ class MonitorNode(Node):
         """
         with self._writer:
             wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
-            self._ready.publish(Bool(data=True))
+            self._ready.publish(UInt64(data=self.settings.launch))
             self._last_heard = time.monotonic()
             while rclpy.ok() and self._assembler.next < self.settings.steps:
                 self._executor.spin_once(timeout_sec=0.5)
@@ -73,8 +74,12 @@ class MonitorNode(Node):
                        if not subscription.get_publisher_count()})
 
     def _receiver(self, agent: int, topic: str):
-        return (lambda message: self._on_parameters(agent, message)) if topic == 'parameters' else (
-            lambda message: self._on_part(agent, message))
+        take = self._on_parameters if topic == 'parameters' else self._on_part
+
+        def receive(message) -> None:
+            if belongs(message.run, self.settings.launch):
+                take(agent, message)
+        return receive
 
     def _on_part(self, agent: int, message: msg.State | msg.Action | msg.Status) -> None:
         if not self._fits(agent, message):
