@@ -76,20 +76,20 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
         executor.spin_once(timeout_sec=0.05)
 
 
-def run_node(make: Callable[[], Node], name: str) -> int:
+def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
     """Make a node, call its `run()`, and end cleanly, whatever happens.
 
     Returns:
-        0 at a regular end or on Ctrl-C, 1 when the node failed, 2 when it was started with wrong settings.
+        0 at a regular end, `interrupted` on Ctrl-C, 1 when the node failed, 2 when it was started with wrong settings.
     """
     node = None
-    rclpy.init()
     try:
+        rclpy.init()
         node = make()
         node.run()
         return 0
     except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+        return interrupted
     except (SettingError, NetworkError, RunDirectoryError) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return _USAGE_ERROR

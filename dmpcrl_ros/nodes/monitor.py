@@ -10,6 +10,7 @@ import sys
 import time
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from std_msgs.msg import UInt64
 
@@ -49,25 +50,38 @@ class MonitorNode(Node):
             for i, name in enumerate(self._network.agents) for topic, kind, qos in _TOPICS]
         self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
+        self._run, self._superseded = 0, False
 
     def run(self) -> None:
-        """Record until the last transition, or until shut down.
+        """Record until the last transition.
 
         Raises:
-            NodeFailure: nothing was heard for too long.
+            NodeFailure: the recording is not complete; says why, and what there is.
         """
         with self._writer:
-            wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
-            self._ready.publish(UInt64(data=self.settings.launch))
-            self._last_heard = time.monotonic()
-            while rclpy.ok() and self._assembler.next < self.settings.steps:
-                self._executor.spin_once(timeout_sec=0.5)
-                if time.monotonic() - self._last_heard > self.settings.silence_timeout:
-                    raise NodeFailure(f'nothing heard for {self.settings.silence_timeout:g} s after '
-                                      f'{self._assembler.next} of {self.settings.steps} steps')
-        if self._assembler.lost:
-            self.get_logger().warning(f'{self._assembler.lost} of {self.settings.steps} steps could not be recorded: '
-                                      'a message was lost on its way to the monitor')
+            try:
+                obstacle = self._record()
+            except (KeyboardInterrupt, ExternalShutdownException):
+                obstacle = 'interrupted'
+        if obstacle:
+            recorded = self._assembler.next - self._assembler.lost
+            raise NodeFailure(f'{obstacle}: {recorded} of {self.settings.steps} steps are recorded in '
+                              f'{self.settings.output}')
+
+    def _record(self) -> str:
+        """Record until all is there or cannot come any more; why not all is there, empty if it is."""
+        wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
+        self._ready.publish(UInt64(data=self.settings.launch))
+        self._last_heard = time.monotonic()
+        while rclpy.ok() and self._assembler.next < self.settings.steps:
+            self._executor.spin_once(timeout_sec=0.5)
+            if self._superseded:
+                return 'the plant has begun another run, after a reset or a restart'
+            if time.monotonic() - self._last_heard > self.settings.silence_timeout:
+                return f'nothing heard for {self.settings.silence_timeout:g} s'
+        if self._assembler.next < self.settings.steps:
+            return 'interrupted'
+        return 'a message was lost on its way to the monitor' if self._assembler.lost else ''
 
     def _missing(self) -> list[str]:
         return sorted({subscription.topic_name for subscription in self._watched
@@ -77,9 +91,17 @@ class MonitorNode(Node):
         take = self._on_parameters if topic == 'parameters' else self._on_part
 
         def receive(message) -> None:
-            if belongs(message.run, self.settings.launch):
+            if self._is_recorded(message.run):
                 take(agent, message)
         return receive
+
+    def _is_recorded(self, run: int) -> bool:
+        """Whether a message is of the run that is recorded: the first that is heard of."""
+        if not belongs(run, self.settings.launch):
+            return False
+        self._run = self._run or run
+        self._superseded |= run > self._run
+        return run == self._run
 
     def _on_part(self, agent: int, message: msg.State | msg.Action | msg.Status) -> None:
         if not self._fits(agent, message):
@@ -120,7 +142,7 @@ class MonitorNode(Node):
 
 def main() -> int:
     """Entry point of the executable dmpcrl_monitor."""
-    return run_node(MonitorNode, 'dmpcrl_monitor')
+    return run_node(MonitorNode, 'dmpcrl_monitor', interrupted=1)
 
 
 if __name__ == '__main__':
