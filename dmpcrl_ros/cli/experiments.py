@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dmpcrl_ros.bringup import NodeSpec, nodes_of
+from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
@@ -42,9 +42,11 @@ def run_over_ros(settings: Settings, output: Path, console: Console, *, verbose:
 
     Raises:
         ProcessDied: a node ended before the run was complete.
+        SettingError: ROS_DOMAIN_ID is no domain.
     """
+    check_domain()
     nodes = nodes_of(settings, output=str(output), report_period=0.0, round_timeout=round_timeout)
-    os.environ.update(_isolation())
+    os.environ.update(isolation())
     follower = StepsFollower(output / _STEPS_FILE)
     with RunProgress(console, settings.steps, 'ROS 2') as bar:
         def refresh() -> None:
@@ -64,12 +66,6 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
                     console.print(f'{label}: {line}', markup=False, highlight=False)
             refresh()
         refresh()
-
-
-def _isolation() -> dict[str, str]:
-    """Keep the run on this machine unless the user has said how far ROS 2 is to reach."""
-    reach = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER')
-    return {} if any(name in os.environ for name in reach) else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 
 
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:

@@ -229,6 +229,19 @@ def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, nod
     assert message in done.stderr and 'Traceback' not in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize('node', ['agent', 'plant', 'monitor'])
+@pytest.mark.parametrize(('number', 'arguments', 'message'), [
+    ('abc', [], "ROS_DOMAIN_ID must be a whole number from 0 to 232, not 'abc'"),
+    ('7', ['--ros-args', '-p', 'steps'], "parameter override rule: '-p steps'")])
+def test_what_ros_cannot_start_with_is_said(domain, monkeypatch, node, number, arguments, message):  # noqa: F811
+    monkeypatch.setenv('ROS_DOMAIN_ID', number)
+    done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', *arguments], capture_output=True,
+                          text=True, timeout=PATIENCE)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and last.startswith(f'dmpcrl_{node}: ') and message in last, done.stderr
+    assert 'Traceback' not in done.stderr, done.stderr
+
+
 def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domain):  # noqa: F811
     done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', '-p', 'agent:=agent_1',
                            '-p', 'start_timeout:=1.0'], capture_output=True, text=True, timeout=PATIENCE)
