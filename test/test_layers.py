@@ -23,7 +23,7 @@ FLOORS = [
     ['reports'],
     ['bringup'],
     ['launching'],
-    ['cli'],
+    ['cli', 'executables'],
     ['transport'],
     ['nodes'],
 ]

@@ -136,7 +136,7 @@ class AgentNode(Node):
 
 
 def main() -> int:
-    """Entry point of the executable dmpcrl_agent."""
+    """The executable dmpcrl_agent, all imported."""
     return run_node(AgentNode, 'dmpcrl_agent')
 
 

@@ -141,7 +141,7 @@ class MonitorNode(Node):
 
 
 def main() -> int:
-    """Entry point of the executable dmpcrl_monitor."""
+    """The executable dmpcrl_monitor, all imported."""
     return run_node(MonitorNode, 'dmpcrl_monitor', interrupted=1)
 
 

@@ -149,7 +149,7 @@ class PlantNode(Node):
 
 
 def main() -> int:
-    """Entry point of the executable dmpcrl_plant."""
+    """The executable dmpcrl_plant, all imported."""
     return run_node(PlantNode, 'dmpcrl_plant')
 
 
