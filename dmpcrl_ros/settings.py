@@ -119,7 +119,16 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentSettings(Settings):
+class NodeSettings(Settings):
+    """Settings of any node."""
+
+    launch: int = setting(0, 'number that the nodes of one system share, drawn by whatever starts them all; what nodes '
+                             'of another number say is dropped; 0 if they are started by hand', minimum=0,
+                          maximum=2**32 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings(NodeSettings):
     """Settings of an agent node."""
 
     agent: str = setting('', 'name of the agent that this node is')
@@ -131,7 +140,7 @@ class AgentSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlantSettings(Settings):
+class PlantSettings(NodeSettings):
     """Settings of the plant node."""
 
     period: float = setting(0.1, 'simulated time of one control step, on /clock and in the stamps', unit='s',
@@ -144,7 +153,7 @@ class PlantSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonitorSettings(Settings):
+class MonitorSettings(NodeSettings):
     """Settings of the monitor node."""
 
     output: str = setting('', 'directory of the run; must not hold one yet')

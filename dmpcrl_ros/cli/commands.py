@@ -15,7 +15,7 @@ from dmpcrl_ros.cli.doctor import examine
 from dmpcrl_ros.cli.options import settings_from, settings_options
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
-from dmpcrl_ros.reports.figures import save_all
+from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
 from dmpcrl_ros.reports.run_directory import check_unused
 from dmpcrl_ros.scenarios.chain import VARIANTS, description
@@ -40,7 +40,7 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
         except ProcessDied as error:
             raise click.ClickException(f'the run has ended early: {error}') from None
-        except (ArithmeticError, OSError, SettingError) as error:
+        except (ArithmeticError, NetworkError, OSError, SettingError) as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -101,8 +101,7 @@ def evaluate(directory: Path, seeds: int, first_seed: int, steps: int) -> None:
 @click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
 def plot(directory: Path) -> None:
     """Draw the figures of the run in DIRECTORY again."""
-    for path in save_all(load_run(directory), directory):
-        click.echo(path)
+    experiments.draw(directory, Console())
 
 
 @main.command()
@@ -149,7 +148,7 @@ def _interrupted(output: Path, console: Console) -> None:
 
 def _tell(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
     learned = settings.learner != 'none'
-    untrained = experiments.untrained(settings, settings.steps, console) if baseline and learned else None
+    untrained = experiments.untrained(settings, settings.steps, console, output) if baseline and learned else None
     experiments.tell(output, console, baseline=untrained, figures=figures)
 
 

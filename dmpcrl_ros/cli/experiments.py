@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,22 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dmpcrl_ros.bringup import NodeSpec, nodes_of
+from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
+from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.reports.figures import dual_error, save_all
-from dmpcrl_ros.reports.recorded_run import Run, load_run
+from dmpcrl_ros.reports.recorded_run import (
+    DUAL_ERROR_COLUMNS,
+    Run,
+    RunDirectoryError,
+    load_dual_errors,
+    load_run,
+    load_untrained,
+)
 from dmpcrl_ros.reports.recording import recorded
+from dmpcrl_ros.reports.run_directory import UntrainedWriter, record_dual_errors
 from dmpcrl_ros.reports.summary import fault_lines, summary_table
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
@@ -32,9 +42,11 @@ def run_over_ros(settings: Settings, output: Path, console: Console, *, verbose:
 
     Raises:
         ProcessDied: a node ended before the run was complete.
+        SettingError: ROS_DOMAIN_ID is no domain.
     """
+    check_domain()
     nodes = nodes_of(settings, output=str(output), report_period=0.0, round_timeout=round_timeout)
-    os.environ.update(_isolation())
+    os.environ.update(isolation())
     follower = StepsFollower(output / _STEPS_FILE)
     with RunProgress(console, settings.steps, 'ROS 2') as bar:
         def refresh() -> None:
@@ -56,12 +68,6 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
         refresh()
 
 
-def _isolation() -> dict[str, str]:
-    """Keep the run on this machine unless the user has said how far ROS 2 is to reach."""
-    reach = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER')
-    return {} if any(name in os.environ for name in reach) else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-
-
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:
     """The same run in this process, recorded alike; an interruption keeps what there is."""
     with RunProgress(console, settings.steps, 'centralised' if central else 'in process') as bar:
@@ -69,14 +75,21 @@ def run_in_process(settings: Settings, output: Path, console: Console, *, centra
             bar.add(float(step.costs.sum()), None if np.isnan(step.td_error) else step.td_error)
 
 
-def untrained(settings: Settings, steps: int, console: Console) -> list[Step]:
-    """The controllers as they are before learning, on the same noise; ends early if their loop diverges."""
-    settings = replace(settings, learner='none')
-    found = []
-    with RunProgress(console, steps, 'untrained') as bar:
+def untrained(settings: Settings, steps: int, console: Console, output: Path | None = None) -> list[Step]:
+    """The controllers as they are before learning, on the same noise; ends early if their loop diverges.
+
+    Args:
+        output: directory of the run beside which they are recorded; None does not record them.
+    """
+    settings, found = replace(settings, learner='none'), []
+    network = settings.network()
+    with UntrainedWriter(output, network) if output else nullcontext() as writer, \
+            RunProgress(console, steps, 'untrained') as bar:
         try:
-            for step in ClosedLoop(settings.network(), settings).run(steps):
+            for step in ClosedLoop(network, settings).run(steps):
                 found.append(step)
+                if writer:
+                    writer.record(step)
                 bar.add(float(step.costs.sum()), None)
         except ArithmeticError as error:
             console.print(f'untrained controller: {error} (after {len(found)} steps)')
@@ -90,27 +103,52 @@ def tell(output: Path, console: Console, *, baseline: list[Step] | None, figures
     for line in fault_lines(run):
         console.print(line)
     if figures:
-        for path in save_all(run, output, baseline=baseline):
-            console.print(f'figure: {path}')
-        console.print(f'figure: {_draw_dual_error(run, output)}')
+        draw(output, console, baseline)
     console.print(f'run:    {output}')
     return run
 
 
-def _draw_dual_error(run: Run, output: Path) -> Path:
-    """Fig. 1 of paper 001 for this network: at its initial state and at one that the run came through."""
-    network = run.settings.network()
-    states = {'initial state': network.initial_state, 'a state of the run': run.states[len(run.states) // 2]}
-    errors = {name: dual_errors(network, run.settings, state, _DUAL_ITERATIONS) for name, state in states.items()}
+def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> None:
+    """Draw all figures of a recorded run and say where they are.
+
+    Args:
+        baseline: the untrained controllers on the same noise; None takes what is recorded of them, if anything is.
+
+    Raises:
+        RunDirectoryError: no run is there, it is damaged, or there is nothing to be drawn.
+    """
+    run = load_run(output)
+    if not run.steps.size:
+        raise RunDirectoryError(f'the run in {output} has no recorded step: there is nothing to draw')
+    untrained_run = load_untrained(run, output) if baseline is None else baseline
+    for path in save_all(run, output, baseline=untrained_run):
+        console.print(f'figure: {path}', soft_wrap=True)
+    try:
+        errors = load_dual_errors(output) or _dual_errors(run, output)
+    except NetworkError as error:  # the figures above need no network: its file may be gone
+        console.print(f'dual_error.png cannot be drawn: {error}')
+        return
     path = output / 'dual_error.png'
     dual_error(errors).savefig(path, dpi=150)
-    return path
+    console.print(f'figure: {path}', soft_wrap=True)
+
+
+def _dual_errors(run: Run, output: Path) -> dict[str, np.ndarray]:
+    """Fig. 1 of paper 001 for this network, at its initial state and at one that the run came through; recorded."""
+    network = run.settings.network()
+    states = (network.initial_state, run.states[len(run.states) // 2])
+    errors = {name: dual_errors(network, run.settings, state, _DUAL_ITERATIONS)
+              for name, state in zip(DUAL_ERROR_COLUMNS[1:], states, strict=True)}
+    record_dual_errors(output, errors)
+    return errors
 
 
 def evaluate(run: Run, seeds: Sequence[int], steps: int, console: Console) -> None:
     """Print closed-loop cost and violations of the learned and the untrained parameters, fixed, on the same noise."""
     settings = run.settings
     network = settings.network()
+    if not all(len(run.parameters[agent].theta) for agent in network.agents):
+        raise RunDirectoryError('the run has no recorded parameters: there is nothing to evaluate')
     policies = {'learned': final_parameters(run.parameters, network.agents), 'untrained': None}
     table = Table('policy', 'mean cost', 'std', 'worst', 'steps out of bounds',
                   title=f'{network.name}: {len(seeds)} noise sequences of {steps} steps', title_justify='left')

@@ -1,12 +1,13 @@
 """The node of the plant, in lockstep: it advances when the actions of all agents are in.
 
 Publishes: /<agent>/state (State, latched) for every agent, /clock (rosgraph_msgs/Clock).
-Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/Bool) for every agent, /monitor/ready if it is to wait
-for a monitor.
+Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/UInt64) for every agent, /monitor/ready if it is to
+wait for a monitor.
 Services: /plant/reset (std_srvs/Trigger): back to the initial state and the beginning of the noise, as a new run.
 Parameters: those of settings.PlantSettings.
 """
 
+import os
 import sys
 import time
 
@@ -16,7 +17,7 @@ from builtin_interfaces.msg import Time
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from std_msgs.msg import Bool
+from std_msgs.msg import UInt64
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
@@ -26,6 +27,7 @@ from dmpcrl_ros.settings import PlantSettings
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, agent_topic, ready_topic
+from dmpcrl_ros.transport.runs import began_before, belongs, first_run
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
@@ -46,10 +48,11 @@ class PlantNode(Node):
             self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY)
         self._absent = {*agents, *(['monitor'] if self.settings.wait_for_monitor else [])}
         for name in sorted(self._absent):
-            self.create_subscription(Bool, ready_topic(name), lambda _, name=name: self._absent.discard(name), LATCHED)
+            self.create_subscription(UInt64, ready_topic(name), self._ready_receiver(name), LATCHED)
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
         self.create_service(Trigger, '~/reset', self._on_reset)
-        self._run = time.time_ns() // 1000  # tells this run's messages from those of others
+        self._run = self._first_run = first_run(self.settings.launch)
+        self._intruded = ''  # a topic on which an earlier system in the same ROS domain was heard
         self._reset_asked = False
 
     def run(self) -> None:
@@ -67,6 +70,7 @@ class PlantNode(Node):
 
     def _missing(self) -> list[str]:
         """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
+        self._check_alone()
         listeners = 1 + self.settings.wait_for_monitor
         deaf = [name for name, state in zip(self._network.agents, self._states, strict=True)
                 if state.get_subscription_count() < listeners]
@@ -99,6 +103,7 @@ class PlantNode(Node):
         started = time.monotonic()
         ask_again = started + _ASK_AGAIN
         while not self._reset_asked and any(action is None for action in self._actions):
+            self._check_alone()
             if not rclpy.ok():
                 raise ExternalShutdownException
             now = time.monotonic()
@@ -111,8 +116,24 @@ class PlantNode(Node):
                 ask_again = now + _ASK_AGAIN
             self._executor.spin_once(timeout_sec=0.5)
 
+    def _check_alone(self) -> None:
+        if self._intruded:
+            raise NodeFailure(f'another run that began earlier uses {self._intruded} in ROS domain '
+                              f'{os.environ.get("ROS_DOMAIN_ID") or 0}: choose another ROS_DOMAIN_ID for this one, or '
+                              'end the other')
+
+    def _ready_receiver(self, name: str):
+        def receive(message: UInt64) -> None:
+            if message.data == self.settings.launch:
+                self._absent.discard(name)
+        return receive
+
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
+            if not belongs(message.run, self.settings.launch):
+                if began_before(message.run, self._first_run):
+                    self._intruded = agent_topic(self._network.agents[agent], 'action')
+                return
             if (message.run, message.step) != (self._run, getattr(self, '_step', None)):
                 return
             try:
@@ -128,7 +149,7 @@ class PlantNode(Node):
 
 
 def main() -> int:
-    """Entry point of the executable dmpcrl_plant."""
+    """The executable dmpcrl_plant, all imported."""
     return run_node(PlantNode, 'dmpcrl_plant')
 
 

@@ -42,7 +42,10 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     """
     validator = Draft202012Validator(json.loads(files(__package__).joinpath('network.schema.json').read_text()))
     for error in sorted(validator.iter_errors(description), key=lambda e: len(e.absolute_path), reverse=True):
-        raise NetworkError(f'{_place(error.absolute_path, description)}: {error.message}')
+        reason = error.message
+        if error.validator in ('pattern', 'not'):  # a pattern says little to whoever has not written it
+            reason = f'{error.instance!r} will not do ({error.schema["description"]})'
+        raise NetworkError(f'{_place(error.absolute_path, description)}: {reason}')
     agents = description['agents']
     names = tuple(agent['name'] for agent in agents)
     if len(set(names)) < len(names):
