@@ -1,14 +1,13 @@
 """The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and what is told about them."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
@@ -30,8 +29,6 @@ from dmpcrl_ros.reports.summary import fault_lines, summary_table
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 from dmpcrl_ros.simulation.dual_recovery import dual_errors
-from dmpcrl_ros.simulation.evaluation import evaluate as evaluate_policy
-from dmpcrl_ros.simulation.evaluation import final_parameters
 
 _STEPS_FILE = 'steps.csv'
 _DUAL_ITERATIONS = 100
@@ -141,20 +138,3 @@ def _dual_errors(run: Run, output: Path) -> dict[str, np.ndarray]:
               for name, state in zip(DUAL_ERROR_COLUMNS[1:], states, strict=True)}
     record_dual_errors(output, errors)
     return errors
-
-
-def evaluate(run: Run, seeds: Sequence[int], steps: int, console: Console) -> None:
-    """Print closed-loop cost and violations of the learned and the untrained parameters, fixed, on the same noise."""
-    settings = run.settings
-    network = settings.network()
-    if not all(len(run.parameters[agent].theta) for agent in network.agents):
-        raise RunDirectoryError('the run has no recorded parameters: there is nothing to evaluate')
-    policies = {'learned': final_parameters(run.parameters, network.agents), 'untrained': None}
-    table = Table('policy', 'mean cost', 'std', 'worst', 'steps out of bounds',
-                  title=f'{network.name}: {len(seeds)} noise sequences of {steps} steps', title_justify='left')
-    for name, thetas in policies.items():
-        found = evaluate_policy(network, settings, thetas, seeds, steps)
-        costs = np.array([each.cost for each in found])
-        table.add_row(name, *(f'{value:.2f}' for value in (costs.mean(), costs.std(), costs.max())),
-                      f'{100 * np.mean([each.violated for each in found]):.1f} %')
-    console.print(table)

@@ -1,20 +1,14 @@
 """`dmpcrl reproduce`: the experiments of a paper, from their runs to their figures and tables."""
 
-import csv
 import os
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
-from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from dmpcrl_ros.cli.campaigns import run_campaign, tell
 from dmpcrl_ros.reproductions import paper_000
-from dmpcrl_ros.reproductions.campaign import DIVERGED, Campaign
+from dmpcrl_ros.reproductions.campaign import Campaign
 
 
 @click.group()
@@ -47,49 +41,3 @@ def second_order(output: Path, seeds: int, steps: int, methods: tuple[str, ...],
     paper_000.learning_curves(curves).savefig(drawn_curves, dpi=150)
     paper_000.states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods}).savefig(drawn_states, dpi=150)
     console.print(f'written: learning.csv, final.csv, learning_curves.png and states_and_inputs.png in {output}')
-
-
-def run_campaign(campaign: Campaign, workers: int, console: Console) -> None:
-    """Run what is missing of a campaign under a progress bar, and say which plants were lost.
-
-    Raises:
-        click.ClickException: a worker has died.
-    """
-    if done := len(campaign.jobs) - len(campaign.missing):
-        console.print(f'{done} of {len(campaign.jobs)} runs are complete already in {campaign.folder}')
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    if campaign.missing:
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task(f'{len(campaign.missing)} runs, steps',
-                                total=sum(job.settings.steps for job in campaign.missing))
-            try:
-                campaign.run(workers, lambda steps: bar.update(task, completed=steps))
-            except BrokenProcessPool:
-                raise click.ClickException('a worker was killed (out of memory?); the same command goes on where it '
-                                           'was, --jobs 1 needs the least') from None
-    for job in campaign.jobs:
-        file = campaign.folder / job.name / DIVERGED
-        if file.exists():
-            console.print(f'{job.name}: {file.read_text(encoding="utf-8").strip()}')
-
-
-def tell(rows: list[dict[str, Any]], path: Path, console: Console, title: str) -> None:
-    """The rows as a table in the terminal and, with all digits, as a file."""
-    with path.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
-        writer.writeheader()
-        writer.writerows(rows)
-    table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in rows[0]:
-        table.add_column(name.replace(' ', '\n'), justify='left' if name == 'method' else 'right')
-    for row in rows:
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
-    console.print(table)
-
-
-def _cell(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if np.isnan(value):
-        return '-'
-    return f'{100 * value:.1f} %' if name == 'out of bounds' else f'{value:.3g}'
