@@ -1,6 +1,7 @@
 """The node of the plant, in lockstep: it advances when the actions of all agents are in.
 
-Publishes: /<agent>/state (State, latched) for every agent, /clock (rosgraph_msgs/Clock).
+Publishes: /<agent>/state (State, latched) for every agent, /clock (rosgraph_msgs/Clock), /plant/run (std_msgs/UInt64,
+latched: its first run), on which it also hears of other plants: of several in a ROS domain the first is to go on alone.
 Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/UInt64) for every agent, /monitor/ready if it is to
 wait for a monitor.
 Services: /plant/reset (std_srvs/Trigger): back to the initial state and the beginning of the noise, as a new run.
@@ -26,8 +27,8 @@ from dmpcrl_ros.scenarios.linear_network import LinearPlant
 from dmpcrl_ros.settings import PlantSettings
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, agent_topic, ready_topic
-from dmpcrl_ros.transport.runs import began_before, belongs, first_run
+from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, PLANT_TOPIC, agent_topic, ready_topic
+from dmpcrl_ros.transport.runs import began_before, first_run
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
@@ -48,11 +49,14 @@ class PlantNode(Node):
             self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY)
         self._absent = {*agents, *(['monitor'] if self.settings.wait_for_monitor else [])}
         for name in sorted(self._absent):
-            self.create_subscription(UInt64, ready_topic(name), self._ready_receiver(name), LATCHED)
+            self.create_subscription(UInt64, ready_topic(name), self._ready_receiver(name), HISTORY)
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._run = self._first_run = first_run(self.settings.launch)
-        self._intruded = ''  # a topic on which an earlier system in the same ROS domain was heard
+        self._elder_heard = False
+        self._plants = self.create_subscription(UInt64, PLANT_TOPIC, self._on_plant, HISTORY)
+        self._announcement = self.create_publisher(UInt64, PLANT_TOPIC, LATCHED)
+        self._announcement.publish(UInt64(data=self._run))
         self._reset_asked = False
 
     def run(self) -> None:
@@ -74,7 +78,8 @@ class PlantNode(Node):
         listeners = 1 + self.settings.wait_for_monitor
         deaf = [name for name, state in zip(self._network.agents, self._states, strict=True)
                 if state.get_subscription_count() < listeners]
-        return sorted(self._absent.union(deaf))
+        others = ['the end of another plant'] if self._plants.get_publisher_count() > 1 else []
+        return [*sorted(self._absent.union(deaf)), *others]
 
     def _simulate(self) -> None:
         """All steps of a run. The agents answer the last state too: they learn from the last transition."""
@@ -116,11 +121,13 @@ class PlantNode(Node):
                 ask_again = now + _ASK_AGAIN
             self._executor.spin_once(timeout_sec=0.5)
 
+    def _on_plant(self, message: UInt64) -> None:
+        self._elder_heard |= began_before(message.data, self._first_run)
+
     def _check_alone(self) -> None:
-        if self._intruded:
-            raise NodeFailure(f'another run that began earlier uses {self._intruded} in ROS domain '
-                              f'{os.environ.get("ROS_DOMAIN_ID") or 0}: choose another ROS_DOMAIN_ID for this one, or '
-                              'end the other')
+        if self._elder_heard:
+            raise NodeFailure(f'another plant was there before in ROS domain {os.environ.get("ROS_DOMAIN_ID") or 0}: '
+                              'choose another ROS_DOMAIN_ID for this run, or end the other one')
 
     def _ready_receiver(self, name: str):
         def receive(message: UInt64) -> None:
@@ -130,10 +137,6 @@ class PlantNode(Node):
 
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
-            if not belongs(message.run, self.settings.launch):
-                if began_before(message.run, self._first_run):
-                    self._intruded = agent_topic(self._network.agents[agent], 'action')
-                return
             if (message.run, message.step) != (self._run, getattr(self, '_step', None)):
                 return
             try:

@@ -30,5 +30,5 @@ def test_two_runs_in_one_domain_do_not_mix(tmp_path, domain, already_recorded): 
             assert dmpcrl('train', *arguments(seed, steps, tmp_path / f'alone-{k}')).returncode == 0
             assert numbers(output) == numbers(tmp_path / f'alone-{k}')
         else:
-            assert f'in ROS domain {domain}: choose another ROS_DOMAIN_ID' in texts[k], texts[k]
+            assert f'there before in ROS domain {domain}: choose another ROS_DOMAIN_ID' in texts[k], texts[k]
             assert 'Traceback' not in texts[k]
