@@ -9,6 +9,7 @@ from rich.console import Console
 from dmpcrl_ros.cli.campaigns import run_campaign, tell
 from dmpcrl_ros.reproductions import paper_000
 from dmpcrl_ros.reproductions.campaign import Campaign
+from dmpcrl_ros.reproductions.curves import WINDOW, Curves, learning_curves, states_and_inputs
 
 
 @click.group()
@@ -31,13 +32,13 @@ def second_order(output: Path, seeds: int, steps: int, methods: tuple[str, ...],
     campaign = Campaign(output, paper_000.jobs(methods, range(1, seeds + 1), steps))
     run_campaign(campaign, jobs, console)
     runs = {job.name: run for job, run in campaign.runs()}
-    curves = {name: paper_000.Curves.of([runs[f'{name}-seed-{seed}'] for seed in range(1, seeds + 1)], steps)
+    curves = {name: Curves.of([runs[f'{name}-seed-{seed}'] for seed in range(1, seeds + 1)], steps)
               for name in methods}
     learning, final, drawn_curves, drawn_states = (
         output / name for name in ('learning.csv', 'final.csv', 'learning_curves.png', 'states_and_inputs.png'))
     tell(paper_000.learning_table(curves), learning, console,
-         f'means of the {paper_000.WINDOW} steps up to the one named: medians of {seeds} seeds')
+         f'means of the {WINDOW} steps up to the one named: medians of {seeds} seeds')
     tell(paper_000.final_table(curves), final, console, f'last {min(paper_000.LAST, steps)} steps of {seeds} seeds')
-    paper_000.learning_curves(curves).savefig(drawn_curves, dpi=150)
-    paper_000.states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods}).savefig(drawn_states, dpi=150)
+    learning_curves(curves).savefig(drawn_curves, dpi=150)
+    states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods}).savefig(drawn_states, dpi=150)
     console.print(f'written: learning.csv, final.csv, learning_curves.png and states_and_inputs.png in {output}')

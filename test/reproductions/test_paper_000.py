@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ros_system import PATIENCE, dmpcrl, domain, start_dmpcrl, wait_for  # noqa: F401
 
-from dmpcrl_ros.reproductions import paper_000
-from dmpcrl_ros.reproductions.paper_000 import Curves, final_table, jobs, learning_table
+from dmpcrl_ros.reproductions.curves import Curves, learning_curves
+from dmpcrl_ros.reproductions.paper_000 import final_table, jobs, learning_table
 
 
 def test_every_method_sees_the_same_noise_and_only_its_learner_differs():
@@ -53,7 +53,7 @@ def test_figures_show_every_method_and_only_numbers_that_were_seen():
     draw = np.random.default_rng(1)
     found = {name: curves(draw.uniform(1.0, 2.0, (3, 300)), draw.uniform(0.1, 0.2, (3, 300)))
              for name in ('D-SO', 'D-FO')}
-    panels = paper_000.learning_curves(found).axes
+    panels = learning_curves(found).axes
     for panel, key in zip(panels, ('td_errors', 'costs'), strict=True):
         assert [line.get_label() for line in panel.lines] == ['D-SO', 'D-FO']
         for line, each in zip(panel.lines, found.values(), strict=True):
