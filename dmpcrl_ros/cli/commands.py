@@ -148,8 +148,7 @@ def _interrupted(output: Path, console: Console) -> None:
 
 
 def _tell(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
-    learned = settings.learner != 'none'
-    untrained = experiments.untrained(settings, settings.steps, console) if baseline and learned else None
+    untrained = experiments.untrained(settings, settings.steps, console) if baseline and settings.learns else None
     experiments.tell(output, console, baseline=untrained, figures=figures)
 
 

@@ -92,7 +92,8 @@ def tell(output: Path, console: Console, *, baseline: list[Step] | None, figures
     if figures:
         for path in save_all(run, output, baseline=baseline):
             console.print(f'figure: {path}')
-        console.print(f'figure: {_draw_dual_error(run, output)}')
+        if run.settings.controller != 'scenario':  # whose dynamics have many multipliers
+            console.print(f'figure: {_draw_dual_error(run, output)}')
     console.print(f'run:    {output}')
     return run
 
