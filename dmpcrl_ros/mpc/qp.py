@@ -23,6 +23,7 @@ from dmpcrl_ros.mpc.solver import (
 )
 
 _OFF_BOUND = 1e-9                    # a soft row this far from its bound is not on it
+_ATTEMPTS = 5
 
 
 @dataclass
@@ -105,14 +106,14 @@ class SoftBoundedQp:
         if (data.penalty < 0.0).any():
             raise QpFailure('a learned weight of constraint violation is negative')
         self._matrices, self._sense, self._weights = (hessian, data.equality), sense, (reciprocal, weight)
-        self._factorise(data.linear)
+        self._factorise(data.linear, sense)
 
-    def _factorise(self, linear: np.ndarray) -> None:
+    def _factorise(self, linear: np.ndarray, sense: np.ndarray) -> None:
         """Set the solver up afresh, without the active set of earlier calls."""
         hessian, equality = self._matrices
         self._model = daqp.Model()
         self._model.settings = SETTINGS
-        flag, _ = self._model.setup(hessian, linear, equality, self._upper, self._lower, self._sense)
+        flag, _ = self._model.setup(hessian, linear, equality, self._upper, self._lower, sense)
         if flag < 0:
             raise QpFailure(f'the quadratic programme could not be set up ({reason(flag)})')
         reciprocal, weight = self._weights
@@ -144,28 +145,38 @@ class SoftBoundedQp:
             return self._solve_afresh()
         self._dual = info['lam']
         had_slack, self._has_slack = self._has_slack, flag == SLACK_USED
-        if (had_slack or self._has_slack) and self._stale():
+        if (had_slack or self._has_slack) and self._stale().any():
             return self._solve_afresh()
         return self._primal
 
     def _shifted(self) -> np.ndarray:
         return self._linear if self._shift is None else self._linear - self._shift
 
-    def _stale(self) -> bool:
-        """Whether a soft row with a multiplier is not where it should be: on its bound, or beyond it at the end of the
-        multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from
-        the end of its box; the row then stays off its bound in proportion to its multiplier."""
+    def _stale(self) -> np.ndarray:
+        """Which soft rows with a multiplier are not where they should be, (r,): on their bound, or beyond it at the end
+        of the multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back
+        from the end of its box; the row then stays off its bound in proportion to its multiplier."""
         v, dual = self._primal[self._rows], self._dual[self._rows]
         beyond = np.where(dual > 0.0, v - self._upper[self._rows], self._lower[self._rows] - v)
         ended = np.abs(dual) >= self._limit
-        return bool((((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)).any())
+        return ((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)
 
     def _solve_afresh(self) -> np.ndarray:
-        self._factorise(self._shifted())
-        self._primal, _, flag, info = self._model.solve()
-        if flag <= 0:
-            raise QpFailure(reason(flag))
-        self._dual, self._has_slack = info['lam'], flag == SLACK_USED
+        """Solve without the active set of earlier calls. Rows that are stale even so have come back to their bounds:
+        they are solved for as hard ones, which is right if their multipliers stay within their boxes."""
+        sense = self._sense.copy()
+        for _ in range(_ATTEMPTS):
+            self._factorise(self._shifted(), sense)
+            self._primal, _, flag, info = self._model.solve()
+            if flag <= 0:
+                raise QpFailure(reason(flag))
+            self._dual, self._has_slack = info['lam'], flag == SLACK_USED
+            stale = self._stale() & (sense[self._rows] == SOFT)
+            if not stale.any():
+                break
+            sense[self._rows[stale]] = 0
+        if (sense != self._sense).any():
+            self._factorise(self._shifted(), self._sense)  # for the next linear term all are soft again
         return self._primal
 
     def solution(self) -> QpSolution:

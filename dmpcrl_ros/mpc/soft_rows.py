@@ -14,6 +14,8 @@ from dmpcrl_ros.mpc.solver import (
 )
 
 _ITERATIONS_PER_ROW = 2
+_ATTEMPTS = 5
+_OFF_BOUND = 1e-10                   # a soft row this far from its bound is not on it
 
 
 class SoftRowsQp:
@@ -34,6 +36,8 @@ class SoftRowsQp:
         r, n = rows.shape
         self._reciprocal = np.full(n + r, 1.0 / SLACK_CURVATURE)
         self._weight = np.concatenate([np.zeros(n), penalty])
+        self._all_rows, self._all_penalties = (np.vstack([np.eye(n), rows]),
+                                               np.concatenate([np.full(n, np.inf), penalty]))
         self._settings = SETTINGS | {'iter_limit': max(SETTINGS['iter_limit'], _ITERATIONS_PER_ROW * (n + r))}
         self._model = daqp.Model()
         self._model.settings = self._settings
@@ -53,6 +57,21 @@ class SoftRowsQp:
             raise QpFailure('the state or action is not finite')
         sense = np.full(len(below), SOFT, dtype=np.int32)
         sense[:len(linear)] = np.where(lower == upper, EQUALITY, 0)
+        tolerance = KKT_TOLERANCE * (1.0 + np.abs(linear).max())
+        for _ in range(_ATTEMPTS):
+            u, dual = self._solve(linear, below, above, sense)
+            residual = self._kkt_residual(u, dual, linear, below, above)
+            stale = self._stale(u, dual, below, above) & (sense == SOFT)
+            if residual <= tolerance or not stale.any():
+                break
+            sense[stale] = 0
+        if not residual <= tolerance:
+            raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
+        return u, residual
+
+    def _solve(self, linear: np.ndarray, below: np.ndarray, above: np.ndarray,
+               sense: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The solver's answer: u (n,) and the multipliers of its bounds and of the rows (n + r,)."""
         flag, _ = self._model.setup(self._hessian, linear, self._rows, above, below, sense)
         if flag < 0:
             raise QpFailure(f'the quadratic programme could not be set up ({reason(flag)})')
@@ -60,21 +79,23 @@ class SoftRowsQp:
         u, _, flag, info = self._model.solve()
         if flag <= 0:
             raise QpFailure(reason(flag))
-        residual = self._kkt_residual(u, info['lam'], linear, below, above)
-        if not residual <= KKT_TOLERANCE * (1.0 + np.abs(linear).max()):
-            raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
-        return u, residual
+        return u, info['lam']
+
+    def _stale(self, u: np.ndarray, dual: np.ndarray, below: np.ndarray, above: np.ndarray) -> np.ndarray:
+        """Which rows with a multiplier are neither on their bound nor beyond it at the end of the multiplier's box: the
+        solver has forgotten that they came back from there. They are solved for as hard ones."""
+        value = self._all_rows @ u
+        beyond = np.where(dual > 0.0, value - above, below - value)
+        ended = np.abs(dual) >= self._all_penalties * (1.0 - 1e-9)
+        return ((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)
 
     def _kkt_residual(self, u: np.ndarray, dual: np.ndarray, linear: np.ndarray, below: np.ndarray,
                       above: np.ndarray) -> float:
         """Largest violation of stationarity and of the optimality of each bound: a multiplier is the projection of
         itself plus the violation on [0, penalty + curvature x violation]; the penalty of a hard bound is infinite."""
-        n = len(u)
-        stationarity = self._hessian @ u + linear + dual[:n] + self._rows.T @ dual[n:]
-        value = np.concatenate([u, self._rows @ u])
-        penalty = np.concatenate([np.full(n, np.inf), self._penalty])
-        parts = [stationarity]
+        value = self._all_rows @ u
+        parts = [self._hessian @ u + linear + self._all_rows.T @ dual]
         for multiplier, violation in ((np.maximum(dual, 0.0), value - above), (np.maximum(-dual, 0.0), below - value)):
-            limit = penalty + SLACK_CURVATURE * np.maximum(violation, 0.0)
+            limit = self._all_penalties + SLACK_CURVATURE * np.maximum(violation, 0.0)
             parts.append(multiplier - np.clip(multiplier + violation, 0.0, limit))
         return float(max(np.abs(part).max(initial=0.0) for part in parts))
