@@ -10,6 +10,8 @@ from dmpcrl_ros.scenarios.description import load_network
 from dmpcrl_ros.scenarios.linear_network import LinearNetwork
 
 LEARNERS = ('first-order', 'second-order', 'second-order-released', 'none')
+CONTROLLERS = ('learning', 'nominal', 'scenario')
+MODELS = ('inexact', 'exact')
 CURVATURES = ('absolute', 'refuse', 'keep')
 
 
@@ -69,6 +71,14 @@ class Settings:
     seed: int = setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
                          maximum=2**31 - 1)
     steps: int = setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
+    controller: str = setting('learning', 'learning (papers 001 and 000), or a baseline of paper 001, which learns '
+                                          'nothing whatever the learner: nominal, the same MPC without offsets, or '
+                                          'scenario, the mean cost of sampled models and disturbances, undiscounted',
+                              choices=CONTROLLERS)
+    model: str = setting('inexact', 'what a baseline knows: the first model of the scenario and how uncertain it is, '
+                                    'or exact, the true dynamics', choices=MODELS)
+    scenarios: int = setting(25, 'scenarios of the scenario controller, drawn once for a run; more are more robust, '
+                                 'and time and messages grow with them', minimum=1, maximum=1000)
     learner: str = setting('first-order', 'how theta is updated: first-order (paper 001), second-order (paper 000), '
                                            'second-order-released with the weights of its released program, for '
                                            'comparison only; none runs the controllers as they are', choices=LEARNERS)
@@ -85,7 +95,8 @@ class Settings:
     exploration: bool = setting(True, 'whether agents perturb their objective at random to learn from what happens')
     admm_iterations: int = setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
                                        'exact and slower; 0 takes the published number', minimum=0, maximum=10000)
-    rho: float = setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value',
+    rho: float = setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value, for the '
+                               'scenario controller a multiple of it',
                           minimum=0.0, maximum=1e6)
     admm_tolerance: float = setting(0.0, 'stop ADMM when all residuals of all agents are at or below it; 0 runs all '
                                           'iterations, as published', minimum=0.0, maximum=1.0)
@@ -100,6 +111,11 @@ class Settings:
     def __post_init__(self) -> None:
         for entry in table(type(self)):
             entry.check(getattr(self, entry.name))
+
+    @property
+    def learns(self) -> bool:
+        """Whether controllers change in the run."""
+        return self.controller == 'learning' and self.learner != 'none'
 
     def common(self) -> 'Settings':
         """What all nodes of a run share, without what is one node's own."""

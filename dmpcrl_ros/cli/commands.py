@@ -169,8 +169,9 @@ def _interrupted(output: Path, console: Console) -> None:
 
 
 def _tell(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
-    learned = settings.learner != 'none'
-    untrained = experiments.untrained(settings, settings.steps, console, output) if baseline and learned else None
+    untrained = None
+    if baseline and settings.learns:
+        untrained = experiments.untrained(settings, settings.steps, console, output)
     experiments.tell(output, console, baseline=untrained, figures=figures)
 
 

@@ -120,6 +120,8 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
     untrained_run = load_untrained(run, output) if baseline is None else baseline
     for path in save_all(run, output, baseline=untrained_run):
         console.print(f'figure: {path}', soft_wrap=True)
+    if run.settings.controller == 'scenario':  # its dynamics have the multipliers of every scenario
+        return
     try:
         errors = load_dual_errors(output) or _dual_errors(run, output)
     except NetworkError as error:  # the figures above need no network: its file may be gone

@@ -1,6 +1,6 @@
 """A network of linear systems: true dynamics, costs and bounds, and what its agents know of it at first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +34,22 @@ class LearningDefaults:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LocalModel:
+    """A model of one agent's dynamics, or a deviation from it: A (n_x, n_x), B (n_x, n_u), and for each parent j the
+    matrix A_j (n_x, n_xj)."""
+
+    a: np.ndarray
+    b: np.ndarray
+    coupling: Mapping[int, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LinearNetwork:
     """Plant s+ = A s + B a + e, e uniform, stage cost L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds).
 
     Stacked over agents in their order: `a` (n, n), `b` (n, m), noise bounds (n,), weights and bounds (n,) and (m,).
-    `state_parts` and `input_parts` say which entries are whose.
+    `state_parts` and `input_parts` say which entries are whose. `uncertainty` is for each agent the least and the
+    greatest deviation of the true dynamics from its model, element by element, as far as the agent knows.
     """
 
     name: str
@@ -52,6 +63,7 @@ class LinearNetwork:
     state_parts: tuple[slice, ...]
     input_parts: tuple[slice, ...]
     local: tuple[LocalData, ...]
+    uncertainty: tuple[tuple[LocalModel, LocalModel], ...]
     structure: MpcStructure
     defaults: LearningDefaults
 
@@ -69,6 +81,12 @@ class LinearNetwork:
         if agent not in self.agents:
             raise NetworkError(f'{self.name} has no agent {agent!r}; it has {", ".join(self.agents)}')
         return self.agents.index(agent)
+
+    def dynamics(self, index: int) -> LocalModel:
+        """The true dynamics of one agent."""
+        x, u = self.state_parts[index], self.input_parts[index]
+        return LocalModel(a=self.a[x, x], b=self.b[x, u],
+                          coupling={j: self.a[x, self.state_parts[j]] for j in self.graph.parents[index]})
 
 
 class LinearPlant:

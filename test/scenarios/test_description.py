@@ -188,6 +188,8 @@ def test_agents_that_share_no_edge_are_named():
     whole['agents'][0]['model']['neighbours'] = {}
     for section in ('dynamics', 'model'):
         del whole['agents'][1][section]['neighbours']['agent_1']
+    for agent in whole['agents']:
+        del agent['uncertainty']
     with pytest.raises(NetworkError, match=r'not connected.*\[0\] and \[1, 2\].*0 is agent_1, 1 is agent_2'):
         from_description(whole)
 
