@@ -23,7 +23,7 @@ from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
 from dmpcrl_ros.reports.recording import Policy
 from dmpcrl_ros.reports.run_directory import check_unused
 from dmpcrl_ros.reproductions.campaign import Campaign
-from dmpcrl_ros.reproductions.evaluation import Contender, Scores, score_table
+from dmpcrl_ros.reproductions.evaluation import Contender, evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.scenarios.chain import VARIANTS, description
 from dmpcrl_ros.settings import SettingError, Settings
 
@@ -110,11 +110,9 @@ def evaluate(directory: Path, seeds: int, first_seed: int, steps: int, jobs: int
     contenders[0].policy.thetas(common.network().agents)  # that there are any, before anything is run
     chosen = range(first_seed, first_seed + seeds)
     campaign = Campaign(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
-                        [contender.job(common, seed) for contender in contenders for seed in chosen])
+                        evaluation_jobs(contenders, common, chosen))
     run_campaign(campaign, jobs, console)
-    runs = {job.name: run for job, run in campaign.runs()}
-    scores = {each.name: Scores.of([runs[f'{each.name}-seed-{seed}'] for seed in chosen]) for each in contenders}
-    tell(score_table(scores), campaign.folder / 'scores.csv', console,
+    tell(score_table(scores_of(campaign.runs(), contenders, chosen)), campaign.folder / 'scores.csv', console,
          f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean')
     console.print(f'runs and scores.csv: {campaign.folder}', soft_wrap=True)
 

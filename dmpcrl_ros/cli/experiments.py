@@ -14,9 +14,9 @@ from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
 from dmpcrl_ros.networks.graph import NetworkError
+from dmpcrl_ros.reports.drawing import save
 from dmpcrl_ros.reports.figures import dual_error, save_all
 from dmpcrl_ros.reports.recorded_run import (
-    DUAL_ERROR_COLUMNS,
     Run,
     RunDirectoryError,
     load_dual_errors,
@@ -26,12 +26,11 @@ from dmpcrl_ros.reports.recorded_run import (
 from dmpcrl_ros.reports.recording import recorded
 from dmpcrl_ros.reports.run_directory import UntrainedWriter, record_dual_errors
 from dmpcrl_ros.reports.summary import fault_lines, summary_table
+from dmpcrl_ros.reproductions.paper_001 import dual_errors_of
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
-from dmpcrl_ros.simulation.dual_recovery import dual_errors
 
 _STEPS_FILE = 'steps.csv'
-_DUAL_ITERATIONS = 100
 
 
 def run_over_ros(settings: Settings, output: Path, console: Console, *, verbose: bool, round_timeout: float) -> None:
@@ -123,20 +122,12 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
     if run.settings.controller == 'scenario':  # its dynamics have the multipliers of every scenario
         return
     try:
-        errors = load_dual_errors(output) or _dual_errors(run, output)
+        errors = load_dual_errors(output)
+        if not errors:
+            errors = dual_errors_of(run)
+            record_dual_errors(output, errors)
     except NetworkError as error:  # the figures above need no network: its file may be gone
         console.print(f'dual_error.png cannot be drawn: {error}')
         return
-    path = output / 'dual_error.png'
-    dual_error(errors).savefig(path, dpi=150)
-    console.print(f'figure: {path}', soft_wrap=True)
-
-
-def _dual_errors(run: Run, output: Path) -> dict[str, np.ndarray]:
-    """Fig. 1 of paper 001 for this network, at its initial state and at one that the run came through; recorded."""
-    network = run.settings.network()
-    states = (network.initial_state, run.states[len(run.states) // 2])
-    errors = {name: dual_errors(network, run.settings, state, _DUAL_ITERATIONS)
-              for name, state in zip(DUAL_ERROR_COLUMNS[1:], states, strict=True)}
-    record_dual_errors(output, errors)
-    return errors
+    for path in save({'dual_error': dual_error(errors)}, output):
+        console.print(f'figure: {path}', soft_wrap=True)

@@ -1,6 +1,6 @@
 """Controllers whose parameters are fixed, compared on the same noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,6 +57,18 @@ class Scores:
         costs = np.array([run.costs.sum() for run in runs])
         return Scores(costs=np.where(lost > 0, np.inf, costs), steps=steps,
                       violated=np.array([violations(run, run.states).sum() for run in runs]) + lost)
+
+
+def evaluation_jobs(contenders: Sequence[Contender], common: Settings, seeds: Sequence[int]) -> list[Job]:
+    """A run of each contender on the noise of each seed."""
+    return [contender.job(common, seed) for contender in contenders for seed in seeds]
+
+
+def scores_of(runs: Iterable[tuple[Job, Run]], contenders: Sequence[Contender],
+              seeds: Sequence[int]) -> dict[str, Scores]:
+    """Scores of each contender by its name, from the runs of its jobs."""
+    found = {job.name: run for job, run in runs}
+    return {each.name: Scores.of([found[f'{each.name}-seed-{seed}'] for seed in seeds]) for each in contenders}
 
 
 def confidence_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

@@ -16,11 +16,12 @@ from dmpcrl_ros.reports.drawing import (
     slice_title,
     styled,
 )
-from dmpcrl_ros.reports.recorded_run import Run
+from dmpcrl_ros.reports.recorded_run import DUAL_ERROR_COLUMNS, Run
 from dmpcrl_ros.reports.recording import Policy
 from dmpcrl_ros.reproductions.campaign import Job
 from dmpcrl_ros.reproductions.evaluation import Contender, Scores, confidence_interval
 from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.simulation.dual_recovery import dual_errors
 
 TRAINED = ('distributed', 'centralised')
 EVALUATED_STEPS = 100
@@ -57,6 +58,14 @@ def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                    'published out': float(PUBLISHED.get(row['controller'], (np.nan, np.nan))[1])} for row in rows]
 
 
+def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray]:
+    """Figure 1: errors of the multipliers at the initial state and at the one in the middle of a run."""
+    network = run.settings.network()
+    states = (network.initial_state, run.states[len(run.states) // 2])
+    return {name: dual_errors(network, run.settings, state, iterations)
+            for name, state in zip(DUAL_ERROR_COLUMNS[1:], states, strict=True)}
+
+
 @styled
 def parameters_of_both(runs: Mapping[str, Run], agent: str) -> Figure:
     """Figure 4: the learnable parameters of one agent over the updates, distributed and centralised."""
@@ -89,5 +98,5 @@ def costs_of_all(scores: Mapping[str, Scores]) -> Figure:
     panel.plot([], [], 'D', color=COLOURS[2], markersize=3.5, label='published, one sequence')
     panel.set(yscale='log', ylabel=f'cost of {next(iter(scores.values())).steps} steps (-)')
     panel.set_xticks(range(len(shown)), shown, rotation=40, ha='right')
-    panel.legend()
+    legend_on_top(figure, *panel.get_legend_handles_labels())
     return figure
