@@ -6,8 +6,9 @@ from typing import Any
 
 from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.scenarios.chain import VARIANTS, chain
-from dmpcrl_ros.scenarios.description import load_network
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.files import load_scenario
+from dmpcrl_ros.scenarios.power_grid import power_grid
+from dmpcrl_ros.scenarios.scenario import Scenario
 
 LEARNERS = ('first-order', 'second-order', 'second-order-released', 'none')
 CONTROLLERS = ('learning', 'nominal', 'scenario')
@@ -63,7 +64,7 @@ class Settings:
         SettingError: a value is of the wrong type or out of range.
     """
 
-    scenario: str = setting('chain', 'chain, or the path of a YAML network')
+    scenario: str = setting('chain', 'chain, power_grid, or the path of a YAML network')
     variant: str = setting('001', 'published variant of the chain (001 or 000); a YAML network has none',
                            choices=VARIANTS)
     agents: int = setting(3, 'number of agents of the chain; more agents, more messages and a longer consensus',
@@ -121,7 +122,7 @@ class Settings:
         """What all nodes of a run share, without what is one node's own."""
         return Settings(**{entry.name: getattr(self, entry.name) for entry in table(Settings)})
 
-    def network(self) -> LinearNetwork:
+    def network(self) -> Scenario:
         """The scenario.
 
         Raises:
@@ -129,9 +130,12 @@ class Settings:
         """
         if self.scenario == 'chain':
             return chain(self.agents, self.variant)
+        if self.scenario == 'power_grid':
+            return power_grid()
         if self.scenario.endswith(('.yaml', '.yml')):
-            return load_network(self.scenario)
-        raise NetworkError(f'unknown scenario {self.scenario!r}: give chain, or the path of a .yaml network')
+            return load_scenario(self.scenario)
+        raise NetworkError(f'unknown scenario {self.scenario!r}: give chain, power_grid, or the path of a '
+                           '.yaml network')
 
 
 @dataclass(frozen=True, kw_only=True)

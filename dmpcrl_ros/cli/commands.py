@@ -68,7 +68,7 @@ def run(output: Path | None, figures: bool, baseline: bool, round_timeout: float
         **options: Any) -> None:
     """Learn over ROS 2: a node for each agent, the plant and the monitor.
 
-    SCENARIO is chain, or the path of a YAML network.
+    SCENARIO is chain, power_grid, or the path of a YAML network.
     """
     settings = settings_from(options)
     output = _new_output(output, settings)

@@ -14,21 +14,14 @@ from dmpcrl_ros.learning.replay import ReplayBuffer
 from dmpcrl_ros.learning.safeguards import Safeguards
 from dmpcrl_ros.learning.second_order import CentralNewton, DistributedNewton, NewtonSystem, SecondOrderQLearning
 from dmpcrl_ros.mpc.central_scenarios import CentralScenarioMpc
-from dmpcrl_ros.mpc.formulation import (
-    central_problem,
-    initial_parameters,
-    local_problem,
-    parameter_bounds,
-    parameter_layout,
-)
 from dmpcrl_ros.mpc.interface import Mpc
 from dmpcrl_ros.mpc.local import ParametricMpc
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 from dmpcrl_ros.mpc.scenario_based import ScenarioMpc
 from dmpcrl_ros.networks.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
 from dmpcrl_ros.networks.graph import CouplingGraph, path_graph
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
 from dmpcrl_ros.scenarios.models import model_parameters
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 
 
@@ -40,31 +33,22 @@ def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSch
         graph, settings.consensus_rounds)
 
 
-def parameters_of(network: LinearNetwork, index: int) -> tuple[ParameterLayout, np.ndarray]:
-    """Names and initial values of the learnable parameters of one agent."""
-    data = network.local[index]
-    return parameter_layout(data, network.structure), initial_parameters(data, network.structure)
-
-
-def _first_parameters(network: LinearNetwork, index: int, settings: Settings) -> tuple[ParameterLayout, np.ndarray]:
+def _first_parameters(network: Scenario, index: int, settings: Settings) -> tuple[ParameterLayout, np.ndarray]:
     """Names and values of the parameters that an agent begins with."""
-    layout, theta = parameters_of(network, index)
+    layout, theta = network.parameters(index)
     if settings.controller != 'learning':
         theta = model_parameters(network, index, exact=settings.model == 'exact')
     return layout, theta
 
 
-def distributed_agent(network: LinearNetwork, index: int, settings: Settings) -> LearningAgent:
+def distributed_agent(network: Scenario, index: int, settings: Settings) -> LearningAgent:
     """The controller of one agent. Of the network it uses its own data and the shapes of its parents' states."""
     if settings.controller == 'scenario':
         return _scenario_agent(network, index, settings)
-    data, structure = network.local[index], network.structure
     options = _admm_options(network, settings)
-    stages = structure.horizon + 1
-    shapes = {index: (stages, data.n_states)} | {j: (stages, c.shape[1]) for j, c in data.coupling.items()}
     consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
-    admm = Admm(index, network.graph, shapes, options, consensus)
-    mpc = ParametricMpc(local_problem(data, structure), *_first_parameters(network, index, settings), rho=options.rho,
+    admm = Admm(index, network.graph, network.trajectory_shapes(index), options, consensus)
+    mpc = ParametricMpc(network.local_problem(index), *_first_parameters(network, index, settings), rho=options.rho,
                         n_consensus=admm.size)
     newton = DistributedNewton(consensus, network.defaults.regularisation,
                                definite=settings.curvature != 'keep',
@@ -73,7 +57,7 @@ def distributed_agent(network: LinearNetwork, index: int, settings: Settings) ->
     return _agent(network, settings, mpc, admm, consensus, learner, (index,), network.n_agents)
 
 
-def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
+def central_agent(network: Scenario, settings: Settings) -> LearningAgent:
     """The centralised twin: one controller with the whole state, all inputs and all parameters."""
     everyone = tuple(range(network.n_agents))
     parts = [_first_parameters(network, index, settings) for index in everyone]
@@ -85,33 +69,31 @@ def central_agent(network: LinearNetwork, settings: Settings) -> LearningAgent:
     admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)
     if settings.controller == 'scenario':
         network = undiscounted(network)
-        mpc = CentralScenarioMpc(central_problem(list(network.local), network.structure), layout, theta,
+        mpc = CentralScenarioMpc(network.central_problem(), layout, theta,
                                  np.hstack([deviations(network, index, settings) for index in everyone]))
         return _agent(network, settings, mpc, admm, consensus, None, everyone, 1)
-    mpc = ParametricMpc(central_problem(list(network.local), network.structure), layout, theta)
+    mpc = ParametricMpc(network.central_problem(), layout, theta)
     newton = CentralNewton(network.defaults.regularisation, definite=settings.curvature != 'keep')
     learner = _learner(network, settings, everyone, newton, consensus)
     return _agent(network, settings, mpc, admm, consensus, learner, everyone, 1)
 
 
-def _scenario_agent(network: LinearNetwork, index: int, settings: Settings) -> LearningAgent:
+def _scenario_agent(network: Scenario, index: int, settings: Settings) -> LearningAgent:
     """One agent of scenario-based MPC. See mpc/scenario_based.py for what rho/S is."""
     network, count = undiscounted(network), settings.scenarios
-    data, structure, options = network.local[index], network.structure, _admm_options(network, settings)
-    stages = structure.horizon + 1
-    shapes = {index: (stages, data.n_states)} | {j: (stages, c.shape[1]) for j, c in sorted(data.coupling.items())}
+    options, shapes = _admm_options(network, settings), network.trajectory_shapes(index)
     stacked = {j: (count * rows, columns) for j, (rows, columns) in shapes.items()}
     consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
     admm = Admm(index, network.graph, stacked, replace(options, rho=options.rho / count), consensus,
-                repeated=(count, structure.horizon * data.n_inputs))
-    problem = local_problem(data, structure)
+                repeated=(count, network.structure.horizon * network.local[index].n_inputs))
+    problem = network.local_problem(index)
     mpc = ParametricMpc(problem, *_first_parameters(network, index, settings), rho=options.rho,
                         n_consensus=problem.variables.numel())
     mpc = ScenarioMpc(mpc, deviations(network, index, settings), list(shapes.values()))
     return _agent(network, settings, mpc, admm, consensus, None, (index,), network.n_agents)
 
 
-def _agent(network: LinearNetwork, settings: Settings, mpc: Mpc, admm: Admm, consensus: Consensus,
+def _agent(network: Scenario, settings: Settings, mpc: Mpc, admm: Admm, consensus: Consensus,
            learner: Learner | None, members: tuple[int, ...], n_agents: int) -> LearningAgent:
     """A controller of these members of the network, among `n_agents` controllers."""
     defaults, exploration = network.defaults, None
@@ -126,7 +108,7 @@ def _agent(network: LinearNetwork, settings: Settings, mpc: Mpc, admm: Admm, con
                          input_lower=lower, input_upper=upper, learner=learner, exploration=exploration)
 
 
-def _learner(network: LinearNetwork, settings: Settings, members: tuple[int, ...],
+def _learner(network: Scenario, settings: Settings, members: tuple[int, ...],
              newton: NewtonSystem, consensus: Consensus) -> Learner | None:
     """The learner of the stacked parameters of these members of the network."""
     defaults = network.defaults
@@ -145,16 +127,29 @@ def _learner(network: LinearNetwork, settings: Settings, members: tuple[int, ...
     return FirstOrderQLearning(**common)
 
 
-def _safeguards(network: LinearNetwork, settings: Settings, members: tuple[int, ...]) -> Safeguards:
-    bounds = [parameter_bounds(network.local[i], network.structure) for i in members]
+def _safeguards(network: Scenario, settings: Settings, members: tuple[int, ...]) -> Safeguards:
+    bounds = [network.parameter_bounds(i) for i in members]
     lower, upper = (np.concatenate(side) for side in zip(*bounds, strict=True))
+    definite = _definite(network, members)
     if not settings.bound_parameters:
-        lower, upper = np.full_like(lower, -np.inf), np.full_like(upper, np.inf)
-    return Safeguards(lower=lower, upper=upper, step_limit=settings.step_limit or np.inf,
+        lower, upper, definite = np.full_like(lower, -np.inf), np.full_like(upper, np.inf), ()
+    return Safeguards(lower=lower, upper=upper, definite=definite, step_limit=settings.step_limit or np.inf,
                       absolute_curvature=settings.curvature == 'absolute')
 
 
-def _admm_options(network: LinearNetwork, settings: Settings) -> AdmmOptions:
+def _definite(network: Scenario, members: tuple[int, ...]) -> tuple[tuple[slice, float], ...]:
+    """Places in the stacked parameters of these members of the matrices that are to stay positive definite."""
+    found, start = [], 0
+    for i in members:
+        layout, _ = network.parameters(i)
+        for name, least in network.definite_parameters(i).items():
+            part = layout.slices[name]
+            found.append((slice(start + part.start, start + part.stop), least))
+        start += layout.size
+    return tuple(found)
+
+
+def _admm_options(network: Scenario, settings: Settings) -> AdmmOptions:
     stiffer = SCENARIO_STIFFNESS if settings.controller == 'scenario' else 1.0
     return AdmmOptions(rho=settings.rho or stiffer * network.defaults.rho,
                        iterations=settings.admm_iterations or network.defaults.admm_iterations,

@@ -101,10 +101,12 @@ class LearningAgent:
         if self.learner:
             self.learner.reset()
 
-    def evaluate(self, state: np.ndarray, action: np.ndarray | None = None) -> Protocol[Evaluation]:
-        """V(state) or, with an action, Q(state, action) by ADMM (Algorithm 1 of paper 001)."""
+    def evaluate(self, state: np.ndarray, action: np.ndarray | None = None,
+                 signal: np.ndarray | None = None) -> Protocol[Evaluation]:
+        """V(state) or, with an action, Q(state, action), by ADMM (Algorithm 1 of paper 001), given what the agent is
+        told of the step (see ParametricMpc.begin)."""
         try:
-            self.mpc.begin(state, action)
+            self.mpc.begin(state, action, signal=signal)
             solve = self.mpc.solve
         except QpFailure as failure:
             solve = _always_raise(failure)
@@ -117,16 +119,16 @@ class LearningAgent:
             return Evaluation(None, 0.0, replace(report, failure=str(failure)))
         return Evaluation(solution, self.mpc.value(solution) + report.correction, report)
 
-    def act(self, step: int, state: np.ndarray) -> Protocol[np.ndarray]:
-        """Input (n_u,) for the state (n_x,) measured at this control step."""
+    def act(self, step: int, state: np.ndarray, signal: np.ndarray | None = None) -> Protocol[np.ndarray]:
+        """Input (n_u,) for the state (n_x,) measured at this control step and the signal (n_d,) that came with it."""
         coins = self._exploration.coins(step) if self._exploration else np.zeros(1, dtype=bool)
         self._anyone_explores = bool(coins.any())
         self._explored = self._anyone_explores and bool(coins[self._exploration.agent])
-        self._policy = yield from self.evaluate(state)
+        self._policy = yield from self.evaluate(state, signal=signal)
         solution = self._policy.solution
         if self._explored and solution:
-            solution = self._perturbed(state, self._exploration.direction(step)) or solution
-        self._state = state
+            solution = self._perturbed(state, signal, self._exploration.direction(step)) or solution
+        self._state, self._signal = state, signal
         self._action = self._executed(solution)
         return self._action
 
@@ -168,7 +170,7 @@ class LearningAgent:
                 update = yield from self._update(step)
                 fault = update.fault or fault
             if self._anyone_explores or due:
-                visited = yield from self.evaluate(self._state, self._action)
+                visited = yield from self.evaluate(self._state, self._action, self._signal)
                 fault = fault or visited.failure
         if visited.solution:
             self._memory = self._remember(step, episode, visited)
@@ -208,11 +210,11 @@ class LearningAgent:
             return None
         return _Memory(step, episode, visited.value, derivatives.gradient, derivatives.hessian)
 
-    def _perturbed(self, state: np.ndarray, direction: np.ndarray) -> Solution | None:
+    def _perturbed(self, state: np.ndarray, signal: np.ndarray | None, direction: np.ndarray) -> Solution | None:
         """The local problem once more with the perturbed objective, at the averages and multipliers that were agreed:
         what the agent would rather do, without asking its neighbours."""
         try:
-            self.mpc.begin(state, perturbation=direction)
+            self.mpc.begin(state, perturbation=direction, signal=signal)
             self.mpc.solve(self.admm.linear)
             return self.mpc.solution()
         except QpFailure:

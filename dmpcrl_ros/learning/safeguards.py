@@ -1,6 +1,7 @@
 """What keeps an update of the parameters from doing harm where the papers leave it open."""
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class Safeguards:
 
     Args:
         lower, upper: of theta (p,), such that the problem of the MPC is a convex one within them; infinite for none.
+        definite: square matrices within theta that are kept symmetric and positive definite, each with the least
+            eigenvalue that it is to keep.
         step_limit: largest change of an element of theta in one update, relative to max(1, |theta|).
         absolute_curvature: whether the second-order model takes the curvature -delta h of every transition with the
             absolute values of its eigenvalues: it is convex then, the step descends, and parameters whose curvature is
@@ -38,6 +41,7 @@ class Safeguards:
     upper: np.ndarray
     step_limit: float = np.inf
     absolute_curvature: bool = False
+    definite: tuple[tuple[slice, float], ...] = ()
 
     def curvature(self, td_errors: np.ndarray, hessians: np.ndarray) -> tuple[np.ndarray, int]:
         """What stands for -sum_tau delta_tau h_tau (p, p) in the second-order model, and how many of the T transitions
@@ -65,4 +69,16 @@ class Safeguards:
     def hold(self, theta: np.ndarray) -> tuple[np.ndarray, int]:
         """theta (p,) within its bounds, and how many elements were not."""
         held = np.clip(theta, self.lower, self.upper)
+        for part, least in self.definite:
+            held[part] = _definite(held[part], least)
         return held, int((held != theta).sum())
+
+
+def _definite(flat: np.ndarray, least: float) -> np.ndarray:
+    """The nearest symmetric matrix (Frobenius norm) with no eigenvalue below `least`, row by row, (n * n,)."""
+    matrix = flat.reshape(2 * (isqrt(flat.size),))
+    matrix = 0.5 * (matrix + matrix.T)
+    values, vectors = np.linalg.eigh(matrix)
+    if values[0] < least:
+        matrix = (vectors * np.maximum(values, least)) @ vectors.T
+    return matrix.ravel()

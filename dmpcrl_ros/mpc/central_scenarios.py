@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmpcrl_ros.mpc.formulation import ParametricProblem
 from dmpcrl_ros.mpc.local import ParametricMpc
 from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData, QpFailure
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp
 
@@ -37,6 +37,7 @@ class CentralScenarioMpc:
         self.layout = layout
         self._programmes, self._deviations = ParametricMpc(problem, layout, theta), deviations
         self._inputs, self._state = problem.inputs, problem.state
+        self._signal = np.zeros(problem.signal.numel())
         self.theta = theta
 
     @property
@@ -78,12 +79,19 @@ class CentralScenarioMpc:
                                     for side in ('lower', 'upper'))
         self._scenarios = scenarios
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None) -> None:
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *, signal: np.ndarray | None = None) -> None:
         """Start an evaluation at the state (n,); with an action (m,), that is the first input.
+
+        Args:
+            signal: what the controllers are told of this step (n_d,); None for zeros. A new one costs a new programme.
 
         Raises:
             QpFailure: a value is not finite.
         """
+        signal = np.zeros(len(self._signal)) if signal is None else signal
+        if not np.array_equal(signal, self._signal):
+            self._programmes.begin(state, signal=signal)
+            self._signal, self.theta = signal.copy(), self._theta
         if not np.isfinite(state).all() or (action is not None and not np.isfinite(action).all()):
             raise QpFailure('the state or action is not finite')
         self._at, self._bounds = state, (self._lower, self._upper)

@@ -1,4 +1,4 @@
-"""The parametrised local problem of papers 001 and 000 in CasADi, and the centralised problem made of the same terms.
+"""The parametrised local problem of papers 001 and 000, and the centralised problem made of the same terms.
 
 For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u and the trajectories x_j of its parents:
 
@@ -18,6 +18,7 @@ import casadi as ca
 import numpy as np
 
 from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import AgentTerms, AgentVariables, ParametricProblem, column, join_central, join_local
 
 _LEAST_WEIGHT = 0.01  # of a learned weight, relative to its initial value
 
@@ -68,6 +69,8 @@ class LocalData:
     model_b: np.ndarray
     coupling: Mapping[int, np.ndarray] = field(default_factory=dict)
     initial: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    n_signals = 0  # all that the agent needs to know is in its state
 
     @property
     def n_states(self) -> int:
@@ -130,80 +133,38 @@ def parameter_bounds(data: LocalData, structure: MpcStructure) -> tuple[np.ndarr
     return layout.pack(lower), layout.pack(upper)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParametricProblem:
-    """A convex quadratic programme with soft bounds as CasADi expressions in its variables v and parameters theta.
-
-    minimise objective(v; theta) + penalty^T sigma  s.t.  residual(v; theta) = 0,  hard_lower <= v <= hard_upper,
-    soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.  A variable in `state` or `action` can be fixed.
-    """
-
-    variables: ca.SX
-    theta: ca.SX
-    objective: ca.SX
-    residual: ca.SX
-    soft_lower: ca.SX
-    soft_upper: ca.SX
-    penalty: ca.SX
-    soft: np.ndarray           # index in v of each soft row
-    state: np.ndarray          # indices in v of x(0)
-    action: np.ndarray         # indices in v of u(0)
-    inputs: np.ndarray         # indices in v of u, (N, n_u)
-    trajectory: np.ndarray     # indices in v of x, (N+1, n_x)
-    hard_lower: np.ndarray
-    hard_upper: np.ndarray
-
-
 def local_problem(data: LocalData, structure: MpcStructure) -> ParametricProblem:
-    """The problem of one agent; v = [x; x_j of each parent in ascending order; u], each trajectory stage by stage."""
-    horizon = structure.horizon
-    theta = ca.SX.sym('theta', parameter_layout(data, structure).size)
-    x = ca.SX.sym('x', data.n_states, horizon + 1)
-    u = ca.SX.sym('u', data.n_inputs, horizon)
-    copies = {j: ca.SX.sym(f'x_{j}', data.coupling[j].shape[1], horizon + 1) for j in data.parents}
-    return _assemble([(data, theta, x, u, copies)], structure, [x, *copies.values()], [u])
+    """The problem of one agent (see join_local)."""
+    return join_local(_LinearAgent(data, structure), structure.horizon)
 
 
 def central_problem(network: list[LocalData], structure: MpcStructure) -> ParametricProblem:
-    """The problem of the whole network with theta = [theta_1; ...; theta_M]: the local terms with every copy identified
-    with its original; v = [x_1; ...; x_M; u_1; ...; u_M]."""
-    horizon = structure.horizon
-    thetas = [ca.SX.sym(f'theta_{i}', parameter_layout(d, structure).size) for i, d in enumerate(network)]
-    xs = [ca.SX.sym(f'x_{i}', d.n_states, horizon + 1) for i, d in enumerate(network)]
-    us = [ca.SX.sym(f'u_{i}', d.n_inputs, horizon) for i, d in enumerate(network)]
-    parts = [(d, thetas[i], xs[i], us[i], {j: xs[j] for j in d.parents}) for i, d in enumerate(network)]
-    return _assemble(parts, structure, xs, us)
+    """The problem of the whole network (see join_central)."""
+    return join_central([_LinearAgent(data, structure) for data in network], structure.horizon)
 
 
-def _assemble(parts: list, structure: MpcStructure, trajectories: list[ca.SX],
-              inputs: list[ca.SX]) -> ParametricProblem:
-    """Join terms of one or all agents over v = [trajectories; inputs]. The first len(parts) trajectories are own."""
-    horizon, k0 = structure.horizon, structure.first_bounded_stage
-    start = np.cumsum([0] + [block.numel() for block in (*trajectories, *inputs)])
-    grids = [np.arange(a, b).reshape(-1, block.shape[0])
-             for a, b, block in zip(start, start[1:], (*trajectories, *inputs), strict=False)]
-    own, controls = grids[:len(parts)], grids[len(trajectories):]
-    lower, upper = np.full(start[-1], -np.inf), np.full(start[-1], np.inf)
-    objective, residual, soft = 0, [], [np.zeros(0, dtype=int)]
-    soft_lower, soft_upper, penalty = ([ca.SX(0, 1)] for _ in range(3))  # so that no rows are a column, too
-    for (data, theta, x, u, copies), x_index, u_index in zip(parts, own, controls, strict=True):
+class _LinearAgent:
+    """The terms of one agent of a linear network."""
+
+    def __init__(self, data: LocalData, structure: MpcStructure):
+        self._data, self._structure = data, structure
+        self.n_states, self.n_inputs = data.n_states, data.n_inputs
+        self.parent_states = {j: data.coupling[j].shape[1] for j in data.parents}
+
+    def terms(self, variables: AgentVariables) -> AgentTerms:
+        data, structure = self._data, self._structure
+        theta = ca.SX.sym('theta', parameter_layout(data, structure).size)
         p = _named(data, structure, theta)
-        objective += _cost(data, structure, p, x, u)
-        residual.append(_dynamics(p, x, u, copies))
         rows = np.flatnonzero(np.isfinite(data.state_lower) | np.isfinite(data.state_upper)).tolist()
-        for k in range(k0, horizon + 1) if rows else ():
-            soft.append(x_index[k, rows])
-            soft_lower.append((ca.DM(data.state_lower) + p['x_lb'])[rows])
-            soft_upper.append((ca.DM(data.state_upper) + p['x_ub'])[rows])
-            penalty.append(0.5 * structure.discount ** (k - k0) * p['w'][rows])
-        lower[u_index], upper[u_index] = data.input_lower, data.input_upper
-    return ParametricProblem(
-        variables=ca.vertcat(*(ca.vec(block) for block in (*trajectories, *inputs))),
-        theta=ca.vertcat(*(part[1] for part in parts)), objective=objective, residual=ca.vertcat(*residual),
-        soft_lower=ca.vertcat(*soft_lower), soft_upper=ca.vertcat(*soft_upper), penalty=ca.vertcat(*penalty),
-        soft=np.concatenate(soft), state=np.concatenate([g[0] for g in own]),
-        action=np.concatenate([g[0] for g in controls]), inputs=np.hstack(controls), trajectory=np.hstack(own),
-        hard_lower=lower, hard_upper=upper)
+        stages = range(structure.first_bounded_stage, structure.horizon + 1) if rows else ()
+        weights = [0.5 * structure.discount ** (k - stages[0]) * p['w'][rows] for k in stages]
+        return AgentTerms(
+            parameters=theta, objective=_cost(data, structure, p, variables.x, variables.u),
+            residual=_dynamics(p, variables.x, variables.u, variables.parents),
+            soft=np.array([(k, row) for k in stages for row in rows], dtype=int).reshape(-1, 2),
+            soft_lower=column([(ca.DM(data.state_lower) + p['x_lb'])[rows]] * len(stages)),
+            soft_upper=column([(ca.DM(data.state_upper) + p['x_ub'])[rows]] * len(stages)),
+            penalty=column(weights), input_lower=data.input_lower, input_upper=data.input_upper)
 
 
 def _named(data: LocalData, structure: MpcStructure, theta: ca.SX) -> dict[str, ca.SX]:
@@ -232,7 +193,7 @@ def _cost(data: LocalData, structure: MpcStructure, p: dict, x: ca.SX, u: ca.SX)
     return cost
 
 
-def _dynamics(p: dict, x: ca.SX, u: ca.SX, copies: dict[int, ca.SX]) -> ca.SX:
+def _dynamics(p: dict, x: ca.SX, u: ca.SX, copies: Mapping[int, ca.SX]) -> ca.SX:
     """A x + B u + sum_j A_j x_j + b - x+ for k = 0..N-1; its multiplier is lambda."""
     rows = []
     for k in range(u.shape[1]):

@@ -22,8 +22,9 @@ class Mpc(Protocol):
     layout: ParameterLayout
     theta: np.ndarray
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None) -> None:
-        """Start an evaluation at the state (n_x,), with the first input (n_u,) held at `action` if there is one."""
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *, signal: np.ndarray | None = None) -> None:
+        """Start an evaluation at the state (n_x,), with the first input (n_u,) held at `action` if there is one, given
+        what the agent is told of the step (n_d,)."""
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
         """What is to be agreed on: argmin F(x) + linear'x + rho/2 |x|^2, or nothing of a problem without neighbours."""

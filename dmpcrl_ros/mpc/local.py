@@ -6,8 +6,9 @@ import casadi as ca
 import numpy as np
 
 from dmpcrl_ros.mpc.compiled import CompiledFunction
-from dmpcrl_ros.mpc.formulation import ParametricProblem
+from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
 from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData, QpFailure, QpSolution, SoftBoundedQp
 
 
@@ -40,7 +41,8 @@ class ParametricMpc:
         self._problem = problem
         self._curvature = np.zeros(problem.variables.numel())
         self._curvature[:n_consensus] = rho
-        self._evaluate, self._gradient, self._second = _compile(problem)
+        self._signal = self._no_signal = np.zeros(problem.signal.numel())
+        self._matrices, self._vectors, self._gradient, self._second = _compile(problem)
         self.theta = theta
 
     @property
@@ -57,12 +59,15 @@ class ParametricMpc:
         if theta.shape != (self.layout.size,) or not np.isfinite(theta).all():
             raise QpFailure(f'theta must be {self.layout.size} finite numbers')
         p = self._problem
-        hessian, linear, constant, equality, value, lower, upper, penalty = (
-            np.array(part) for part in self._evaluate(theta))
+        mapped = _mapped(p.parameter_map, theta)
+        phi = theta if mapped is None else mapped.value
+        hessian, equality, lower, upper, penalty = (np.array(part) for part in self._matrices(phi))
+        linear, constant, value = (np.array(part) for part in self._vectors(phi, self._signal))
         data = QpData(hessian, linear, float(constant[0]), equality, value, p.hard_lower, p.hard_upper, p.soft,
                       lower, upper, penalty)
         policy = SoftBoundedQp(data, p.state, self._curvature)
         self._data, self._policy_qp, self._action_qp = data, policy, None
+        self._mapped, self._phi, self._jacobian = mapped, phi.copy(), None
         self._theta = theta.copy()
         self._theta.flags.writeable = False
 
@@ -71,15 +76,22 @@ class ParametricMpc:
         """The quadratic programme at the current parameters."""
         return self._data
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None,
-              perturbation: np.ndarray | None = None) -> None:
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, perturbation: np.ndarray | None = None,
+              signal: np.ndarray | None = None) -> None:
         """Start an evaluation of V(state), or of Q(state, action).
+
+        `value` and `sensitivities` of its solution are for the signal given here, so ask for them before the next.
 
         Args:
             state: s (n_x,). action: first input (n_u,); None leaves it free (V and the policy).
             perturbation: q (n_u,), adds q'u(0) to the objective (exploration; not part of `value`).
+            signal: d (n_d,), what the agent is told of this step; None for zeros.
+
+        Raises:
+            QpFailure: the state, action or signal is not finite.
         """
         p = self._problem
+        self._tell(self._no_signal if signal is None else signal)
         if action is None:
             self._qp, values = self._policy_qp, state
         else:
@@ -91,6 +103,17 @@ class ParametricMpc:
             self._linear[p.action] += perturbation
         self._base = self._linear[:self.n_consensus].copy()
         self._qp.fix(values)
+
+    def _tell(self, signal: np.ndarray) -> None:
+        """Move what depends on the signal; the programme stays as it was set up."""
+        if signal.shape != self._no_signal.shape or not np.isfinite(signal).all():
+            raise QpFailure(f'the signal must be {self._no_signal.size} finite numbers')
+        if np.array_equal(signal, self._signal):
+            return
+        self._signal = signal.copy()
+        linear, constant, value = self._vectors(self._phi, signal)
+        data = self._data
+        data.linear, data.constant, data.equality_value = linear.copy(), float(constant[0]), value.copy()
 
     def solve(self, linear: np.ndarray | float = 0.0) -> np.ndarray:
         """Own trajectory and copies (n_consensus,) that minimise objective + linear'x + rho/2 |x|^2.
@@ -117,10 +140,17 @@ class ParametricMpc:
 
     def sensitivities(self, solution: QpSolution, second_order: bool = False) -> Sensitivities:
         """Derivatives in theta of the Lagrangian at a fixed primal-dual point (paper 001, equation (19))."""
-        arguments = (solution.primal, self._theta, solution.slack, solution.dual_equality,
+        arguments = (solution.primal, self._phi, self._signal, solution.slack, solution.dual_equality,
                      solution.dual_soft_lower, solution.dual_soft_upper)
+        gradient = self._gradient(*arguments)[0].copy()
         hessian = self._second(*arguments)[0].copy() if second_order else None
-        return Sensitivities(self._gradient(*arguments)[0].copy(), hessian)
+        if self._mapped is None:
+            return Sensitivities(gradient, hessian)
+        if self._jacobian is None:  # once for each theta
+            self._jacobian = self._mapped.jacobian
+        if second_order:
+            hessian = self._jacobian.T @ hessian @ self._jacobian + self._mapped.curvature(gradient)
+        return Sensitivities(self._jacobian.T @ gradient, hessian)
 
     def action(self, solution: QpSolution) -> np.ndarray:
         """First input (n_u,)."""
@@ -135,20 +165,28 @@ class ParametricMpc:
         return solution.primal[self._problem.trajectory]
 
 
-def _compile(p: ParametricProblem) -> tuple[CompiledFunction, CompiledFunction, CompiledFunction]:
-    """The programme's data, the gradient and Hessian of the Lagrangian, as functions of theta (and the solution)."""
+def _mapped(parameter_map: ParameterMap | None, theta: np.ndarray) -> MappedParameters | None:
+    try:
+        return parameter_map.at(theta) if parameter_map else None
+    except ArithmeticError as error:
+        raise QpFailure(str(error)) from None
+
+
+def _compile(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
+    """The programme's matrices and bounds as functions of phi, its vectors as functions of phi and the signal, gradient
+    and Hessian of the Lagrangian in phi as functions of these and of the solution."""
     hessian, linear = ca.hessian(p.objective, p.variables)
     equality = ca.jacobian(p.residual, p.variables)
     at_zero = [ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape))
                for e in (linear, p.objective, -p.residual)]
-    data = CompiledFunction('data', [p.theta], [hessian, at_zero[0], at_zero[1], equality, at_zero[2],
-                                                p.soft_lower, p.soft_upper, p.penalty])
+    matrices = CompiledFunction('matrices', [p.parameters], [hessian, equality, p.soft_lower, p.soft_upper, p.penalty])
+    vectors = CompiledFunction('vectors', [p.parameters, p.signal], at_zero)
     slack, lower, upper = (ca.SX.sym(name, p.penalty.shape[0]) for name in ('slack', 'lower', 'upper'))
     multiplier = ca.SX.sym('multiplier', p.residual.shape[0])
     bounded = p.variables[p.soft.tolist()] if len(p.soft) else ca.SX(0, 1)
     lagrangian = (p.objective + ca.dot(p.penalty, slack) + ca.dot(multiplier, p.residual)
                   + ca.dot(lower, p.soft_lower - bounded) + ca.dot(upper, bounded - p.soft_upper))
-    arguments = [p.variables, p.theta, slack, multiplier, lower, upper]
-    second, gradient = ca.hessian(lagrangian, p.theta)
-    return (data, CompiledFunction('gradient', arguments, [gradient]),
+    arguments = [p.variables, p.parameters, p.signal, slack, multiplier, lower, upper]
+    second, gradient = ca.hessian(lagrangian, p.parameters)
+    return (matrices, vectors, CompiledFunction('gradient', arguments, [gradient]),
             CompiledFunction('second', arguments, [second]))

@@ -31,7 +31,8 @@ class QpData:
     """minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
     soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.
 
-    Shapes: H (n, n), q (n,), c scalar, A (m, n), b (m,), lower and upper (n,), soft rows (r,).
+    Shapes: H (n, n), q (n,), c scalar, A (m, n), b (m,), lower and upper (n,), soft rows (r,). q, c and b may change
+    after a solver was set up; b takes effect with its next `fix`.
     """
 
     hessian: np.ndarray
@@ -77,7 +78,8 @@ class SoftBoundedQp:
 
     def __init__(self, data: QpData, fixed: np.ndarray, curvature: np.ndarray):
         self._data, self._fixed = data, fixed
-        n, m = len(data.linear), len(data.equality_value)
+        self._n, m = len(data.linear), len(data.equality_value)
+        n = self._n
         self._free_rows = ~np.isin(data.soft, fixed)
         self._hessian = data.hessian + np.diag(curvature)
         hessian, self._shift = self._hessian, None
@@ -120,15 +122,18 @@ class SoftBoundedQp:
         self._model.soft_weights(rho_l=reciprocal, rho_u=reciprocal, w_l=weight, w_u=weight)
 
     def fix(self, values: np.ndarray) -> None:
-        """Hold the fixed variables at these values.
+        """Hold the fixed variables at these values, and A v at the data's b.
 
         Raises:
             QpFailure: a value is not finite.
         """
         if not np.isfinite(values).all():
             raise QpFailure('the state or action is not finite')
-        self._values = values
+        self._values, data = values, self._data
         self._upper[self._fixed] = self._lower[self._fixed] = values
+        self._upper[self._n:] = self._lower[self._n:] = data.equality_value
+        if self._shift is not None:
+            self._shift = data.equality.T @ data.equality_value
         self._model.update(bupper=self._upper, blower=self._lower, sense=self._sense)  # forgets the active set:
         # with other bounds, daqp can keep a soft row at the end of its multiplier's box although it is not violated
 

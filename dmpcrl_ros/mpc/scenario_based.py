@@ -72,14 +72,17 @@ class ScenarioMpc:
         self._theta = theta.copy()
         self._theta.flags.writeable = False
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None) -> None:
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *, signal: np.ndarray | None = None) -> None:
         """Start an evaluation of all scenarios at the state (n_x,); with an action (n_u,), that is their first input.
+
+        Args:
+            signal: d (n_d,), what the agent is told of this step; None for zeros.
 
         Raises:
             QpFailure: a value is not finite.
         """
         for member in self._members:
-            member.begin(state, action)
+            member.begin(state, action, signal=signal)
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
         """argmin 1/S sum_s F^s(x^s) + linear'x + rho/(2S) |x|^2 over x, stacked as ADMM does: the own trajectory in all

@@ -10,6 +10,7 @@ Parameters: those of settings.AgentSettings.
 import sys
 import time
 
+import numpy as np
 import rclpy
 from rclpy.node import Node
 from std_msgs.msg import UInt64
@@ -24,6 +25,7 @@ from dmpcrl_ros.transport.conversions import (
     MessageError,
     action_to_msg,
     parameters_to_msg,
+    signal_from_msg,
     status_to_msg,
     vector_from_msg,
 )
@@ -40,7 +42,7 @@ class AgentNode(Node):
         self.settings = declare(self, AgentSettings)
         network = self.settings.network()
         self._index = network.index(self.settings.agent)
-        self._n_states = network.local[self._index].n_states
+        self._data = network.local[self._index]
         self._controller = distributed_agent(network, self._index, self.settings)
         self._executor = make_executor()
         self._executor.add_node(self)
@@ -77,7 +79,7 @@ class AgentNode(Node):
             self._driver.mailbox.dropped[OTHER_LAUNCH] += 1
             return
         try:
-            vector_from_msg(message, self._index, self._n_states)
+            self._observation(message)
         except MessageError as reason:
             self._driver.mailbox.dropped[str(reason)] += 1
             self.get_logger().warning(f'state of step {message.step} dropped: {reason}')
@@ -87,6 +89,11 @@ class AgentNode(Node):
         elif (message.run, message.step) > self._done:
             self._state = message
 
+    def _observation(self, message: msg.State) -> tuple[np.ndarray, np.ndarray]:
+        """State (n_x,) and signal (n_d,)."""
+        return (vector_from_msg(message, self._index, self._data.n_states),
+                signal_from_msg(message, self._data.n_signals))
+
     def _step(self, message: msg.State) -> None:
         started = time.perf_counter()
         if message.run != self._done[0]:
@@ -94,10 +101,10 @@ class AgentNode(Node):
             self._publish_parameters(message)
         self._done = (message.run, message.step)
         self._driver.begin_step(message.run, message.step)
-        state = vector_from_msg(message, self._index, self._n_states)
         fault = ''
         try:
-            action, fallback = self._driver.run(self._controller.act(message.step, state)), self._controller.fell_back
+            action = self._driver.run(self._controller.act(message.step, *self._observation(message)))
+            fallback = self._controller.fell_back
         except ExchangeTimeout as timeout:
             action, fallback, fault = self._controller.fallback(), True, str(timeout)
         self._answer = action_to_msg(stamp=message.stamp, run=message.run, step=message.step, agent=self._index,

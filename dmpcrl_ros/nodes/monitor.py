@@ -15,11 +15,10 @@ from rclpy.node import Node
 from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import MonitorSettings, SettingError
-from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, vector_from_msg
+from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, signal_from_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
@@ -39,7 +38,7 @@ class MonitorNode(Node):
         if not self.settings.output:
             raise SettingError('output must name the directory to record the run in')
         self._network = self.settings.network()
-        self._layouts = [parameters_of(self._network, i)[0] for i in range(self._network.n_agents)]
+        self._layouts = [self._network.parameters(i)[0] for i in range(self._network.n_agents)]
         self._writer = RunWriter(self.settings.output, self._network, self.settings.common(),
                                  extra={'transport': 'ROS 2'})
         self._assembler = StepAssembler(self._network.n_agents)
@@ -118,6 +117,8 @@ class MonitorNode(Node):
             if isinstance(message, msg.Status):
                 return message.agent == agent
             vector_from_msg(message, agent, data.n_states if isinstance(message, msg.State) else data.n_inputs)
+            if isinstance(message, msg.State):
+                signal_from_msg(message, data.n_signals)
         except MessageError as reason:
             self.get_logger().warning(f'message of {self._network.agents[agent]} dropped: {reason}',
                                       throttle_duration_sec=1.0)

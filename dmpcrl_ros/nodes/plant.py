@@ -23,8 +23,8 @@ from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
-from dmpcrl_ros.scenarios.linear_network import LinearPlant
 from dmpcrl_ros.settings import PlantSettings
+from dmpcrl_ros.simulation.episodes import Episodes, Observation
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, PLANT_TOPIC, agent_topic, ready_topic
@@ -40,7 +40,7 @@ class PlantNode(Node):
         super().__init__('plant')
         self.settings = declare(self, PlantSettings)
         self._network = self.settings.network()
-        self._plant = LinearPlant(self._network, self.settings.seed)
+        self._plant = self._network.plant(self.settings.seed)
         self._executor = make_executor()
         self._executor.add_node(self)
         agents = self._network.agents
@@ -58,6 +58,7 @@ class PlantNode(Node):
         self._announcement = self.create_publisher(UInt64, PLANT_TOPIC, LATCHED)
         self._announcement.publish(UInt64(data=self._run))
         self._reset_asked = False
+        self._seen: Observation | None = None
 
     def run(self) -> None:
         """Run, and run again after each reset, until shut down."""
@@ -83,28 +84,30 @@ class PlantNode(Node):
 
     def _simulate(self) -> None:
         """All steps of a run. The agents answer the last state too: they learn from the last transition."""
-        costs = np.zeros(self._network.n_agents)
+        episodes = Episodes(self._network, self._plant)
         for step in range(self.settings.steps + 1):
             self._actions: list[np.ndarray | None] = [None] * self._network.n_agents
-            self._step = step
-            self._publish(costs)
-            self._await_actions(costs)
+            self._seen = episodes.observe()
+            self._publish()
+            self._await_actions()
             if self._reset_asked:
                 return
             if step < self.settings.steps:
-                costs = self._plant.step(self._actions)
+                episodes.apply(self._actions)
         self.get_logger().info(f'run complete: {self.settings.steps} steps')
 
-    def _publish(self, costs: np.ndarray, only_silent: bool = False) -> None:
-        nanoseconds = round(self._step * self.settings.period * 1e9)
+    def _publish(self, only_silent: bool = False) -> None:
+        seen = self._seen
+        nanoseconds = round(seen.step * self.settings.period * 1e9)
         stamp = Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
         self._clock_publisher.publish(Clock(clock=stamp))
-        for agent, (publisher, state) in enumerate(zip(self._states, self._plant.states(), strict=True)):
+        for agent, publisher in enumerate(self._states):
             if not only_silent or self._actions[agent] is None:
-                publisher.publish(state_to_msg(stamp=stamp, run=self._run, step=self._step, episode=0, agent=agent,
-                                               state=state, stage_cost=costs[agent]))
+                publisher.publish(state_to_msg(
+                    stamp=stamp, run=self._run, step=seen.step, episode=seen.episode, agent=agent,
+                    state=seen.states[agent], signal=seen.signals[agent], stage_cost=seen.costs[agent]))
 
-    def _await_actions(self, costs: np.ndarray) -> None:
+    def _await_actions(self) -> None:
         started = time.monotonic()
         ask_again = started + _ASK_AGAIN
         while not self._reset_asked and any(action is None for action in self._actions):
@@ -114,10 +117,10 @@ class PlantNode(Node):
             now = time.monotonic()
             if now - started > self.settings.action_timeout:
                 silent = [n for n, action in zip(self._network.agents, self._actions, strict=True) if action is None]
-                raise NodeFailure(f'no action from {", ".join(silent)} for step {self._step} '
+                raise NodeFailure(f'no action from {", ".join(silent)} for step {self._seen.step} '
                                   f'within {self.settings.action_timeout:g} s')
             if now > ask_again:
-                self._publish(costs, only_silent=True)
+                self._publish(only_silent=True)
                 ask_again = now + _ASK_AGAIN
             self._executor.spin_once(timeout_sec=0.5)
 
@@ -137,7 +140,7 @@ class PlantNode(Node):
 
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
-            if (message.run, message.step) != (self._run, getattr(self, '_step', None)):
+            if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
                 return
             try:
                 self._actions[agent] = vector_from_msg(message, agent, self._network.local[agent].n_inputs)

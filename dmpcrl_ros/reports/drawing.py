@@ -21,6 +21,7 @@ _STYLE = {
     'legend.fontsize': 8, 'legend.frameon': False, 'legend.handlelength': 1.6, 'axes.spines.top': False,
     'axes.spines.right': False, 'axes.linewidth': 0.6, 'lines.linewidth': 1.0, 'axes.grid': True,
     'grid.color': '#E5E5E5', 'grid.linewidth': 0.5, 'axes.axisbelow': True}
+_OF_PARENTS = {'A': 'state of', 'P': 'line to'}  # kinds of slices of which there is one for each parent
 _BINS = 120  # stretches of steps of which a long run shows the mean and the range
 
 
@@ -153,11 +154,12 @@ def name_outer(grid: np.ndarray, x_name: str) -> None:
 
 
 def slice_kind(name: str) -> str:
-    """Name of a slice, the same for the coupling with every parent."""
+    """Name of a slice, the same for the coupling A_j or the coefficient P_j with every parent."""
     kind, _, index = name.partition('_')
-    return 'A_j' if kind == 'A' and index.isdigit() else name
+    return f'{kind}_j' if kind in _OF_PARENTS and index.isdigit() else name
 
 
 def slice_title(name: str, agents: Sequence[str]) -> str:
-    """Name of a slice; that of a coupling A_j says whose state it multiplies."""
-    return f'{name} (state of {agents[int(name[2:])]})' if slice_kind(name) == 'A_j' else name
+    """Name of a slice; that of a coupling with a parent says with whom."""
+    kind, _, index = name.partition('_')
+    return f'{name} ({_OF_PARENTS[kind]} {agents[int(index)]})' if slice_kind(name) != name else name

@@ -71,6 +71,17 @@ class Run:
             raise RunDirectoryError(f'the settings of the run do not fit this version of dmpcrl_ros: {error}') from None
 
     @property
+    def episode_length(self) -> int:
+        """Control steps of an episode; 0 for an endless one."""
+        return self.configuration.get('episode_length', 0)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Whether a transition is the last of its episode, from which nothing is learned, (T,)."""
+        length = self.episode_length
+        return (self.steps + 1) % length == 0 if length else np.zeros(len(self.steps), dtype=bool)
+
+    @property
     def agents(self) -> tuple[str, ...]:
         """Names, in the order of the columns."""
         return tuple(_sizes(self.configuration))

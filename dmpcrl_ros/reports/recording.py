@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import Settings
@@ -86,6 +85,6 @@ def _parameters(loop: ClosedLoop, central: bool) -> Iterator[tuple[int, np.ndarr
         yield from ((agent.updates, agent.mpc.theta) for agent in loop.agents)
         return
     controller = loop.agents[0]
-    sizes = [parameters_of(loop.network, i)[0].size for i in range(loop.network.n_agents)]
+    sizes = [loop.network.parameters(i)[0].size for i in range(loop.network.n_agents)]
     for theta in np.split(controller.mpc.theta, np.cumsum(sizes)[:-1]):
         yield controller.updates, theta

@@ -21,7 +21,6 @@ from typing import Any, Self, TextIO
 import numpy as np
 
 import dmpcrl_ros
-from dmpcrl_ros.controllers.build import parameters_of
 from dmpcrl_ros.reports.recorded_run import (
     CONFIGURATION,
     DUAL_ERROR_COLUMNS,
@@ -35,7 +34,7 @@ from dmpcrl_ros.reports.recorded_run import (
     parameters_file,
     step_columns,
 )
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
 
@@ -59,7 +58,7 @@ def check_unused(path: str | Path) -> None:
 class _StepsWriter:
     """Writes transitions into a file of a directory; a context manager."""
 
-    def __init__(self, path: str | Path, network: LinearNetwork, name: str):
+    def __init__(self, path: str | Path, network: Scenario, name: str):
         self.path = Path(path)
         self._entries = [(x.start, x.stop, u.start, u.stop)
                          for x, u in zip(network.state_parts, network.input_parts, strict=True)]
@@ -121,7 +120,7 @@ class UntrainedWriter(_StepsWriter):
         RunDirectoryError: they are there already, or cannot be written.
     """
 
-    def __init__(self, path: str | Path, network: LinearNetwork):
+    def __init__(self, path: str | Path, network: Scenario):
         super().__init__(path, network, UNTRAINED)
 
 
@@ -137,10 +136,10 @@ class RunWriter(_StepsWriter):
         RunDirectoryError: the directory holds a run already, or cannot be written to.
     """
 
-    def __init__(self, path: str | Path, network: LinearNetwork, settings: Settings,
+    def __init__(self, path: str | Path, network: Scenario, settings: Settings,
                  extra: Mapping[str, Any] | None = None):
         text = json.dumps(_configuration(network, settings, extra or {}), indent=2, default=_plain, allow_nan=False)
-        headers = {parameters_file(agent): [*PARAMETER_COLUMNS, *parameters_of(network, i)[0].labels]
+        headers = {parameters_file(agent): [*PARAMETER_COLUMNS, *network.parameters(i)[0].labels]
                    for i, agent in enumerate(network.agents)}
         check_unused(path)
         try:
@@ -191,9 +190,10 @@ def _one_line(faults: tuple[str, ...]) -> str:
     return '; '.join(dict.fromkeys(' '.join(fault.split()) for fault in faults if fault)) if any(faults) else ''
 
 
-def _configuration(network: LinearNetwork, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
+def _configuration(network: Scenario, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
     return {
         'scenario': network.name, 'seed': settings.seed, 'started': datetime.now(UTC).isoformat(timespec='seconds'),
+        'episode_length': network.episode_length,
         'settings': {field.name: getattr(settings, field.name) for field in fields(Settings)},
         'agents': [_agent(network, i) for i in range(network.n_agents)],
         'versions': {
@@ -202,9 +202,9 @@ def _configuration(network: LinearNetwork, settings: Settings, extra: Mapping[st
         'extra': dict(extra)}
 
 
-def _agent(network: LinearNetwork, index: int) -> dict[str, Any]:
+def _agent(network: Scenario, index: int) -> dict[str, Any]:
     """Dimensions, bounds (null where there is none: JSON has no infinity) and the shapes of the named parameters."""
-    data, (layout, _) = network.local[index], parameters_of(network, index)
+    data, (layout, _) = network.local[index], network.parameters(index)
     bounds = {key: [value if np.isfinite(value) else None for value in getattr(data, key).tolist()]
               for key in ('state_lower', 'state_upper', 'input_lower', 'input_upper')}
     return {'name': network.agents[index], 'n_x': data.n_states, 'n_u': data.n_inputs, **bounds,

@@ -42,9 +42,12 @@ class PartSummary:
         return self.cost / self.untrained_cost if self.untrained_cost else np.nan
 
 
-def part_length(steps: int) -> int:
-    """A tenth of a run, but at least 50 and at most 500 steps, and not more than there are."""
-    return min(max(50, min(500, steps // 10)), steps)
+def part_length(steps: int, episode_length: int = 0) -> int:
+    """A tenth of a run, but at least 50 and at most 500 steps, of whole episodes, and not more than there are."""
+    length = max(50, min(500, steps // 10))
+    if episode_length:
+        length = -(-length // episode_length) * episode_length
+    return min(length, steps)
 
 
 def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int | None = None) -> list[PartSummary]:
@@ -55,7 +58,7 @@ def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int 
         part: number of steps of a part; by default as `part_length` says.
     """
     count = len(run.steps)
-    length = min(part or part_length(count), count)
+    length = min(part or part_length(count, run.episode_length), count)
     chosen = [slice(0, length), slice(count - length, count)] if count else []
     return [_summary(run, baseline, steps) for steps in chosen]
 
@@ -76,9 +79,11 @@ def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: 
 def fault_lines(run: Run) -> list[str]:
     """How many steps were void (nothing could be learned from them), and how many had each of the commonest faults.
 
+    The last transition of an episode is none of them: by its nature it is not learned from.
+
     Faults that differ by a number only, as an iteration or a residual, count as the same; N stands for the number.
     """
-    count, void = len(run.steps), int(np.isnan(run.td_error).sum())
+    count, void = len(run.steps), int((np.isnan(run.td_error) & ~run.ends).sum())
     lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.2g} %)' if void else '')]
     reasons = Counter()
     for fault in filter(None, run.faults):

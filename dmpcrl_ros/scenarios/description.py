@@ -1,19 +1,15 @@
 """Linear networks from descriptions: nested mappings, as in a YAML file; network.schema.json documents every key."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
-from jsonschema import Draft202012Validator
 
 from dmpcrl_ros.mpc.formulation import LocalData, MpcStructure, initial_parameters, parameter_layout
 from dmpcrl_ros.networks.graph import CouplingGraph, NetworkError
-from dmpcrl_ros.scenarios.linear_network import LearningDefaults, LinearNetwork, LocalModel
+from dmpcrl_ros.scenarios.linear_network import LinearNetwork, LocalModel
+from dmpcrl_ros.scenarios.reading import check_schema, finite, learning_defaults, parts, read_yaml, unequal_names
 
 
 def load_network(path: str | Path) -> LinearNetwork:
@@ -22,12 +18,7 @@ def load_network(path: str | Path) -> LinearNetwork:
     Raises:
         NetworkError: the file cannot be read, is not YAML, or describes no consistent network; says what and where.
     """
-    try:
-        description = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise NetworkError(f'{path}: {error.strerror}') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise NetworkError(f'{path} is not YAML: {error}') from None
+    description = read_yaml(path)
     try:
         return from_description(description)
     except NetworkError as error:
@@ -40,54 +31,30 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     Raises:
         NetworkError: the description does not follow the schema, or its parts do not fit together; says which.
     """
-    validator = Draft202012Validator(json.loads(files(__package__).joinpath('network.schema.json').read_text()))
-    for error in sorted(validator.iter_errors(description), key=lambda e: len(e.absolute_path), reverse=True):
-        reason = error.message
-        if error.validator in ('pattern', 'not'):  # a pattern says little to whoever has not written it
-            reason = f'{error.instance!r} will not do ({error.schema["description"]})'
-        raise NetworkError(f'{_place(error.absolute_path, description)}: {reason}')
+    check_schema(description, 'network.schema.json', 'agents', 'agent')
     agents = description['agents']
-    names = tuple(agent['name'] for agent in agents)
-    if len(set(names)) < len(names):
-        raise NetworkError(f'agents must have different names, not {", ".join(names)}')
-    structure = MpcStructure(**_finite('mpc', description['mpc'], MpcStructure))
+    names = unequal_names('agents', agents)
+    structure = MpcStructure(**finite('mpc', description['mpc'], MpcStructure))
     dimensions = [(len(agent['dynamics']['A']), _columns(agent['dynamics']['B'])) for agent in agents]
-    parts = [_parts(sizes) for sizes in zip(*dimensions, strict=True)]
-    a, b = np.zeros((parts[0][-1].stop,) * 2), np.zeros((parts[0][-1].stop, parts[1][-1].stop))
+    of_states, of_inputs = (parts(sizes) for sizes in zip(*dimensions, strict=True))
+    a, b = np.zeros((of_states[-1].stop,) * 2), np.zeros((of_states[-1].stop, of_inputs[-1].stop))
     local, uncertainty = [], []
     for i, agent in enumerate(agents):
         read = _Reader(agent, dimensions[i], dict(zip(names, (d[0] for d in dimensions), strict=True)))
-        x, u = parts[0][i], parts[1][i]
+        x, u = of_states[i], of_inputs[i]
         a[x, x], b[x, u] = read.matrices('dynamics')
         coupling = read.coupling('dynamics')
         for parent, matrix in coupling.items():
-            a[x, parts[0][names.index(parent)]] = matrix
+            a[x, of_states[names.index(parent)]] = matrix
         local.append(_local_data(read, names, coupling, structure))
         uncertainty.append(_uncertainty(read, names, local[-1]))
     nx = [d[0] for d in dimensions]
     return LinearNetwork(
         name=description['name'], agents=names, graph=_graph(local, names), a=a, b=b,
         noise_lower=_stack(agents, ('noise', 'lower'), nx), noise_upper=_stack(agents, ('noise', 'upper'), nx),
-        initial_state=_stack(agents, ('initial_state',), nx), state_parts=parts[0], input_parts=parts[1],
+        initial_state=_stack(agents, ('initial_state',), nx), state_parts=of_states, input_parts=of_inputs,
         local=tuple(local), uncertainty=tuple(uncertainty), structure=structure,
-        defaults=_learning_defaults(description))
-
-
-def _finite(section: str, values: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """The values of a section; a whole number written as a decimal one, which the schema admits, as an integer."""
-    whole = {field.name for field in fields(kind) if field.type is int}
-    for key, value in values.items():
-        if not np.isfinite(value):
-            raise NetworkError(f'{section}.{key} is not a finite number')
-    return {key: int(value) if key in whole else value for key, value in values.items()}
-
-
-def _learning_defaults(description: Mapping[str, Any]) -> LearningDefaults:
-    found = LearningDefaults(**_finite('learning', description.get('learning', {}), LearningDefaults))
-    if not found.replay_latest <= found.replay_sample <= found.replay_capacity:
-        raise NetworkError('learning: replay_latest, replay_sample and replay_capacity must not decrease in this '
-                           f'order, but are {found.replay_latest}, {found.replay_sample} and {found.replay_capacity}')
-    return found
+        defaults=learning_defaults(description))
 
 
 class _Reader:
@@ -226,25 +193,9 @@ def _stack(agents: Sequence[Mapping[str, Any]], path: tuple[str, ...], nx: Seque
                            for agent, n in zip(agents, nx, strict=True)])
 
 
-def _parts(sizes: Sequence[int]) -> tuple[slice, ...]:
-    ends = np.cumsum([0, *sizes]).tolist()
-    return tuple(slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False))
-
-
 def _columns(matrix: Any) -> int:
     return len(matrix[0])
 
 
 def _size(shape: tuple[int, ...]) -> str:
     return ' x '.join(map(str, shape)) or 'a number'
-
-
-def _place(path: Sequence[Any], description: Mapping[str, Any]) -> str:
-    """Readable place of an error: agents by their names, the rest by keys."""
-    keys = list(path)
-    if len(keys) > 1 and keys[0] == 'agents':
-        agent = description['agents'][keys[1]]
-        name = agent.get('name', keys[1]) if isinstance(agent, Mapping) else keys[1]
-        return f'agent {name}' + (': ' + '.'.join(map(str, keys[2:])) if keys[2:] else '')
-    return '.'.join(map(str, keys)) or 'network description'
-

@@ -5,32 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmpcrl_ros.mpc.formulation import LocalData, MpcStructure
-from dmpcrl_ros.networks.graph import CouplingGraph, NetworkError
+from dmpcrl_ros.mpc.formulation import (
+    LocalData,
+    MpcStructure,
+    central_problem,
+    initial_parameters,
+    local_problem,
+    parameter_bounds,
+    parameter_layout,
+)
+from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.randomness import stream
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearningDefaults:
-    """A scenario's published constants of coordination and learning.
-
-    `learning_rate` is that of first-order learning; `second_order_rate` and `regularisation` (alpha and sigma of paper
-    000) belong to second-order learning.
-    """
-
-    rho: float = 0.5
-    admm_iterations: int = 50
-    learning_rate: float = 6e-5
-    second_order_rate: float = 1e-4
-    regularisation: float = 1e-3
-    learning_rate_decay: float = 1.0
-    update_every: int = 1
-    replay_capacity: int = 100
-    replay_sample: int = 15
-    replay_latest: int = 10
-    exploration_probability: float = 0.0
-    exploration_decay: float = 1.0
-    exploration_strength: float = 1.0
+from dmpcrl_ros.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,43 +31,42 @@ class LocalModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearNetwork:
+class LinearNetwork(Scenario):
     """Plant s+ = A s + B a + e, e uniform, stage cost L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds).
 
     Stacked over agents in their order: `a` (n, n), `b` (n, m), noise bounds (n,), weights and bounds (n,) and (m,).
-    `state_parts` and `input_parts` say which entries are whose. `uncertainty` is for each agent the least and the
-    greatest deviation of the true dynamics from its model, element by element, as far as the agent knows.
+    `uncertainty` is for each agent the least and the greatest deviation of the true dynamics from its model, element by
+    element, as far as the agent knows.
     """
 
-    name: str
-    agents: tuple[str, ...]
-    graph: CouplingGraph
     a: np.ndarray
     b: np.ndarray
     noise_lower: np.ndarray
     noise_upper: np.ndarray
-    initial_state: np.ndarray
-    state_parts: tuple[slice, ...]
-    input_parts: tuple[slice, ...]
     local: tuple[LocalData, ...]
     uncertainty: tuple[tuple[LocalModel, LocalModel], ...]
     structure: MpcStructure
-    defaults: LearningDefaults
 
-    @property
-    def n_agents(self) -> int:
-        """Number of agents."""
-        return len(self.agents)
+    def parameters(self, index: int) -> tuple[ParameterLayout, np.ndarray]:
+        """Names and initial values (p,) of theta_i."""
+        data = self.local[index]
+        return parameter_layout(data, self.structure), initial_parameters(data, self.structure)
 
-    def index(self, agent: str) -> int:
-        """Position of an agent.
+    def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds (p,) of theta_i."""
+        return parameter_bounds(self.local[index], self.structure)
 
-        Raises:
-            NetworkError: there is no agent of this name.
-        """
-        if agent not in self.agents:
-            raise NetworkError(f'{self.name} has no agent {agent!r}; it has {", ".join(self.agents)}')
-        return self.agents.index(agent)
+    def local_problem(self, index: int) -> ParametricProblem:
+        """The problem of one agent."""
+        return local_problem(self.local[index], self.structure)
+
+    def central_problem(self) -> ParametricProblem:
+        """The problem of the whole network."""
+        return central_problem(list(self.local), self.structure)
+
+    def plant(self, seed: int) -> 'LinearPlant':
+        """The true network with the noise of `seed`."""
+        return LinearPlant(self, seed)
 
     def dynamics(self, index: int) -> LocalModel:
         """The true dynamics of one agent."""
@@ -99,21 +85,28 @@ class LinearPlant:
 
     def __init__(self, network: LinearNetwork, seed: int):
         self.network = network
-        self._state_weight, self._input_weight, self._violation_weight, self._lower, self._upper = (
-            np.concatenate([getattr(data, name) for data in network.local])
-            for name in ('state_weight', 'input_weight', 'violation_weight', 'state_lower', 'state_upper'))
-        self._input_lower = np.concatenate([data.input_lower for data in network.local])
-        self._input_upper = np.concatenate([data.input_upper for data in network.local])
+        self._state_weight, self._input_weight, self._violation_weight = (
+            network.stacked(name) for name in ('state_weight', 'input_weight', 'violation_weight'))
+        self._lower, self._upper, self._input_lower, self._input_upper = (
+            network.stacked(name) for name in ('state_lower', 'state_upper', 'input_lower', 'input_upper'))
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
         """Back to the initial state, with the noise of `seed` from its beginning."""
         self._noise = stream(seed, 'noise')
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to the initial state; the noise goes on."""
         self.state = self.network.initial_state.copy()
 
     def states(self) -> list[np.ndarray]:
         """State of each agent (n_x,)."""
         return [self.state[part].copy() for part in self.network.state_parts]
+
+    def signals(self) -> list[np.ndarray]:
+        """Nothing: all there is to know is in the state."""
+        return [np.zeros(0) for _ in self.network.agents]
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
         """Apply the inputs of all agents for one control step and return their stage costs L_i (n_agents,).

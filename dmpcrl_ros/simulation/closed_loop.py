@@ -7,8 +7,9 @@ import numpy as np
 
 from dmpcrl_ros.controllers.build import central_agent, distributed_agent
 from dmpcrl_ros.controllers.learning_agent import LearningAgent, StepReport
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork, LinearPlant
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.simulation.episodes import Episodes
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 
 
@@ -43,9 +44,9 @@ class ClosedLoop:
         central: control with the centralised twin instead of the agents.
     """
 
-    def __init__(self, network: LinearNetwork, settings: Settings, central: bool = False):
+    def __init__(self, network: Scenario, settings: Settings, central: bool = False):
         self.network = network
-        self.plant = LinearPlant(network, settings.seed)
+        self.plant = network.plant(settings.seed)
         self.agents: list[LearningAgent] = (
             [central_agent(network, settings)] if central
             else [distributed_agent(network, i, settings) for i in range(network.n_agents)])
@@ -53,28 +54,28 @@ class ClosedLoop:
 
     def run(self, steps: int) -> Iterator[Step]:
         """Transitions 0 to steps - 1. The agents take one step more, to evaluate and learn from the last of them."""
-        costs, begun = np.zeros(self.network.n_agents), None
+        episodes, begun = Episodes(self.network, self.plant), None
         for step in range(steps + 1):
-            states = self.plant.state.copy()
+            seen = episodes.observe()
             actions, act_rounds = run_lockstep(
-                [agent.act(step, state) for agent, state in zip(self.agents, self._observed(states), strict=True)])
+                [agent.act(step, state, signal) for agent, state, signal in
+                 zip(self.agents, self._shared(seen.states), self._shared(seen.signals), strict=True)])
             reports, learn_rounds = run_lockstep(
-                [agent.learn(step, 0, cost) for agent, cost in zip(self.agents, self._shared(costs), strict=True)])
+                [agent.learn(step, seen.episode, float(cost.sum())) for agent, cost in
+                 zip(self.agents, self._shared(seen.costs[:, None]), strict=True)])
             if begun is not None:
-                yield self._transition(begun, reports)
+                yield self._transition(begun, seen.costs, reports)
             if step < steps:
-                costs = self.plant.step(actions)
-                begun = (step, states, np.concatenate(actions), costs, reports, act_rounds + learn_rounds)
+                episodes.apply(actions)
+                begun = (seen, np.concatenate(actions), reports, act_rounds + learn_rounds)
 
-    def _observed(self, states: np.ndarray) -> Sequence[np.ndarray]:
-        return [states] if self._central else [states[part] for part in self.network.state_parts]
-
-    def _shared(self, costs: np.ndarray) -> Sequence[float]:
-        return [float(costs.sum())] if self._central else costs.tolist()
+    def _shared(self, parts: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """What each controller is given of what there is for each agent."""
+        return [np.concatenate(parts)] if self._central else parts
 
     @staticmethod
-    def _transition(begun: tuple, reports: Sequence[StepReport]) -> Step:
-        step, states, actions, costs, first, rounds = begun
+    def _transition(begun: tuple, costs: np.ndarray, reports: Sequence[StepReport]) -> Step:
+        seen, actions, first, rounds = begun
         td_error = reports[0].td_error if reports[0].evaluated else np.nan
-        return Step(step, states, actions, costs, td_error, any(r.explored for r in first), rounds,
-                    tuple(r.fault for r in reports))
+        return Step(seen.step, np.concatenate(seen.states), actions, costs, td_error,
+                    any(r.explored for r in first), rounds, tuple(r.fault for r in reports))

@@ -7,12 +7,12 @@ import numpy as np
 from dmpcrl_ros.controllers.build import central_agent, distributed_agent
 from dmpcrl_ros.controllers.learning_agent import LearningAgent
 from dmpcrl_ros.mpc.qp import QpSolution
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 
 
-def dual_errors(network: LinearNetwork, settings: Settings, state: np.ndarray, iterations: int) -> np.ndarray:
+def dual_errors(network: Scenario, settings: Settings, state: np.ndarray, iterations: int) -> np.ndarray:
     """Distance of all multipliers of dynamics and bounds from the centralised ones, after each iteration (iterations,).
 
     Args:

@@ -1,6 +1,7 @@
 """Messages to and from what the program works with. Pure functions; whatever comes from outside is checked here."""
 
 import array
+from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -43,10 +44,10 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
 
 
 def state_to_msg(*, stamp: Time, run: int, step: int, episode: int, agent: int, state: np.ndarray,
-                 stage_cost: float) -> msg.State:
-    """Message of the state (n_x,) and the stage cost of one agent at a step."""
+                 stage_cost: float, signal: Sequence[float] | np.ndarray = ()) -> msg.State:
+    """Message of the state (n_x,), the signal (n_d,) and the stage cost of one agent at a step."""
     return msg.State(stamp=stamp, run=run, step=step, episode=episode, agent=agent, state=doubles(state),
-                     stage_cost=float(stage_cost))
+                     signal=doubles(signal), stage_cost=float(stage_cost))
 
 
 def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
@@ -69,6 +70,20 @@ def vector_from_msg(message: msg.State | msg.Action, agent: int, size: int) -> n
     if not np.isfinite(vector).all() or (isinstance(message, msg.State) and not np.isfinite(message.stage_cost)):
         raise MessageError('not finite')
     return vector
+
+
+def signal_from_msg(message: msg.State, size: int) -> np.ndarray:
+    """Signal (n_d,) of a state message, whose state `vector_from_msg` has checked.
+
+    Raises:
+        MessageError: of the wrong size, or with a NaN or infinity.
+    """
+    if len(message.signal) != size:
+        raise MessageError('wrong size')
+    signal = np.array(message.signal, dtype=np.float64)
+    if not np.isfinite(signal).all():
+        raise MessageError('not finite')
+    return signal
 
 
 def status_to_msg(report: StepReport, *, stamp: Time, run: int, step: int, agent: int, rounds: int, action_time: float,

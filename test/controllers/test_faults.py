@@ -26,9 +26,9 @@ class Watched:
     def _watch(self, index, agent):
         act, learn, observe = agent.act, agent.learn, agent.learner.observe
 
-        def watched_act(step, state):
+        def watched_act(step, state, signal):
             self._now = (step, 'act')
-            return (yield from act(step, state))
+            return (yield from act(step, state, signal))
 
         def watched_learn(step, episode, stage_cost):
             self._now = (step, 'learn')

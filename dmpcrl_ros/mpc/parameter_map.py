@@ -1,0 +1,68 @@
+"""Parameters that enter a problem through a smooth map: theta, which is learned, and phi(theta), which the problem has.
+
+Derivatives of the Lagrangian in phi are carried over to theta by the chain rule,
+
+    dL/dtheta = J' dL/dphi,    d2L/dtheta2 = J' d2L/dphi2 J + sum_k dL/dphi_k d2phi_k/dtheta2,    J = dphi/dtheta.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from scipy.linalg import block_diag
+
+
+class MappedParameters(Protocol):
+    """phi and its derivatives at one theta (p,)."""
+
+    value: np.ndarray      # phi (m,)
+    jacobian: np.ndarray   # (m, p)
+
+    def curvature(self, weights: np.ndarray) -> np.ndarray:
+        """sum_k weights_k d2phi_k/dtheta2, (p, p), for weights (m,)."""
+
+
+class ParameterMap(Protocol):
+    """theta -> phi(theta), twice differentiable."""
+
+    def at(self, theta: np.ndarray) -> MappedParameters:
+        """phi and its derivatives at theta (p,).
+
+        Raises:
+            ArithmeticError: there is no finite phi.
+        """
+
+
+class StackedMap:
+    """Maps of several agents side by side: of [theta_1; ...; theta_M] to [phi_1; ...; phi_M].
+
+    Args:
+        maps: of each agent. sizes: number of elements of each theta_i.
+    """
+
+    def __init__(self, maps: Sequence[ParameterMap], sizes: Sequence[int]):
+        self._maps, self._cuts = maps, np.cumsum(sizes)[:-1]
+
+    def at(self, theta: np.ndarray) -> 'StackedParameters':
+        """phi and its derivatives at theta (p,)."""
+        return StackedParameters([each.at(part) for each, part in
+                                  zip(self._maps, np.split(theta, self._cuts), strict=True)])
+
+
+class StackedParameters:
+    """phi and its derivatives, block by block."""
+
+    def __init__(self, parts: Sequence[MappedParameters]):
+        self._parts = parts
+        self.value = np.concatenate([part.value for part in parts])
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """(m, p)."""
+        return block_diag(*(part.jacobian for part in self._parts))
+
+    def curvature(self, weights: np.ndarray) -> np.ndarray:
+        """sum_k weights_k d2phi_k/dtheta2, (p, p)."""
+        cuts = np.cumsum([len(part.value) for part in self._parts])[:-1]
+        return block_diag(*(part.curvature(each) for part, each in
+                            zip(self._parts, np.split(weights, cuts), strict=True)))

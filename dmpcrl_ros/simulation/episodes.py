@@ -1,0 +1,56 @@
+"""What the agents are told of the plant, step after step and episode after episode: in process as over ROS 2."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmpcrl_ros.scenarios.scenario import Plant, Scenario
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One control step as the agents are told of it, one entry for each of them.
+
+    Args:
+        step: since the start of the run. episode: in which this step begins a transition.
+        states: (n_x,). signals: (n_d,).
+        costs: L_i of the transition that ended in this step, (n_agents,); zeros at step 0. The last transition of an
+            episode ends in the first step of the next one: its cost is known and recorded, but nothing is learned from
+            it, since the state it led to is not the one that the agents see next.
+    """
+
+    step: int
+    episode: int
+    states: list[np.ndarray]
+    signals: list[np.ndarray]
+    costs: np.ndarray
+
+
+class Episodes:
+    """A run of the plant, from its present state on.
+
+    Args:
+        network: the scenario; at the end of each of its episodes the plant begins again.
+        plant: of the network.
+    """
+
+    def __init__(self, network: Scenario, plant: Plant):
+        self._length, self._plant = network.episode_length, plant
+        self._step, self._costs = 0, np.zeros(network.n_agents)
+
+    def observe(self) -> Observation:
+        """The present step."""
+        episode = self._step // self._length if self._length else 0
+        return Observation(self._step, episode, self._plant.states(), self._plant.signals(), self._costs)
+
+    def apply(self, actions: Sequence[np.ndarray]) -> None:
+        """Let the plant take the actions of all agents (n_u,).
+
+        Raises:
+            ArithmeticError: the state of the plant has left the range of numbers.
+        """
+        self._costs = self._plant.step(actions)
+        self._step += 1
+        if self._length and self._step % self._length == 0:
+            self._plant.restart()

@@ -1,0 +1,11 @@
+"""The four areas of paper 001.
+
+`ros2 launch dmpcrl_ros power_grid.launch.py steps:=1000 output:=/tmp/power_grid`
+"""
+
+from dmpcrl_ros.launching import launch_arguments
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription(launch_arguments({'scenario': 'power_grid'}))
