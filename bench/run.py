@@ -91,9 +91,11 @@ def main() -> None:
     table.add_row('local update inside ADMM', f'{local["solve"]:.1f} us', '15 us')
     table.add_row('new theta: programme and factorisation', f'{local["theta"]:.0f} us', '')
     table.add_row('multipliers, KKT check and gradient', f'{local["after"]:.0f} us', '')
-    for variant, steps, limit in (('001', 400, '5 ms'), ('000', 200, '8 ms')):
-        duration, rounds = in_process(variant, steps)
-        table.add_row(f'training step in process, {variant} ({rounds:.0f} rounds)', f'{duration:.2f} ms', limit)
+    for variant, learner, steps, limit in (('001', 'first-order', 400, '5 ms'), ('000', 'first-order', 200, '8 ms'),
+                                           ('000', 'second-order', 200, '')):
+        duration, rounds = in_process(variant, steps, learner=learner)
+        table.add_row(f'training step in process, {variant} {learner} ({rounds:.0f} rounds)', f'{duration:.2f} ms',
+                      limit)
     ros = rounds_over_ros()
     table.add_row('one-way latency, two processes', f'{ros["one_way"]:.3f} ms', '')
     table.add_row('round, three processes, nothing solved', f'{ros["round"]:.3f} ms', '')

@@ -1,9 +1,13 @@
 """The nodes of a scenario: the one list that the launch files and the command line start from."""
 
+import os
+import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dmpcrl_ros.settings import AgentSettings, MonitorSettings, PlantSettings, Settings
+from dmpcrl_ros.settings import AgentSettings, MonitorSettings, PlantSettings, SettingError, Settings
+
+_LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
 
 
 @dataclass(frozen=True)
@@ -21,14 +25,31 @@ class NodeSpec:
         return self.namespace.strip('/') or self.name
 
 
+def check_domain() -> None:
+    """Before anything of ROS 2 is started, which would fail in its own words.
+
+    Raises:
+        SettingError: ROS_DOMAIN_ID is set to something that is no domain.
+    """
+    domain = os.environ.get('ROS_DOMAIN_ID', '')
+    if domain and not (domain.isdecimal() and int(domain) <= _LAST_DOMAIN):
+        raise SettingError(f'ROS_DOMAIN_ID must be a whole number from 0 to {_LAST_DOMAIN}, not {domain!r}')
+
+
+def isolation() -> dict[str, str]:
+    """What keeps a run on this machine, unless the user has said how far ROS 2 is to reach: environment variables."""
+    reach = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER')
+    return {} if any(name in os.environ for name in reach) else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+
+
 def nodes_of(settings: Settings, *, output: str = '', report_period: float = 5.0,
              round_timeout: float = 5.0) -> list[NodeSpec]:
-    """Plant, one node per agent, and (with an output directory) the monitor.
+    """Plant, one node per agent, and (with an output directory) the monitor: one system, of a launch of its own.
 
     Raises:
         NetworkError: the scenario is wrong.
     """
-    common = asdict(settings)
+    common = asdict(settings) | {'launch': 1 + secrets.randbelow(2**32 - 1)}
     plant = PlantSettings(**common, wait_for_monitor=bool(output))
     nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(plant))]
     for agent in settings.network().agents:

@@ -7,7 +7,7 @@ round.
 
 import numpy as np
 
-_PURPOSES = ('noise', 'exploration coin', 'exploration direction', 'replay', 'model')
+_PURPOSES = ('noise', 'exploration coin', 'exploration direction', 'replay', 'model', 'scenarios')
 
 
 def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:

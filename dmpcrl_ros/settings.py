@@ -11,6 +11,8 @@ from dmpcrl_ros.scenarios.power_grid import power_grid
 from dmpcrl_ros.scenarios.scenario import Scenario
 
 LEARNERS = ('first-order', 'second-order', 'second-order-released', 'none')
+CONTROLLERS = ('learning', 'nominal', 'scenario')
+MODELS = ('inexact', 'exact')
 CURVATURES = ('absolute', 'refuse', 'keep')
 
 
@@ -70,6 +72,14 @@ class Settings:
     seed: int = setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
                          maximum=2**31 - 1)
     steps: int = setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
+    controller: str = setting('learning', 'learning (papers 001 and 000), or a baseline of paper 001, which learns '
+                                          'nothing whatever the learner: nominal, the same MPC without offsets, or '
+                                          'scenario, the mean cost of sampled models and disturbances, undiscounted',
+                              choices=CONTROLLERS)
+    model: str = setting('inexact', 'what a baseline knows: the first model of the scenario and how uncertain it is, '
+                                    'or exact, the true dynamics', choices=MODELS)
+    scenarios: int = setting(25, 'scenarios of the scenario controller, drawn once for a run; more are more robust, '
+                                 'and time and messages grow with them', minimum=1, maximum=1000)
     learner: str = setting('first-order', 'how theta is updated: first-order (paper 001), second-order (paper 000), '
                                            'second-order-released with the weights of its released program, for '
                                            'comparison only; none runs the controllers as they are', choices=LEARNERS)
@@ -86,7 +96,8 @@ class Settings:
     exploration: bool = setting(True, 'whether agents perturb their objective at random to learn from what happens')
     admm_iterations: int = setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
                                        'exact and slower; 0 takes the published number', minimum=0, maximum=10000)
-    rho: float = setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value',
+    rho: float = setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value, for the '
+                               'scenario controller a multiple of it',
                           minimum=0.0, maximum=1e6)
     admm_tolerance: float = setting(0.0, 'stop ADMM when all residuals of all agents are at or below it; 0 runs all '
                                           'iterations, as published', minimum=0.0, maximum=1.0)
@@ -101,6 +112,11 @@ class Settings:
     def __post_init__(self) -> None:
         for entry in table(type(self)):
             entry.check(getattr(self, entry.name))
+
+    @property
+    def learns(self) -> bool:
+        """Whether controllers change in the run."""
+        return self.controller == 'learning' and self.learner != 'none'
 
     def common(self) -> 'Settings':
         """What all nodes of a run share, without what is one node's own."""
@@ -123,7 +139,16 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentSettings(Settings):
+class NodeSettings(Settings):
+    """Settings of any node."""
+
+    launch: int = setting(0, 'number that the nodes of one system share, drawn by whatever starts them all; what nodes '
+                             'of another number say is dropped; 0 if they are started by hand', minimum=0,
+                          maximum=2**32 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings(NodeSettings):
     """Settings of an agent node."""
 
     agent: str = setting('', 'name of the agent that this node is')
@@ -135,7 +160,7 @@ class AgentSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlantSettings(Settings):
+class PlantSettings(NodeSettings):
     """Settings of the plant node."""
 
     period: float = setting(0.0, 'simulated time of one control step, on /clock and in the stamps; 0 takes that of the '
@@ -148,7 +173,7 @@ class PlantSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonitorSettings(Settings):
+class MonitorSettings(NodeSettings):
     """Settings of the monitor node."""
 
     output: str = setting('', 'directory of the run; must not hold one yet')

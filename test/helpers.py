@@ -33,21 +33,48 @@ def reference(network, thetas, states, actions=None):
     implies, and the result is returned only if it meets all optimality conditions.
     """
     qp = _dense(network, thetas, states, actions)
-    H, q, A, lba, uba, lbx, ubx = (qp[name] for name in ('H', 'q', 'A', 'lba', 'uba', 'lbx', 'ubx'))
-    solver = ca.conic('reference', 'qpoases', {'h': ca.DM(H).sparsity(), 'a': ca.DM(A).sparsity()},
-                      {'printLevel': 'none', 'sparse': False})
-    found = solver(h=H, g=q, a=A, lba=lba, uba=uba, lbx=lbx, ubx=ubx)
-    v, dual_a, dual_x = (np.asarray(found[name]).ravel() for name in ('x', 'lam_a', 'lam_x'))
-    v, dual_a, dual_x = _polish(H, q, A, lba, uba, lbx, ubx, v, dual_a, dual_x)
+    v, dual_a, dual_x, value = _optimum(qp)
     parts = qp['parts']
     return Reference(
-        value=float(0.5 * v @ H @ v + q @ v + qp['constant']),
+        value=value,
         inputs=np.hstack([v[p['u']] for p in parts]),
         states=[v[p['x']] for p in parts],
         dynamics=[dual_a[p['dynamics']] for p in parts],
         lower=[dual_a[p['lower']] for p in parts],
         upper=[dual_a[p['upper']] for p in parts],
         slack=[v[p['sigma']] for p in parts])
+
+
+def scenario_reference(network, scenarios, states):
+    """Value and inputs (N, m) of the mean cost of scenarios, each the thetas of all agents, with the same inputs: their
+    dense programmes side by side, tied together by equations."""
+    qps = [_dense(network, thetas, states, None) for thetas in scenarios]
+    n, count = len(qps[0]['q']), len(qps)
+    u = np.concatenate([p['u'].ravel() for p in qps[0]['parts']])
+    ties = np.zeros(((count - 1) * len(u), count * n))
+    for s in range(1, count):
+        rows = (s - 1) * len(u) + np.arange(len(u))
+        ties[rows, u], ties[rows, s * n + u] = -1.0, 1.0
+    joined = {name: np.concatenate([qp[name] for qp in qps]) for name in ('q', 'lba', 'uba', 'lbx', 'ubx')}
+    joined |= {name: np.vstack([np.hstack([qp[name] * (s == t) for t in range(count)]) for s, qp in enumerate(qps)])
+               for name in ('H', 'A')}
+    joined['H'], joined['q'] = joined['H'] / count, joined['q'] / count
+    joined['A'] = np.vstack([joined['A'], ties])
+    joined |= {name: np.concatenate([joined[name], np.zeros(len(ties))]) for name in ('lba', 'uba')}
+    joined['constant'] = np.mean([qp['constant'] for qp in qps])
+    v, _, _, value = _optimum(joined)
+    return value, np.hstack([v[p['u']] for p in qps[0]['parts']])
+
+
+def _optimum(qp):
+    """Solution, multipliers of rows and of variables, and value of a dense programme."""
+    H, q, A, lba, uba, lbx, ubx = (qp[name] for name in ('H', 'q', 'A', 'lba', 'uba', 'lbx', 'ubx'))
+    solver = ca.conic('reference', 'qpoases', {'h': ca.DM(H).sparsity(), 'a': ca.DM(A).sparsity()},
+                      {'printLevel': 'none', 'sparse': False})
+    found = solver(h=H, g=q, a=A, lba=lba, uba=uba, lbx=lbx, ubx=ubx)
+    v, dual_a, dual_x = (np.asarray(found[name]).ravel() for name in ('x', 'lam_a', 'lam_x'))
+    v, dual_a, dual_x = _polish(H, q, A, lba, uba, lbx, ubx, v, dual_a, dual_x)
+    return v, dual_a, dual_x, float(0.5 * v @ H @ v + q @ v + qp['constant'])
 
 
 def _dense(network, thetas, states, actions):

@@ -23,7 +23,7 @@ FLOORS = [
     ['reports'],
     ['bringup', 'reproductions'],
     ['launching'],
-    ['cli'],
+    ['cli', 'executables'],
     ['transport'],
     ['nodes'],
 ]

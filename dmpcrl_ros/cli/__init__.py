@@ -1,5 +1,1 @@
 """The command `dmpcrl`."""
-
-from dmpcrl_ros.cli.commands import main
-
-__all__ = ['main']

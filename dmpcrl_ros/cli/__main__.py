@@ -1,5 +1,7 @@
 """`python -m dmpcrl_ros.cli`: the command without its script."""
 
-from dmpcrl_ros.cli import main
+import sys
 
-main()
+from dmpcrl_ros.executables import dmpcrl
+
+sys.exit(dmpcrl())

@@ -1,6 +1,8 @@
 """The commands: what they take, and what they say when something is wrong."""
 
+import os
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,17 @@ from rich.console import Console
 
 import dmpcrl_ros
 from dmpcrl_ros.cli import experiments
+from dmpcrl_ros.cli.campaigns import run_campaign, tell
 from dmpcrl_ros.cli.doctor import examine
 from dmpcrl_ros.cli.options import settings_from, settings_options
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
-from dmpcrl_ros.reports.figures import save_all
+from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
+from dmpcrl_ros.reports.recording import Policy
 from dmpcrl_ros.reports.run_directory import check_unused
+from dmpcrl_ros.reproductions.campaign import Campaign
+from dmpcrl_ros.reproductions.evaluation import Contender, evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.scenarios.chain import VARIANTS, description
 from dmpcrl_ros.settings import SettingError, Settings
 
@@ -40,7 +46,7 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
         except ProcessDied as error:
             raise click.ClickException(f'the run has ended early: {error}') from None
-        except (ArithmeticError, OSError, SettingError) as error:
+        except (ArithmeticError, NetworkError, OSError, SettingError) as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -92,17 +98,30 @@ def train(output: Path | None, figures: bool, baseline: bool, central: bool, **o
               help='noise sequences, from --first-seed on')
 @click.option('--first-seed', type=click.IntRange(min=0), default=1001, show_default=True)
 @click.option('--steps', type=click.IntRange(min=1), default=100, show_default=True, help='control steps of each')
-def evaluate(directory: Path, seeds: int, first_seed: int, steps: int) -> None:
-    """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise."""
-    experiments.evaluate(load_run(directory), range(first_seed, first_seed + seeds), steps, Console())
+@click.option('--jobs', type=click.IntRange(min=1), default=os.cpu_count(), show_default='all cores',
+              help='runs at the same time')
+def evaluate(directory: Path, seeds: int, first_seed: int, steps: int, jobs: int) -> None:
+    """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise.
+
+    The runs are recorded in a folder beside it; what is complete there is not run again.
+    """
+    console, common = Console(), replace(load_run(directory).settings, steps=steps)
+    contenders = [Contender('learned', policy=Policy(directory)), Contender('untrained')]
+    contenders[0].policy.thetas(common.network().agents)  # that there are any, before anything is run
+    chosen = range(first_seed, first_seed + seeds)
+    campaign = Campaign(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
+                        evaluation_jobs(contenders, common, chosen))
+    run_campaign(campaign, jobs, console)
+    tell(score_table(scores_of(campaign.runs(), contenders, chosen)), campaign.folder / 'scores.csv', console,
+         f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean')
+    console.print(f'runs and scores.csv: {campaign.folder}', soft_wrap=True)
 
 
 @main.command()
 @click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
 def plot(directory: Path) -> None:
     """Draw the figures of the run in DIRECTORY again."""
-    for path in save_all(load_run(directory), directory):
-        click.echo(path)
+    experiments.draw(directory, Console())
 
 
 @main.command()
@@ -148,8 +167,9 @@ def _interrupted(output: Path, console: Console) -> None:
 
 
 def _tell(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
-    learned = settings.learner != 'none'
-    untrained = experiments.untrained(settings, settings.steps, console) if baseline and learned else None
+    untrained = None
+    if baseline and settings.learns:
+        untrained = experiments.untrained(settings, settings.steps, console, output)
     experiments.tell(output, console, baseline=untrained, figures=figures)
 
 

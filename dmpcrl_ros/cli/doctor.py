@@ -9,13 +9,17 @@ from importlib import metadata
 from importlib.util import find_spec
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from dmpcrl_ros.bringup import check_domain, isolation
 
 _NEEDED = ('numpy', 'scipy', 'casadi', 'daqp', 'click', 'rich', 'jsonschema', 'PyYAML', 'matplotlib')
 _ROS = (('rclpy', 'ROS 2 itself: nodes'), ('std_srvs', 'the services of the plant'), ('rosgraph_msgs', '/clock'),
         ('dmpcrl_ros.msg', "this package's messages: build it with make or colcon"))
 _OPTIONAL = (('launch_ros', 'ros2 launch; without it `dmpcrl run` starts the nodes itself'),)
-_ROUND_TRIP_LIMIT = 30.0  # s
+_ROUND_TRIP_LIMIT, _END_LIMIT = 40.0, 5.0  # s
+_HINT = 'is multicast or shared memory blocked, or discovery switched off (ROS_AUTOMATIC_DISCOVERY_RANGE)?'
 
 
 def examine(console: Console) -> bool:
@@ -56,17 +60,34 @@ def _importable(name: str) -> bool:
 
 
 def _round_trip(console: Console) -> bool:
+    """Between two processes, in the circumstances of `dmpcrl run`."""
+    check_domain()
+    command = [sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip']
+    environment, name = {**os.environ, **isolation()}, f'doctor_{os.getpid()}'
+    answerer = subprocess.Popen([*command, 'answer', name], env=environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip'],
-                              capture_output=True, text=True, timeout=_ROUND_TRIP_LIMIT, check=False)
+        done = subprocess.run([*command, 'call', name], env=environment, capture_output=True, text=True,
+                              timeout=_ROUND_TRIP_LIMIT, check=False)
     except subprocess.TimeoutExpired:
-        console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: '
-                      'is multicast or shared memory blocked?')
+        console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: {_HINT}')
         return False
+    finally:
+        _end(answerer)
     if done.returncode:
-        console.print(f'[red]no message round trip[/]: {done.stderr.strip().splitlines()[-1:]}')
+        reason = (done.stderr.strip().splitlines() or ['without a word'])[-1]
+        console.print(f'[red]no message round trip[/]: {escape(reason)}: {_HINT}')
         return False
     found = json.loads(done.stdout)
-    console.print(f'message round trip: median {found["median_ms"]:.2f} ms, 95 % below {found["p95_ms"]:.2f} ms '
-                  f'({found["messages"]} messages)')
+    console.print(f'message round trip between two processes: median {found["median_ms"]:.2f} ms, '
+                  f'95 % below {found["p95_ms"]:.2f} ms ({found["messages"]} messages)')
     return True
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(_END_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

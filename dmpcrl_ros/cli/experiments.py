@@ -1,30 +1,36 @@
 """The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and what is told about them."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from dmpcrl_ros.bringup import NodeSpec, nodes_of
+from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
+from dmpcrl_ros.networks.graph import NetworkError
+from dmpcrl_ros.reports.drawing import save
 from dmpcrl_ros.reports.figures import dual_error, save_all
-from dmpcrl_ros.reports.recorded_run import Run, load_run
+from dmpcrl_ros.reports.recorded_run import (
+    Run,
+    RunDirectoryError,
+    load_dual_errors,
+    load_run,
+    load_untrained,
+)
 from dmpcrl_ros.reports.recording import recorded
+from dmpcrl_ros.reports.run_directory import UntrainedWriter, record_dual_errors
 from dmpcrl_ros.reports.summary import fault_lines, summary_table
+from dmpcrl_ros.reproductions.paper_001 import dual_errors_of
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
-from dmpcrl_ros.simulation.dual_recovery import dual_errors
-from dmpcrl_ros.simulation.evaluation import evaluate as evaluate_policy
-from dmpcrl_ros.simulation.evaluation import final_parameters
 
 _STEPS_FILE = 'steps.csv'
-_DUAL_ITERATIONS = 100
 
 
 def run_over_ros(settings: Settings, output: Path, console: Console, *, verbose: bool, round_timeout: float) -> None:
@@ -32,9 +38,11 @@ def run_over_ros(settings: Settings, output: Path, console: Console, *, verbose:
 
     Raises:
         ProcessDied: a node ended before the run was complete.
+        SettingError: ROS_DOMAIN_ID is no domain.
     """
+    check_domain()
     nodes = nodes_of(settings, output=str(output), report_period=0.0, round_timeout=round_timeout)
-    os.environ.update(_isolation())
+    os.environ.update(isolation())
     follower = StepsFollower(output / _STEPS_FILE)
     with RunProgress(console, settings.steps, 'ROS 2') as bar:
         def refresh() -> None:
@@ -56,12 +64,6 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
         refresh()
 
 
-def _isolation() -> dict[str, str]:
-    """Keep the run on this machine unless the user has said how far ROS 2 is to reach."""
-    reach = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER')
-    return {} if any(name in os.environ for name in reach) else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-
-
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:
     """The same run in this process, recorded alike; an interruption keeps what there is."""
     with RunProgress(console, settings.steps, 'centralised' if central else 'in process') as bar:
@@ -69,14 +71,21 @@ def run_in_process(settings: Settings, output: Path, console: Console, *, centra
             bar.add(float(step.costs.sum()), None if np.isnan(step.td_error) else step.td_error)
 
 
-def untrained(settings: Settings, steps: int, console: Console) -> list[Step]:
-    """The controllers as they are before learning, on the same noise; ends early if their loop diverges."""
-    settings = replace(settings, learner='none')
-    found = []
-    with RunProgress(console, steps, 'untrained') as bar:
+def untrained(settings: Settings, steps: int, console: Console, output: Path | None = None) -> list[Step]:
+    """The controllers as they are before learning, on the same noise; ends early if their loop diverges.
+
+    Args:
+        output: directory of the run beside which they are recorded; None does not record them.
+    """
+    settings, found = replace(settings, learner='none'), []
+    network = settings.network()
+    with UntrainedWriter(output, network) if output else nullcontext() as writer, \
+            RunProgress(console, steps, 'untrained') as bar:
         try:
-            for step in ClosedLoop(settings.network(), settings).run(steps):
+            for step in ClosedLoop(network, settings).run(steps):
                 found.append(step)
+                if writer:
+                    writer.record(step)
                 bar.add(float(step.costs.sum()), None)
         except ArithmeticError as error:
             console.print(f'untrained controller: {error} (after {len(found)} steps)')
@@ -90,39 +99,35 @@ def tell(output: Path, console: Console, *, baseline: list[Step] | None, figures
     for line in fault_lines(run):
         console.print(line)
     if figures:
-        for path in save_all(run, output, baseline=baseline):
-            console.print(f'figure: {path}')
-        console.print(f'figure: {_draw_dual_error(run, output)}')
+        draw(output, console, baseline)
     console.print(f'run:    {output}')
     return run
 
 
-def _draw_dual_error(run: Run, output: Path) -> Path:
-    """Fig. 1 of paper 001 for this network: at its initial state, unless it rests there, and at one that the run came
-    through, in the middle of an episode."""
-    network = run.settings.network()
-    length = network.episode_length
-    middle = min(len(run.states) // 2 + length // 2, len(run.states) - 1)
-    states = {'initial state': (network.initial_state, 0),
-              'a state of the run': (run.states[middle], middle % length if length else 0)}
-    errors = {name: dual_errors(network, run.settings, state, _DUAL_ITERATIONS, step)
-              for name, (state, step) in states.items()}
-    errors = {name: values for name, values in errors.items() if values.any()}
-    path = output / 'dual_error.png'
-    dual_error(errors).savefig(path, dpi=150)
-    return path
+def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> None:
+    """Draw all figures of a recorded run and say where they are.
 
+    Args:
+        baseline: the untrained controllers on the same noise; None takes what is recorded of them, if anything is.
 
-def evaluate(run: Run, seeds: Sequence[int], steps: int, console: Console) -> None:
-    """Print closed-loop cost and violations of the learned and the untrained parameters, fixed, on the same noise."""
-    settings = run.settings
-    network = settings.network()
-    policies = {'learned': final_parameters(run.parameters, network.agents), 'untrained': None}
-    table = Table('policy', 'mean cost', 'std', 'worst', 'steps out of bounds',
-                  title=f'{network.name}: {len(seeds)} noise sequences of {steps} steps', title_justify='left')
-    for name, thetas in policies.items():
-        found = evaluate_policy(network, settings, thetas, seeds, steps)
-        costs = np.array([each.cost for each in found])
-        table.add_row(name, *(f'{value:.2f}' for value in (costs.mean(), costs.std(), costs.max())),
-                      f'{100 * np.mean([each.violated for each in found]):.1f} %')
-    console.print(table)
+    Raises:
+        RunDirectoryError: no run is there, it is damaged, or there is nothing to be drawn.
+    """
+    run = load_run(output)
+    if not run.steps.size:
+        raise RunDirectoryError(f'the run in {output} has no recorded step: there is nothing to draw')
+    untrained_run = load_untrained(run, output) if baseline is None else baseline
+    for path in save_all(run, output, baseline=untrained_run):
+        console.print(f'figure: {path}', soft_wrap=True)
+    if run.settings.controller == 'scenario':  # its dynamics have the multipliers of every scenario
+        return
+    try:
+        errors = load_dual_errors(output)
+        if not errors:
+            errors = dual_errors_of(run)
+            record_dual_errors(output, errors)
+    except NetworkError as error:  # the figures above need no network: its file may be gone
+        console.print(f'dual_error.png cannot be drawn: {error}')
+        return
+    for path in save({'dual_error': dual_error(errors)}, output):
+        console.print(f'figure: {path}', soft_wrap=True)

@@ -1,20 +1,29 @@
 """`dmpcrl reproduce`: the experiments of a paper, from their runs to their figures and tables."""
 
-import csv
 import os
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
-from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from dmpcrl_ros.reproductions import paper_000
-from dmpcrl_ros.reproductions.campaign import DIVERGED, Campaign
+from dmpcrl_ros.cli.campaigns import run_campaign, tell
+from dmpcrl_ros.reports.drawing import save
+from dmpcrl_ros.reports.figures import dual_error
+from dmpcrl_ros.reproductions import paper_000, paper_001
+from dmpcrl_ros.reproductions.campaign import Campaign
+from dmpcrl_ros.reproductions.curves import WINDOW, Curves, learning_curves, states_and_inputs
+from dmpcrl_ros.reproductions.evaluation import evaluation_jobs, score_table, scores_of
+from dmpcrl_ros.settings import Settings
+
+_jobs = click.option('--jobs', type=click.IntRange(min=1), default=os.cpu_count(), show_default='all cores',
+                     help='runs at the same time')
+
+
+def _output(name: str) -> Callable:
+    return click.option(
+        '--output', type=click.Path(path_type=Path, file_okay=False), default=Path('runs', name), show_default=True,
+        help='folder of the runs, figures and tables; what is complete in it is not run again')
 
 
 @click.group()
@@ -23,71 +32,54 @@ def reproduce() -> None:
 
 
 @reproduce.command('000')
-@click.option('--output', type=click.Path(path_type=Path, file_okay=False), default=Path('runs', 'paper-000'),
-              show_default=True, help='folder of the runs, figures and tables; what is complete in it is not run again')
+@_output('paper-000')
 @click.option('--seeds', type=click.IntRange(min=1), default=5, show_default=True, help='noise sequences, from 1 on')
 @click.option('--steps', type=click.IntRange(min=100), default=2000, show_default=True, help='of each run')
 @click.option('--method', 'methods', type=click.Choice(list(paper_000.METHODS)), multiple=True,
               default=paper_000.PUBLISHED_METHODS, show_default=True, help='may be given several times')
-@click.option('--jobs', type=click.IntRange(min=1), default=os.cpu_count(), show_default='all cores',
-              help='runs at the same time')
+@_jobs
 def second_order(output: Path, seeds: int, steps: int, methods: tuple[str, ...], jobs: int) -> None:
     """Second-order distributed Q-learning (paper 000), figures 1 and 2."""
     console, methods = Console(), tuple(dict.fromkeys(methods))
     campaign = Campaign(output, paper_000.jobs(methods, range(1, seeds + 1), steps))
     run_campaign(campaign, jobs, console)
     runs = {job.name: run for job, run in campaign.runs()}
-    curves = {name: paper_000.Curves.of([runs[f'{name}-seed-{seed}'] for seed in range(1, seeds + 1)], steps)
+    curves = {name: Curves.of([runs[f'{name}-seed-{seed}'] for seed in range(1, seeds + 1)], steps)
               for name in methods}
-    paths = [output / 'learning_curves.png', output / 'states_and_inputs.png', output / 'table.csv']
-    paper_000.learning_curves(curves).savefig(paths[0], dpi=150)
-    paper_000.states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods}).savefig(paths[1], dpi=150)
-    _tell(paper_000.table_rows(curves), paths[2], console, f'paper 000: {seeds} seeds of {steps} steps')
-    for path in paths:
-        console.print(f'written: {path}')
+    tell(paper_000.learning_table(curves), output / 'learning.csv', console,
+         f'means of the {WINDOW} steps up to the one named: medians of {seeds} seeds')
+    tell(paper_000.final_table(curves), output / 'final.csv', console,
+         f'last {min(paper_000.LAST, steps)} steps of {seeds} seeds')
+    save({'learning_curves': learning_curves(curves),
+          'states_and_inputs': states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods})}, output)
+    console.print(f'figures and tables: {output}', soft_wrap=True)
 
 
-def run_campaign(campaign: Campaign, workers: int, console: Console) -> None:
-    """Run what is missing of a campaign under a progress bar, and say which plants were lost.
-
-    Raises:
-        click.ClickException: a worker has died.
-    """
-    if done := len(campaign.jobs) - len(campaign.missing):
-        console.print(f'{done} of {len(campaign.jobs)} runs are complete already in {campaign.folder}')
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    if campaign.missing:
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task(f'{len(campaign.missing)} runs, steps',
-                                total=sum(job.settings.steps for job in campaign.missing))
-            try:
-                campaign.run(workers, lambda steps: bar.update(task, completed=steps))
-            except BrokenProcessPool:
-                raise click.ClickException('a worker was killed (out of memory?); the same command goes on where it '
-                                           'was, --jobs 1 needs the least') from None
-    for job in campaign.jobs:
-        file = campaign.folder / job.name / DIVERGED
-        if file.exists():
-            console.print(f'{job.name}: {file.read_text(encoding="utf-8").strip()}')
-
-
-def _tell(rows: list[dict[str, Any]], path: Path, console: Console, title: str) -> None:
-    """The rows as a table in the terminal and, with all digits, as a file."""
-    with path.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
-        writer.writeheader()
-        writer.writerows(rows)
-    table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in rows[0]:
-        table.add_column(name.replace(' ', '\n'), justify='left' if name == 'method' else 'right')
-    for row in rows:
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
-    console.print(table)
-
-
-def _cell(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if np.isnan(value):
-        return '-'
-    return f'{100 * value:.1f} %' if name == 'violated' else f'{value:.3g}'
+@reproduce.command('001')
+@_output('paper-001')
+@click.option('--seed', type=click.IntRange(min=0), default=1, show_default=True, help='of training')
+@click.option('--steps', type=click.IntRange(min=100), default=20000, show_default=True, help='of training')
+@click.option('--evaluations', type=click.IntRange(min=1), default=20, show_default=True,
+              help=f'noise sequences of {paper_001.EVALUATED_STEPS} steps on which the controllers are compared')
+@_jobs
+def chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int) -> None:
+    """Multi-agent Q-learning on the chain (paper 001), figures 1 to 5."""
+    console = Console()
+    trained = Campaign(output, paper_001.training(seed, steps))
+    run_campaign(trained, jobs, console)
+    runs = {job.name: run for job, run in trained.runs()}
+    updates = int(runs['distributed'].parameters['agent_2'].updates[-1])
+    contenders = paper_001.contenders(output, updates)
+    seeds = range(paper_001.FIRST_EVALUATION_SEED, paper_001.FIRST_EVALUATION_SEED + evaluations)
+    evaluated = Campaign(output / 'evaluations',
+                         evaluation_jobs(contenders, Settings(steps=paper_001.EVALUATED_STEPS), seeds))
+    run_campaign(evaluated, jobs, console)
+    scores = scores_of(evaluated.runs(), contenders, seeds)
+    tell(paper_001.with_published(score_table(scores)), output / 'scores.csv', console,
+         f'cost of {paper_001.EVALUATED_STEPS} steps, {evaluations} noise sequences; low, high: 95 % confidence')
+    save({'figure_1_dual_errors': dual_error(paper_001.dual_errors_of(runs['distributed'])),
+          'figure_2_states_and_inputs': states_and_inputs(runs),
+          'figure_3_learning_curves': learning_curves({name: Curves.of([run], steps) for name, run in runs.items()}),
+          'figure_4_parameters': paper_001.parameters_of_both(runs, 'agent_2'),
+          'figure_5_costs': paper_001.costs_of_all(scores)}, output)
+    console.print(f'figures and tables: {output}', soft_wrap=True)

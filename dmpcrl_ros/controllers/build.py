@@ -1,8 +1,11 @@
 """Controllers from a scenario and settings: the agents of a network, or its centralised twin."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from dmpcrl_ros.controllers.learning_agent import LearningAgent
+from dmpcrl_ros.controllers.scenario_based import SCENARIO_STIFFNESS, deviations, undiscounted
 from dmpcrl_ros.coordination.admm import Admm, AdmmOptions
 from dmpcrl_ros.coordination.consensus import Consensus
 from dmpcrl_ros.learning.exploration import Exploration
@@ -10,10 +13,14 @@ from dmpcrl_ros.learning.q_learning import FirstOrderQLearning, Learner
 from dmpcrl_ros.learning.replay import ReplayBuffer
 from dmpcrl_ros.learning.safeguards import Safeguards
 from dmpcrl_ros.learning.second_order import CentralNewton, DistributedNewton, NewtonSystem, SecondOrderQLearning
+from dmpcrl_ros.mpc.central_scenarios import CentralScenarioMpc
+from dmpcrl_ros.mpc.interface import Mpc
 from dmpcrl_ros.mpc.local import ParametricMpc
 from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.scenario_based import ScenarioMpc
 from dmpcrl_ros.networks.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
 from dmpcrl_ros.networks.graph import CouplingGraph, path_graph
+from dmpcrl_ros.scenarios.models import model_parameters
 from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 
@@ -26,12 +33,22 @@ def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSch
         graph, settings.consensus_rounds)
 
 
+def _first_parameters(network: Scenario, index: int, settings: Settings) -> tuple[ParameterLayout, np.ndarray]:
+    """Names and values of the parameters that an agent begins with."""
+    layout, theta = network.parameters(index)
+    if settings.controller != 'learning':
+        theta = model_parameters(network, index, exact=settings.model == 'exact')
+    return layout, theta
+
+
 def distributed_agent(network: Scenario, index: int, settings: Settings) -> LearningAgent:
     """The controller of one agent. Of the network it uses its own data and the shapes of its parents' states."""
+    if settings.controller == 'scenario':
+        return _scenario_agent(network, index, settings)
     options = _admm_options(network, settings)
     consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
     admm = Admm(index, network.graph, network.trajectory_shapes(index), options, consensus)
-    mpc = ParametricMpc(network.local_problem(index), *network.parameters(index), rho=options.rho,
+    mpc = ParametricMpc(network.local_problem(index), *_first_parameters(network, index, settings), rho=options.rho,
                         n_consensus=admm.size)
     newton = DistributedNewton(consensus, network.defaults.regularisation,
                                definite=settings.curvature != 'keep',
@@ -42,21 +59,41 @@ def distributed_agent(network: Scenario, index: int, settings: Settings) -> Lear
 
 def central_agent(network: Scenario, settings: Settings) -> LearningAgent:
     """The centralised twin: one controller with the whole state, all inputs and all parameters."""
-    parts = [network.parameters(index) for index in range(network.n_agents)]
+    everyone = tuple(range(network.n_agents))
+    parts = [_first_parameters(network, index, settings) for index in everyone]
     layout = ParameterLayout({f'{name}.{part}': shape for name, (local, _) in zip(network.agents, parts, strict=True)
                               for part, shape in local.shapes.items()})
     theta = np.concatenate([initial for _, initial in parts])
     alone = path_graph(1)
     consensus = Consensus(0, alone, finite_time(alone))
     admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)
+    if settings.controller == 'scenario':
+        network = undiscounted(network)
+        mpc = CentralScenarioMpc(network.central_problem(), layout, theta,
+                                 np.hstack([deviations(network, index, settings) for index in everyone]))
+        return _agent(network, settings, mpc, admm, consensus, None, everyone, 1)
     mpc = ParametricMpc(network.central_problem(), layout, theta)
-    everyone = tuple(range(network.n_agents))
     newton = CentralNewton(network.defaults.regularisation, definite=settings.curvature != 'keep')
     learner = _learner(network, settings, everyone, newton, consensus)
     return _agent(network, settings, mpc, admm, consensus, learner, everyone, 1)
 
 
-def _agent(network: Scenario, settings: Settings, mpc: ParametricMpc, admm: Admm, consensus: Consensus,
+def _scenario_agent(network: Scenario, index: int, settings: Settings) -> LearningAgent:
+    """One agent of scenario-based MPC. See mpc/scenario_based.py for what rho/S is."""
+    network, count = undiscounted(network), settings.scenarios
+    options, shapes = _admm_options(network, settings), network.trajectory_shapes(index)
+    stacked = {j: (count * rows, columns) for j, (rows, columns) in shapes.items()}
+    consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
+    admm = Admm(index, network.graph, stacked, replace(options, rho=options.rho / count), consensus,
+                repeated=(count, network.structure.horizon * network.local[index].n_inputs))
+    problem = network.local_problem(index)
+    mpc = ParametricMpc(problem, *_first_parameters(network, index, settings), rho=options.rho,
+                        n_consensus=problem.variables.numel())
+    mpc = ScenarioMpc(mpc, deviations(network, index, settings), list(shapes.values()))
+    return _agent(network, settings, mpc, admm, consensus, None, (index,), network.n_agents)
+
+
+def _agent(network: Scenario, settings: Settings, mpc: Mpc, admm: Admm, consensus: Consensus,
            learner: Learner | None, members: tuple[int, ...], n_agents: int) -> LearningAgent:
     """A controller of these members of the network, among `n_agents` controllers."""
     defaults, exploration = network.defaults, None
@@ -75,7 +112,7 @@ def _learner(network: Scenario, settings: Settings, members: tuple[int, ...],
              newton: NewtonSystem, consensus: Consensus) -> Learner | None:
     """The learner of the stacked parameters of these members of the network."""
     defaults = network.defaults
-    if settings.learner == 'none':
+    if not settings.learns:
         return None
     second_order = settings.learner != 'first-order'
     common = {
@@ -113,6 +150,7 @@ def _definite(network: Scenario, members: tuple[int, ...]) -> tuple[tuple[slice,
 
 
 def _admm_options(network: Scenario, settings: Settings) -> AdmmOptions:
-    return AdmmOptions(rho=settings.rho or network.defaults.rho,
+    stiffer = SCENARIO_STIFFNESS if settings.controller == 'scenario' else 1.0
+    return AdmmOptions(rho=settings.rho or stiffer * network.defaults.rho,
                        iterations=settings.admm_iterations or network.defaults.admm_iterations,
                        tolerance=settings.admm_tolerance, warm_start=settings.warm_start)

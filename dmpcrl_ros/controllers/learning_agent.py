@@ -10,15 +10,16 @@ from dmpcrl_ros.coordination.exchange import Protocol
 from dmpcrl_ros.learning.exploration import Exploration
 from dmpcrl_ros.learning.q_learning import Learner, Update
 from dmpcrl_ros.learning.replay import Transition
-from dmpcrl_ros.mpc.local import ParametricMpc
-from dmpcrl_ros.mpc.qp import QpFailure, QpSolution
+from dmpcrl_ros.mpc.interface import Mpc, Solution
+from dmpcrl_ros.mpc.local import Sensitivities
+from dmpcrl_ros.mpc.qp import QpFailure
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """V(s) or Q(s, a) as one agent knows it after ADMM: its part of the value, its solution; none where it failed."""
 
-    solution: QpSolution | None
+    solution: Solution | None
     value: float
     report: AdmmReport
 
@@ -76,7 +77,7 @@ class LearningAgent:
         exploration: None to follow the policy.
     """
 
-    def __init__(self, *, mpc: ParametricMpc, admm: Admm, consensus: Consensus, discount: float,
+    def __init__(self, *, mpc: Mpc, admm: Admm, consensus: Consensus, discount: float,
                  input_lower: np.ndarray, input_upper: np.ndarray,
                  learner: Learner | None = None, exploration: Exploration | None = None):
         self.mpc = mpc
@@ -200,15 +201,16 @@ class LearningAgent:
 
     def _remember(self, step: int, episode: int, visited: Evaluation) -> _Memory | None:
         """What the next step needs to learn from the transition that begins here; none where a derivative is no
-        number, which makes the transition void for all."""
-        second_order = self.learner is not None and self.learner.second_order
-        derivatives = self.mpc.sensitivities(visited.solution, second_order)
+        number, which makes the transition void for all. Who does not learn needs no derivatives."""
+        derivatives = Sensitivities(np.zeros(0), None)
+        if self.learner:
+            derivatives = self.mpc.sensitivities(visited.solution, self.learner.second_order)
         numbers = [derivatives.gradient] if derivatives.hessian is None else [derivatives.gradient, derivatives.hessian]
         if not all(np.isfinite(each).all() for each in numbers):
             return None
         return _Memory(step, episode, visited.value, derivatives.gradient, derivatives.hessian)
 
-    def _perturbed(self, state: np.ndarray, signal: np.ndarray | None, direction: np.ndarray) -> QpSolution | None:
+    def _perturbed(self, state: np.ndarray, signal: np.ndarray | None, direction: np.ndarray) -> Solution | None:
         """The local problem once more with the perturbed objective, at the averages and multipliers that were agreed:
         what the agent would rather do, without asking its neighbours."""
         try:
@@ -218,7 +220,7 @@ class LearningAgent:
         except QpFailure:
             return None
 
-    def _executed(self, solution: QpSolution | None) -> np.ndarray:
+    def _executed(self, solution: Solution | None) -> np.ndarray:
         self.fell_back = solution is None
         if self.fell_back:
             return self.fallback()

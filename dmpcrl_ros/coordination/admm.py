@@ -61,19 +61,24 @@ class Admm:
         graph: of the coupling.
         shapes: (N+1, n_x) of the agent's own trajectory and of each parent's.
         consensus: for the agreements on stopping and starting.
+        repeated: (S, n) of what follows the trajectories in x: S versions of n further variables of the agent's own,
+            which must agree as well. Their average costs no message.
     """
 
     def __init__(self, agent: int, graph: CouplingGraph, shapes: Mapping[int, tuple[int, int]],
-                 options: AdmmOptions, consensus: Consensus):
+                 options: AdmmOptions, consensus: Consensus, repeated: tuple[int, int] = (0, 0)):
         self.options = options
         self._parents, self._holders = graph.parents[agent], graph.holders[agent]
         self._own_shape = shapes[agent]
         self._shapes = {j: shapes[j] for j in self._parents}
-        blocks = (agent, *self._parents) if graph.neighbours[agent] else ()  # alone, there is nothing to agree on
+        together = graph.neighbours[agent] or repeated[0] > 1  # else there is nothing to agree on
+        blocks = (agent, *self._parents) if together else ()
         ends = np.cumsum([0] + [int(np.prod(shapes[j])) for j in blocks])
         self._own = slice(0, int(ends[1]) if blocks else 0)
         self._copies = {j: slice(int(a), int(b)) for j, a, b in zip(self._parents, ends[1:], ends[2:], strict=False)}
-        self.size = int(ends[-1])
+        self._repeated = repeated if together else (0, 0)
+        self._versions = slice(int(ends[-1]), int(ends[-1]) + int(np.prod(self._repeated)))
+        self.size = self._versions.stop
         self._consensus = consensus
         self.reset()
 
@@ -92,7 +97,7 @@ class Admm:
                 raises QpFailure the agent keeps its last answer and goes on, so that no neighbour waits for it.
             observe: called with the number of the iteration after each local update.
         """
-        if not self._copies and not self._holders:
+        if not self.size:
             return self._alone(solve)
         rho, failure, stopped = self.options.rho, '', False
         z, y = yield from self._start()
@@ -117,6 +122,8 @@ class Admm:
             z[self._own] = own.ravel()
             for j, part in self._copies.items():
                 z[part] = inbox[j].ravel()
+            if self._repeated[0]:
+                z[self._versions] = np.tile(x[self._versions].reshape(self._repeated).mean(axis=0), self._repeated[0])
             y = y + rho * (x - z)
             linear = y - rho * z
             if self.options.tolerance and iteration % self.options.check_every == 0:

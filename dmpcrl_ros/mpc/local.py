@@ -71,6 +71,11 @@ class ParametricMpc:
         self._theta = theta.copy()
         self._theta.flags.writeable = False
 
+    @property
+    def programme(self) -> QpData:
+        """The quadratic programme at the current parameters."""
+        return self._data
+
     def begin(self, state: np.ndarray, action: np.ndarray | None = None, perturbation: np.ndarray | None = None,
               signal: np.ndarray | None = None) -> None:
         """Start an evaluation of V(state), or of Q(state, action).

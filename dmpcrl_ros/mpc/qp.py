@@ -11,16 +11,19 @@ from dataclasses import dataclass
 import daqp
 import numpy as np
 
-_SOFT, _EQUALITY = 8, 5              # daqp's flags of a constraint
-_SLACK_CURVATURE = 1e-7              # daqp weighs slack by w s + c s^2 / 2; from c = 1e-9 down active sets are wrong
-_SETTINGS = {'primal_tol': 1e-10, 'eps_prox': 0.0, 'iter_limit': 1000}
+from dmpcrl_ros.mpc.solver import (
+    EQUALITY,
+    KKT_TOLERANCE,
+    SETTINGS,
+    SLACK_CURVATURE,
+    SLACK_USED,
+    SOFT,
+    QpFailure,
+    reason,
+)
+
 _OFF_BOUND = 1e-9                    # a soft row this far from its bound is not on it
-_KKT_TOLERANCE = 1e-9                # of an accepted solution, relative to the size of the linear term
-_SLACK_USED = 2                      # daqp's exit flag of a solution with slack
-
-
-class QpFailure(Exception):
-    """The quadratic programme has no solution, or the solver found none; the message says which."""
+_ATTEMPTS = 5
 
 
 @dataclass
@@ -88,8 +91,8 @@ class SoftBoundedQp:
         self._lower = np.concatenate([data.lower, data.equality_value])
         self._upper[rows], self._lower[rows] = data.soft_upper[self._free_rows], data.soft_lower[self._free_rows]
         sense = np.zeros(n + m, dtype=np.int32)
-        sense[rows] = _SOFT
-        sense[fixed] = sense[n:] = _EQUALITY
+        sense[rows] = SOFT
+        sense[fixed] = sense[n:] = EQUALITY
         self._upper[fixed] = self._lower[fixed] = 0.0
         self._is_free = np.ones(n, dtype=bool)
         self._is_free[fixed] = False
@@ -99,22 +102,22 @@ class SoftBoundedQp:
         self._has_slack = False
         weight = np.zeros(n + m)
         weight[rows] = data.penalty[self._free_rows]
-        reciprocal = np.full(n + m, 1.0 / _SLACK_CURVATURE)
+        reciprocal = np.full(n + m, 1.0 / SLACK_CURVATURE)
         if (data.soft_lower > data.soft_upper).any():
             raise QpFailure('a learned lower state bound lies above the upper one')
         if (data.penalty < 0.0).any():
             raise QpFailure('a learned weight of constraint violation is negative')
         self._matrices, self._sense, self._weights = (hessian, data.equality), sense, (reciprocal, weight)
-        self._factorise(data.linear)
+        self._factorise(data.linear, sense)
 
-    def _factorise(self, linear: np.ndarray) -> None:
+    def _factorise(self, linear: np.ndarray, sense: np.ndarray) -> None:
         """Set the solver up afresh, without the active set of earlier calls."""
         hessian, equality = self._matrices
         self._model = daqp.Model()
-        self._model.settings = _SETTINGS
-        flag, _ = self._model.setup(hessian, linear, equality, self._upper, self._lower, self._sense)
+        self._model.settings = SETTINGS
+        flag, _ = self._model.setup(hessian, linear, equality, self._upper, self._lower, sense)
         if flag < 0:
-            raise QpFailure(f'the quadratic programme could not be set up ({_reason(flag)})')
+            raise QpFailure(f'the quadratic programme could not be set up ({reason(flag)})')
         reciprocal, weight = self._weights
         self._model.soft_weights(rho_l=reciprocal, rho_u=reciprocal, w_l=weight, w_u=weight)
 
@@ -146,36 +149,39 @@ class SoftBoundedQp:
         if flag <= 0:  # a warm start can cycle where a cold one does not
             return self._solve_afresh()
         self._dual = info['lam']
-        had_slack, self._has_slack = self._has_slack, flag == _SLACK_USED
-        if (had_slack or self._has_slack) and self._stale():
+        had_slack, self._has_slack = self._has_slack, flag == SLACK_USED
+        if (had_slack or self._has_slack) and self._stale().any():
             return self._solve_afresh()
         return self._primal
 
     def _shifted(self) -> np.ndarray:
         return self._linear if self._shift is None else self._linear - self._shift
 
-    def _stale(self) -> bool:
-        """Whether a soft row with a multiplier is not where it should be: on its bound, or beyond it at the end of the
-        multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from
-        the end of its box; the row then stays off its bound in proportion to its multiplier."""
+    def _stale(self) -> np.ndarray:
+        """Which soft rows with a multiplier are not where they should be, (r,): on their bound, or beyond it at the end
+        of the multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back
+        from the end of its box; the row then stays off its bound in proportion to its multiplier."""
         v, dual = self._primal[self._rows], self._dual[self._rows]
         beyond = np.where(dual > 0.0, v - self._upper[self._rows], self._lower[self._rows] - v)
         ended = np.abs(dual) >= self._limit
-        return bool((((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)).any())
-
-    def _solve_from_another(self) -> np.ndarray:
-        """Come to the solution from that of the data's own linear term: another way through the active sets. A cold
-        start can end with a soft row at the end of its multiplier's box that is not violated, and would do so again."""
-        linear, self._linear = self._linear, self._data.linear
-        self._solve_afresh()
-        return self.solve(linear)
+        return ((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)
 
     def _solve_afresh(self) -> np.ndarray:
-        self._factorise(self._shifted())
-        self._primal, _, flag, info = self._model.solve()
-        if flag <= 0:
-            raise QpFailure(_reason(flag))
-        self._dual, self._has_slack = info['lam'], flag == _SLACK_USED
+        """Solve without the active set of earlier calls. Rows that are stale even so have come back to their bounds:
+        they are solved for as hard ones, which is right if their multipliers stay within their boxes."""
+        sense = self._sense.copy()
+        for _ in range(_ATTEMPTS):
+            self._factorise(self._shifted(), sense)
+            self._primal, _, flag, info = self._model.solve()
+            if flag <= 0:
+                raise QpFailure(reason(flag))
+            self._dual, self._has_slack = info['lam'], flag == SLACK_USED
+            stale = self._stale() & (sense[self._rows] == SOFT)
+            if not stale.any():
+                break
+            sense[self._rows[stale]] = 0
+        if (sense != self._sense).any():
+            self._factorise(self._shifted(), self._sense)  # for the next linear term all are soft again
         return self._primal
 
     def solution(self) -> QpSolution:
@@ -185,12 +191,11 @@ class SoftBoundedQp:
             QpFailure: the solution misses the optimality conditions by more than the tolerance.
         """
         data, n = self._data, len(self._data.linear)
-        tolerance = _KKT_TOLERANCE * (1.0 + np.abs(self._linear).max())
+        tolerance = KKT_TOLERANCE * (1.0 + np.abs(self._linear).max())
         residual = self._kkt_residual()
-        for solve in (self._solve_afresh, self._solve_from_another):
-            if not residual <= tolerance:
-                solve()
-                residual = self._kkt_residual()
+        if not residual <= tolerance:
+            self._solve_afresh()
+            residual = self._kkt_residual()
         if not residual <= tolerance:
             raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
         v, bound, rows = self._primal.copy(), self._dual[:n].copy(), data.soft
@@ -213,11 +218,6 @@ class SoftBoundedQp:
         n = len(v)
         above, below = (v - self._upper[:n])[free], (self._lower[:n] - v)[free]
         upper, lower, penalty = np.maximum(bound, 0.0)[free], np.maximum(-bound, 0.0)[free], self._penalty[free]
-        at_upper = upper - np.clip(upper + above, 0.0, penalty + _SLACK_CURVATURE * np.maximum(above, 0.0))
-        at_lower = lower - np.clip(lower + below, 0.0, penalty + _SLACK_CURVATURE * np.maximum(below, 0.0))
+        at_upper = upper - np.clip(upper + above, 0.0, penalty + SLACK_CURVATURE * np.maximum(above, 0.0))
+        at_lower = lower - np.clip(lower + below, 0.0, penalty + SLACK_CURVATURE * np.maximum(below, 0.0))
         return float(max(np.abs(part).max(initial=0.0) for part in (stationarity, feasibility, at_upper, at_lower)))
-
-
-def _reason(flag: int) -> str:
-    return {-1: 'infeasible', -2: 'the active set cycles', -3: 'unbounded', -4: 'iteration limit',
-            -5: 'not convex', -6: 'contradictory active constraints'}.get(flag, f'solver flag {flag}')

@@ -2,8 +2,8 @@
 
 Subscribes: /<agent>/state (State, latched), /<neighbour>/to/<agent> (Exchange) for every neighbour.
 Publishes: /<agent>/action (Action), /<agent>/status (Status), /<agent>/parameters (Parameters, latched),
-/<agent>/to/<neighbour> (Exchange) for every neighbour, /<agent>/ready (std_msgs/Bool, latched) once it is connected to
-its neighbours and to the plant.
+/<agent>/to/<neighbour> (Exchange) for every neighbour, /<agent>/ready (std_msgs/UInt64, latched: its launch) once it is
+connected to its neighbours and to the plant.
 Parameters: those of settings.AgentSettings.
 """
 
@@ -13,7 +13,7 @@ import time
 import numpy as np
 import rclpy
 from rclpy.node import Node
-from std_msgs.msg import Bool
+from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.controllers.build import distributed_agent
@@ -31,6 +31,7 @@ from dmpcrl_ros.transport.conversions import (
 )
 from dmpcrl_ros.transport.driver import RosDriver, make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, STREAM, agent_topic, ready_topic
+from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs
 
 
 class AgentNode(Node):
@@ -47,12 +48,12 @@ class AgentNode(Node):
         self._executor.add_node(self)
         self._driver = RosDriver(self, self._executor, agent=self._index, names=dict(enumerate(network.agents)),
                                  neighbours=network.graph.neighbours[self._index],
-                                 round_timeout=self.settings.round_timeout)
+                                 round_timeout=self.settings.round_timeout, launch=self.settings.launch)
         name = self.settings.agent
         self._action = self.create_publisher(msg.Action, agent_topic(name, 'action'), HISTORY)
         self._status = self.create_publisher(msg.Status, agent_topic(name, 'status'), HISTORY)
         self._parameters = self.create_publisher(msg.Parameters, agent_topic(name, 'parameters'), HISTORY)
-        self._ready = self.create_publisher(Bool, ready_topic(name), LATCHED)
+        self._ready = self.create_publisher(UInt64, ready_topic(name), LATCHED)
         self._state: msg.State | None = None
         self._done = (0, 0)
         self._answer: msg.Action | None = None
@@ -62,7 +63,7 @@ class AgentNode(Node):
         wait_until_matched(self, self._executor, self._missing, self.settings.start_timeout)
         topic = agent_topic(self.settings.agent, 'state')
         self.create_subscription(msg.State, topic, self._on_state, STREAM)
-        self._ready.publish(Bool(data=True))
+        self._ready.publish(UInt64(data=self.settings.launch))
         while rclpy.ok():
             if self._state is None:
                 self._executor.spin_once(timeout_sec=0.5)
@@ -74,6 +75,9 @@ class AgentNode(Node):
         return self._driver.unmatched() + ([] if self._action.get_subscription_count() else ['the plant'])
 
     def _on_state(self, message: msg.State) -> None:
+        if not belongs(message.run, self.settings.launch):
+            self._driver.mailbox.dropped[OTHER_LAUNCH] += 1
+            return
         try:
             self._observation(message)
         except MessageError as reason:
@@ -139,7 +143,7 @@ class AgentNode(Node):
 
 
 def main() -> int:
-    """Entry point of the executable dmpcrl_agent."""
+    """The executable dmpcrl_agent, all imported."""
     return run_node(AgentNode, 'dmpcrl_agent')
 
 

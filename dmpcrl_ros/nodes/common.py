@@ -12,6 +12,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
 
+from dmpcrl_ros.bringup import check_domain
 from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.reports.recorded_run import RunDirectoryError
 from dmpcrl_ros.settings import Setting, SettingError, Settings, table
@@ -76,20 +77,28 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
         executor.spin_once(timeout_sec=0.05)
 
 
-def run_node(make: Callable[[], Node], name: str) -> int:
+def _start_ros() -> None:
+    check_domain()
+    try:
+        rclpy.init()
+    except RuntimeError as error:  # rcl's: arguments after --ros-args that are none, for one
+        raise SettingError(str(error)) from None
+
+
+def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
     """Make a node, call its `run()`, and end cleanly, whatever happens.
 
     Returns:
-        0 at a regular end or on Ctrl-C, 1 when the node failed, 2 when it was started with wrong settings.
+        0 at a regular end, `interrupted` on Ctrl-C, 1 when the node failed, 2 when it was started with wrong settings.
     """
     node = None
-    rclpy.init()
     try:
+        _start_ros()
         node = make()
         node.run()
         return 0
     except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+        return interrupted
     except (SettingError, NetworkError, RunDirectoryError) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return _USAGE_ERROR

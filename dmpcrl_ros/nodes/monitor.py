@@ -1,7 +1,7 @@
 """The node that records a run and ends when it is complete.
 
 Subscribes: /<agent>/state, /<agent>/action, /<agent>/status, /<agent>/parameters for every agent.
-Publishes: /monitor/ready (std_msgs/Bool, latched) once it hears all of them.
+Publishes: /monitor/ready (std_msgs/UInt64, latched: its launch) once it hears all of them.
 Writes: the run directory (reports.run_directory).
 Parameters: those of settings.MonitorSettings.
 """
@@ -10,8 +10,9 @@ import sys
 import time
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from std_msgs.msg import Bool
+from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
@@ -21,6 +22,7 @@ from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, 
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
+from dmpcrl_ros.transport.runs import belongs
 
 _TOPICS = (('state', msg.State, HISTORY), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY),
            ('parameters', msg.Parameters, HISTORY))
@@ -45,35 +47,60 @@ class MonitorNode(Node):
         self._watched = [
             self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), qos)
             for i, name in enumerate(self._network.agents) for topic, kind, qos in _TOPICS]
-        self._ready = self.create_publisher(Bool, ready_topic('monitor'), LATCHED)
+        self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
+        self._run, self._superseded = 0, False
 
     def run(self) -> None:
-        """Record until the last transition, or until shut down.
+        """Record until the last transition.
 
         Raises:
-            NodeFailure: nothing was heard for too long.
+            NodeFailure: the recording is not complete; says why, and what there is.
         """
         with self._writer:
-            wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
-            self._ready.publish(Bool(data=True))
-            self._last_heard = time.monotonic()
-            while rclpy.ok() and self._assembler.next < self.settings.steps:
-                self._executor.spin_once(timeout_sec=0.5)
-                if time.monotonic() - self._last_heard > self.settings.silence_timeout:
-                    raise NodeFailure(f'nothing heard for {self.settings.silence_timeout:g} s after '
-                                      f'{self._assembler.next} of {self.settings.steps} steps')
-        if self._assembler.lost:
-            self.get_logger().warning(f'{self._assembler.lost} of {self.settings.steps} steps could not be recorded: '
-                                      'a message was lost on its way to the monitor')
+            try:
+                obstacle = self._record()
+            except (KeyboardInterrupt, ExternalShutdownException):
+                obstacle = 'interrupted'
+        if obstacle:
+            recorded = self._assembler.next - self._assembler.lost
+            raise NodeFailure(f'{obstacle}: {recorded} of {self.settings.steps} steps are recorded in '
+                              f'{self.settings.output}')
+
+    def _record(self) -> str:
+        """Record until all is there or cannot come any more; why not all is there, empty if it is."""
+        wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
+        self._ready.publish(UInt64(data=self.settings.launch))
+        self._last_heard = time.monotonic()
+        while rclpy.ok() and self._assembler.next < self.settings.steps:
+            self._executor.spin_once(timeout_sec=0.5)
+            if self._superseded:
+                return 'the plant has begun another run, after a reset or a restart'
+            if time.monotonic() - self._last_heard > self.settings.silence_timeout:
+                return f'nothing heard for {self.settings.silence_timeout:g} s'
+        if self._assembler.next < self.settings.steps:
+            return 'interrupted'
+        return 'a message was lost on its way to the monitor' if self._assembler.lost else ''
 
     def _missing(self) -> list[str]:
         return sorted({subscription.topic_name for subscription in self._watched
                        if not subscription.get_publisher_count()})
 
     def _receiver(self, agent: int, topic: str):
-        return (lambda message: self._on_parameters(agent, message)) if topic == 'parameters' else (
-            lambda message: self._on_part(agent, message))
+        take = self._on_parameters if topic == 'parameters' else self._on_part
+
+        def receive(message) -> None:
+            if self._is_recorded(message.run):
+                take(agent, message)
+        return receive
+
+    def _is_recorded(self, run: int) -> bool:
+        """Whether a message is of the run that is recorded: the first that is heard of."""
+        if not belongs(run, self.settings.launch):
+            return False
+        self._run = self._run or run
+        self._superseded |= run > self._run
+        return run == self._run
 
     def _on_part(self, agent: int, message: msg.State | msg.Action | msg.Status) -> None:
         if not self._fits(agent, message):
@@ -115,8 +142,8 @@ class MonitorNode(Node):
 
 
 def main() -> int:
-    """Entry point of the executable dmpcrl_monitor."""
-    return run_node(MonitorNode, 'dmpcrl_monitor')
+    """The executable dmpcrl_monitor, all imported."""
+    return run_node(MonitorNode, 'dmpcrl_monitor', interrupted=1)
 
 
 if __name__ == '__main__':

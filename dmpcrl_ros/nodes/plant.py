@@ -1,12 +1,14 @@
 """The node of the plant, in lockstep: it advances when the actions of all agents are in.
 
-Publishes: /<agent>/state (State, latched) for every agent, /clock (rosgraph_msgs/Clock).
-Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/Bool) for every agent, /monitor/ready if it is to wait
-for a monitor.
+Publishes: /<agent>/state (State, latched) for every agent, /clock (rosgraph_msgs/Clock), /plant/run (std_msgs/UInt64,
+latched: its first run), on which it also hears of other plants: of several in a ROS domain the first is to go on alone.
+Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/UInt64) for every agent, /monitor/ready if it is to
+wait for a monitor.
 Services: /plant/reset (std_srvs/Trigger): back to the initial state and the beginning of the noise, as a new run.
 Parameters: those of settings.PlantSettings.
 """
 
+import os
 import sys
 import time
 
@@ -16,7 +18,7 @@ from builtin_interfaces.msg import Time
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from std_msgs.msg import Bool
+from std_msgs.msg import UInt64
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
@@ -25,7 +27,8 @@ from dmpcrl_ros.settings import PlantSettings
 from dmpcrl_ros.simulation.episodes import Episodes, Observation
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, agent_topic, ready_topic
+from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, PLANT_TOPIC, agent_topic, ready_topic
+from dmpcrl_ros.transport.runs import began_before, first_run
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
@@ -46,10 +49,14 @@ class PlantNode(Node):
             self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY)
         self._absent = {*agents, *(['monitor'] if self.settings.wait_for_monitor else [])}
         for name in sorted(self._absent):
-            self.create_subscription(Bool, ready_topic(name), lambda _, name=name: self._absent.discard(name), LATCHED)
+            self.create_subscription(UInt64, ready_topic(name), self._ready_receiver(name), HISTORY)
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
         self.create_service(Trigger, '~/reset', self._on_reset)
-        self._run = time.time_ns() // 1000  # tells this run's messages from those of others
+        self._run = self._first_run = first_run(self.settings.launch)
+        self._elder_heard = False
+        self._plants = self.create_subscription(UInt64, PLANT_TOPIC, self._on_plant, HISTORY)
+        self._announcement = self.create_publisher(UInt64, PLANT_TOPIC, LATCHED)
+        self._announcement.publish(UInt64(data=self._run))
         self._reset_asked = False
         self._seen: Observation | None = None
 
@@ -68,10 +75,12 @@ class PlantNode(Node):
 
     def _missing(self) -> list[str]:
         """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
+        self._check_alone()
         listeners = 1 + self.settings.wait_for_monitor
         deaf = [name for name, state in zip(self._network.agents, self._states, strict=True)
                 if state.get_subscription_count() < listeners]
-        return sorted(self._absent.union(deaf))
+        others = ['the end of another plant'] if self._plants.get_publisher_count() > 1 else []
+        return [*sorted(self._absent.union(deaf)), *others]
 
     def _simulate(self) -> None:
         """All steps of a run. The agents answer the last state too: they learn from the last transition."""
@@ -102,6 +111,7 @@ class PlantNode(Node):
         started = time.monotonic()
         ask_again = started + _ASK_AGAIN
         while not self._reset_asked and any(action is None for action in self._actions):
+            self._check_alone()
             if not rclpy.ok():
                 raise ExternalShutdownException
             now = time.monotonic()
@@ -113,6 +123,20 @@ class PlantNode(Node):
                 self._publish(only_silent=True)
                 ask_again = now + _ASK_AGAIN
             self._executor.spin_once(timeout_sec=0.5)
+
+    def _on_plant(self, message: UInt64) -> None:
+        self._elder_heard |= began_before(message.data, self._first_run)
+
+    def _check_alone(self) -> None:
+        if self._elder_heard:
+            raise NodeFailure(f'another plant was there before in ROS domain {os.environ.get("ROS_DOMAIN_ID") or 0}: '
+                              'choose another ROS_DOMAIN_ID for this run, or end the other one')
+
+    def _ready_receiver(self, name: str):
+        def receive(message: UInt64) -> None:
+            if message.data == self.settings.launch:
+                self._absent.discard(name)
+        return receive
 
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
@@ -131,7 +155,7 @@ class PlantNode(Node):
 
 
 def main() -> int:
-    """Entry point of the executable dmpcrl_plant."""
+    """The executable dmpcrl_plant, all imported."""
     return run_node(PlantNode, 'dmpcrl_plant')
 
 

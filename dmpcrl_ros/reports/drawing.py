@@ -1,7 +1,8 @@
 """How the figures of a run look: sizes, colours and the parts they share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -48,6 +49,18 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
     return figure
+
+
+def save(figures: Mapping[str, Figure], directory: str | Path) -> list[Path]:
+    """Write figures as PNG files by their names into a directory.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    paths = [Path(directory) / f'{name}.png' for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        figure.savefig(path, dpi=150)
+    return paths
 
 
 def parameter_panels(names: Sequence[str], height: float, y_name: str) -> tuple[Figure, dict[str, Axes]]:

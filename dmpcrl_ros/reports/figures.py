@@ -28,6 +28,7 @@ from dmpcrl_ros.reports.drawing import (
     new_figure,
     parameter_panels,
     positive,
+    save,
     slice_kind,
     slice_title,
     styled,
@@ -180,8 +181,4 @@ def save_all(run: Run, directory: str | Path, baseline: Run | Sequence[Step] | N
     if any(len(history.updates) > 1 for history in run.parameters.values()):
         figures['parameters'] = parameters(run)
         figures |= {f'parameters_{name}': parameters(run, name) for name in run.agents[:_AGENTS_TO_DRAW]}
-    paths = []
-    for name, figure in figures.items():
-        paths.append(Path(directory) / f'{name}.png')
-        figure.savefig(paths[-1], dpi=150)
-    return paths
+    return save(figures, directory)

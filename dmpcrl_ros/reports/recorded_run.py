@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +15,11 @@ from dmpcrl_ros.simulation.closed_loop import Step
 
 CONFIGURATION = 'configuration.json'
 STEPS = 'steps.csv'
+UNTRAINED = 'untrained.csv'
+DUAL_ERRORS = 'dual_errors.csv'
 STEP_COLUMNS = ('step', 'td_error', 'cost', 'explored', 'rounds', 'fault')
 PARAMETER_COLUMNS = ('step', 'updates')
+DUAL_ERROR_COLUMNS = ('iteration', 'initial state', 'a state of the run')
 
 
 class RunDirectoryError(ValueError):
@@ -151,8 +154,34 @@ def load_run(path: str | Path) -> Run:
     except (KeyError, TypeError) as error:
         raise RunDirectoryError(f'{path / CONFIGURATION} is not the configuration of a run: no {error}') from None
     parameters = {agent: _parameters(path / parameters_file(agent), header) for agent, header in layouts.items()}
+    return Run(configuration=configuration, parameters=parameters, **_steps(path / STEPS, sizes))
+
+
+def load_untrained(run: Run, path: str | Path) -> Run | None:
+    """The untrained controllers on the same noise as `run`, which was read from `path`; None if they were not recorded.
+
+    Raises:
+        RunDirectoryError: their file is damaged; says where.
+    """
+    file = Path(path, UNTRAINED)
+    return replace(run, parameters={}, **_steps(file, _sizes(run.configuration))) if file.exists() else None
+
+
+def load_dual_errors(path: str | Path) -> dict[str, np.ndarray] | None:
+    """Errors of the multipliers after ADMM iterations 1, 2, ... by the state that they are of; None if not recorded.
+
+    Raises:
+        RunDirectoryError: the file is damaged; says where.
+    """
+    file = Path(path, DUAL_ERRORS)
+    rows = list(_rows(file, [*DUAL_ERROR_COLUMNS], lambda row: [*map(float, row)])) if file.exists() else []
+    return dict(zip(DUAL_ERROR_COLUMNS[1:], np.array(rows).T[1:], strict=True)) if rows else None
+
+
+def _steps(file: Path, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """The fields of a Run that stand in a file of transitions."""
     header = step_columns(sizes)
-    rows = list(_rows(path / STEPS, header, _step))
+    rows = list(_rows(file, header, _step))
     first = len(STEP_COLUMNS)
     columns = list(zip(*rows, strict=True))[:first] if rows else [()] * first
     step, td_error, _, explored, rounds, faults = columns
@@ -160,11 +189,10 @@ def load_run(path: str | Path) -> Run:
     costs, values = np.split(numbers, [len(sizes)], axis=1)
     cuts = np.cumsum([n for n_x_n_u in sizes.values() for n in n_x_n_u])[:-1]
     parts = np.split(values, cuts, axis=1)  # states and inputs by turns, agent after agent
-    return Run(
-        configuration=configuration, steps=np.array(step, dtype=int), states=np.hstack(parts[0::2]),
-        actions=np.hstack(parts[1::2]), costs=costs.copy(), td_error=np.array(td_error, dtype=float),
-        explored=np.array(explored, dtype=bool), rounds=np.array(rounds, dtype=int), faults=list(faults),
-        parameters=parameters)
+    return {
+        'steps': np.array(step, dtype=int), 'states': np.hstack(parts[0::2]), 'actions': np.hstack(parts[1::2]),
+        'costs': costs.copy(), 'td_error': np.array(td_error, dtype=float), 'explored': np.array(explored, dtype=bool),
+        'rounds': np.array(rounds, dtype=int), 'faults': list(faults)}
 
 
 def _configuration(path: Path) -> dict[str, Any]:

@@ -1,29 +1,72 @@
-"""A run in this process, recorded as it happens."""
+"""A run in this process, recorded as it happens, with the parameters of the scenario or of an earlier run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
 from dmpcrl_ros.reports.run_directory import RunWriter
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
 
-def recorded(settings: Settings, output: str | Path, *, central: bool = False) -> Iterator[Step]:
+@dataclass(frozen=True)
+class Policy:
+    """Parameters that a run has learned.
+
+    Args:
+        run: its directory. updates: how many it had made; None for all of them.
+    """
+
+    run: Path
+    updates: int | None = None
+
+    def thetas(self, agents: Sequence[str]) -> list[np.ndarray]:
+        """theta_i (p_i,) of each agent.
+
+        Raises:
+            RunDirectoryError: there is no such run, or it has no parameters of so many updates.
+        """
+        history = load_run(self.run).parameters
+        found = []
+        for agent in agents:
+            rows = np.flatnonzero(history[agent].updates == self.updates) if self.updates is not None else (
+                range(len(history[agent].theta)))
+            if not len(rows):
+                after = '' if self.updates is None else f' after {self.updates} updates'
+                raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
+            found.append(history[agent].theta[rows[-1]])
+        return found
+
+    def described(self) -> dict[str, Any]:
+        """Of JSON types."""
+        return {'run': self.run.name, 'updates': self.updates}
+
+
+def recorded(settings: Settings, output: str | Path, *, central: bool = False,
+             policy: Policy | None = None) -> Iterator[Step]:
     """The transitions of a run, each after it was written to the directory `output`; an interruption keeps what there
     is.
 
     Args:
         central: control with the centralised twin instead of the agents.
+        policy: parameters to begin with; None for those of the scenario.
 
     Raises:
-        RunDirectoryError: the directory holds a run already, or cannot be written to.
+        RunDirectoryError: the directory holds a run already, or cannot be written to; or the policy's cannot be read.
         ArithmeticError: the closed loop has diverged.
     """
     network = settings.network()
     loop = ClosedLoop(network, settings, central)
-    with RunWriter(output, network, settings, extra={'transport': 'in process', 'central': central}) as writer:
+    if policy:
+        thetas = policy.thetas(network.agents)
+        for agent, theta in zip(loop.agents, [np.concatenate(thetas)] if central else thetas, strict=True):
+            agent.mpc.theta = theta
+    extra = {'transport': 'in process', 'central': central, 'policy': policy and policy.described()}
+    with RunWriter(output, network, settings, extra=extra) as writer:
         known = [0] * network.n_agents
         for index, (updates, theta) in enumerate(_parameters(loop, central)):
             writer.record_parameters(index, 0, updates, theta)

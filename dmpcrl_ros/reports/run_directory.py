@@ -1,7 +1,9 @@
 """A run on disk: configuration.json, steps.csv and a parameters_<agent>.csv for each agent. Text only, nothing pickled.
 
 steps.csv grows by a whole line at a time, so it can be followed while the run lasts, and what a killed run wrote can be
-read. Numbers are written with the digits that give the same float64 when read back.
+read. Numbers are written with the digits that give the same float64 when read back. Beside them may stand what the
+figures need besides: untrained.csv, the transitions of the untrained controllers on the same noise, and
+dual_errors.csv.
 """
 
 import csv
@@ -14,15 +16,18 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import isnan
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 import numpy as np
 
 import dmpcrl_ros
 from dmpcrl_ros.reports.recorded_run import (
     CONFIGURATION,
+    DUAL_ERROR_COLUMNS,
+    DUAL_ERRORS,
     PARAMETER_COLUMNS,
     STEPS,
+    UNTRAINED,
     Run,
     RunDirectoryError,
     load_run,
@@ -33,7 +38,8 @@ from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
 
-__all__ = ['Run', 'RunDirectoryError', 'RunWriter', 'check_unused', 'load_run']
+__all__ = ['Run', 'RunDirectoryError', 'RunWriter', 'UntrainedWriter', 'check_unused', 'load_run',
+           'record_dual_errors']
 
 
 def check_unused(path: str | Path) -> None:
@@ -42,13 +48,83 @@ def check_unused(path: str | Path) -> None:
     try:
         if path.exists() and not path.is_dir():
             raise RunDirectoryError(f'{path} is no directory; choose another with --output')
-        if any((path / name).exists() for name in (CONFIGURATION, STEPS)) or any(path.glob(parameters_file('*'))):
+        if (any((path / name).exists() for name in (CONFIGURATION, STEPS, UNTRAINED, DUAL_ERRORS))
+                or any(path.glob(parameters_file('*')))):
             raise RunDirectoryError(f'{path} already holds a run; choose another directory with --output')
     except OSError as error:
         raise RunDirectoryError(f'cannot look into {path}: {error.strerror}') from None
 
 
-class RunWriter:
+class _StepsWriter:
+    """Writes transitions into a file of a directory; a context manager."""
+
+    def __init__(self, path: str | Path, network: Scenario, name: str):
+        self.path = Path(path)
+        self._entries = [(x.start, x.stop, u.start, u.stop)
+                         for x, u in zip(network.state_parts, network.input_parts, strict=True)]
+        self._files = ExitStack()
+        sizes = {name: (data.n_states, data.n_inputs) for name, data in zip(network.agents, network.local, strict=True)}
+        self._steps = self._open(name, step_columns(sizes))
+
+    def record(self, step: Step) -> None:
+        """Append a transition.
+
+        Raises:
+            RunDirectoryError: it cannot be written, as on a full disk.
+        """
+        states, actions, costs = step.states.tolist(), step.actions.tolist(), step.costs.tolist()
+        row = [step.step, '' if isnan(step.td_error) else float(step.td_error), sum(costs), int(step.explored),
+               step.rounds, _one_line(step.faults), *costs]
+        for x_start, x_stop, u_start, u_stop in self._entries:
+            row += states[x_start:x_stop]
+            row += actions[u_start:u_stop]
+        self._write(self._steps, row)
+
+    def close(self) -> None:
+        """Close the files; further calls do nothing."""
+        try:
+            self._files.close()
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def _open(self, name: str, header: list[str]) -> TextIO:
+        try:
+            file = open(self.path / name, 'x', newline='', encoding='utf-8', buffering=1)  # noqa: SIM115
+            self._files.enter_context(file)
+            _csv(file).writerow(header)
+        except OSError as error:
+            self._files.close()
+            raise _unwritable(self.path, error) from None
+        return file
+
+    def _write(self, file: TextIO, row: list) -> None:
+        try:
+            _csv(file).writerow(row)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+
+class UntrainedWriter(_StepsWriter):
+    """Writes, beside a run, the transitions of the untrained controllers on the same noise; a context manager.
+
+    Args:
+        path: of the directory of the run. network: of the run.
+
+    Raises:
+        RunDirectoryError: they are there already, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path, network: Scenario):
+        super().__init__(path, network, UNTRAINED)
+
+
+class RunWriter(_StepsWriter):
     """Writes a run into a directory of its own; a context manager.
 
     Args:
@@ -62,38 +138,18 @@ class RunWriter:
 
     def __init__(self, path: str | Path, network: Scenario, settings: Settings,
                  extra: Mapping[str, Any] | None = None):
-        self.path = Path(path)
-        self._entries = [(x.start, x.stop, u.start, u.stop)
-                         for x, u in zip(network.state_parts, network.input_parts, strict=True)]
         text = json.dumps(_configuration(network, settings, extra or {}), indent=2, default=_plain, allow_nan=False)
-        names = [parameters_file(agent) for agent in network.agents]
-        check_unused(self.path)
-        with ExitStack() as stack:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                with open(self.path / CONFIGURATION, 'x', encoding='utf-8') as file:
-                    file.write(text + '\n')
-                self._steps, *self._parameters = [
-                    stack.enter_context(open(self.path / name, 'x', newline='', encoding='utf-8', buffering=1))
-                    for name in (STEPS, *names)]
-                self._write_headers(network)
-            except OSError as error:
-                raise self._unwritable(error) from None
-            self._files = stack.pop_all()
-
-    def record(self, step: Step) -> None:
-        """Append a transition to steps.csv.
-
-        Raises:
-            RunDirectoryError: it cannot be written, as on a full disk.
-        """
-        states, actions, costs = step.states.tolist(), step.actions.tolist(), step.costs.tolist()
-        row = [step.step, '' if isnan(step.td_error) else float(step.td_error), sum(costs), int(step.explored),
-               step.rounds, _one_line(step.faults), *costs]
-        for x_start, x_stop, u_start, u_stop in self._entries:
-            row += states[x_start:x_stop]
-            row += actions[u_start:u_stop]
-        self._write(self._steps, row)
+        headers = {parameters_file(agent): [*PARAMETER_COLUMNS, *network.parameters(i)[0].labels]
+                   for i, agent in enumerate(network.agents)}
+        check_unused(path)
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            with open(Path(path, CONFIGURATION), 'x', encoding='utf-8') as file:
+                file.write(text + '\n')
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        super().__init__(path, network, STEPS)
+        self._parameters = [self._open(name, header) for name, header in headers.items()]
 
     def record_parameters(self, agent_index: int, step: int, updates: int, theta: np.ndarray) -> None:
         """Append theta_i (p,) as it is from control step `step` on, after `updates` updates; begin with 0 updates.
@@ -103,33 +159,26 @@ class RunWriter:
         """
         self._write(self._parameters[agent_index], [step, updates, *theta.tolist()])
 
-    def close(self) -> None:
-        """Close the files; further calls do nothing."""
-        try:
-            self._files.close()
-        except OSError as error:
-            raise self._unwritable(error) from None
 
-    def __enter__(self) -> 'RunWriter':
-        return self
+def record_dual_errors(path: str | Path, errors: Mapping[str, np.ndarray]) -> None:
+    """Write, beside a run, the errors of the multipliers after ADMM iterations 1, 2, ...
 
-    def __exit__(self, *exception) -> None:
-        self.close()
+    Args:
+        path: of the directory of the run. errors: (iterations,) by the names in DUAL_ERROR_COLUMNS.
 
-    def _write_headers(self, network: Scenario) -> None:
-        sizes = {name: (data.n_states, data.n_inputs) for name, data in zip(network.agents, network.local, strict=True)}
-        _csv(self._steps).writerow(step_columns(sizes))
-        for i, file in enumerate(self._parameters):
-            _csv(file).writerow([*PARAMETER_COLUMNS, *network.parameters(i)[0].labels])
+    Raises:
+        RunDirectoryError: they cannot be written.
+    """
+    columns = [errors[name].tolist() for name in DUAL_ERROR_COLUMNS[1:]]
+    try:
+        with open(Path(path, DUAL_ERRORS), 'w', newline='', encoding='utf-8') as file:
+            _csv(file).writerows([DUAL_ERROR_COLUMNS, *zip(range(1, len(columns[0]) + 1), *columns, strict=True)])
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
-    def _write(self, file: TextIO, row: list) -> None:
-        try:
-            _csv(file).writerow(row)
-        except OSError as error:
-            raise self._unwritable(error) from None
 
-    def _unwritable(self, error: OSError) -> RunDirectoryError:
-        return RunDirectoryError(f'cannot write the run to {self.path}: {error.strerror}')
+def _unwritable(path: str | Path, error: OSError) -> RunDirectoryError:
+    return RunDirectoryError(f'cannot write the run to {path}: {error.strerror}')
 
 
 def _csv(file: TextIO):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dmpcrl_ros.reports.recorded_run import Run, RunDirectoryError, load_run
-from dmpcrl_ros.reports.recording import recorded
+from dmpcrl_ros.reports.recording import Policy, recorded
 from dmpcrl_ros.settings import Settings
 
 DIVERGED = 'diverged.txt'   # in the directory of a run that ended early because its plant was lost
@@ -24,11 +24,22 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a campaign; `name` is that of its directory."""
+    """One run of a campaign; `name` is that of its directory, the rest as of `recorded`."""
 
     name: str
     settings: Settings
     central: bool = False
+    policy: Policy | None = None
+
+    def difference(self, run: Run) -> str:
+        """What a recorded run was made with and this job is not; empty when it is a run of this job."""
+        found, extra = run.settings, run.configuration['extra']
+        names = [f.name for f in fields(Settings) if getattr(found, f.name) != getattr(self.settings, f.name)]
+        differences = [f'{name} = {getattr(found, name)}, not {getattr(self.settings, name)}' for name in names]
+        differences += ['centralised or not'] if extra.get('central') != self.central else []
+        if extra.get('policy') != (self.policy and self.policy.described()):
+            differences.append(f'policy {extra.get("policy")}')
+        return ', '.join(differences)
 
 
 class Campaign:
@@ -85,17 +96,10 @@ class Campaign:
         path = self.folder / job.name
         if not path.exists():
             return False
-        run = load_run(path)
-        if run.settings != job.settings or run.configuration['extra'].get('central') != job.central:
-            raise RunDirectoryError(f'{path} holds a run with other settings ({_difference(run.settings, job)}); '
-                                    'choose another folder with --output, or remove it')
+        if difference := job.difference(load_run(path)):
+            raise RunDirectoryError(f'{path} holds a run with other settings ({difference}); choose another folder, '
+                                    'or remove it')
         return True
-
-
-def _difference(found: Settings, job: Job) -> str:
-    names = [f.name for f in fields(Settings) if getattr(found, f.name) != getattr(job.settings, f.name)]
-    differences = [f'{name} = {getattr(found, name)}, not {getattr(job.settings, name)}' for name in names]
-    return ', '.join(differences) or 'centralised or not'
 
 
 @contextmanager
@@ -126,7 +130,7 @@ def _work(job: Job, folder: Path) -> None:
     unfinished = folder / (_UNFINISHED + job.name)
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        for _ in recorded(job.settings, unfinished, central=job.central):
+        for _ in recorded(job.settings, unfinished, central=job.central, policy=job.policy):
             with _steps.get_lock():
                 _steps.value += 1
             if _stop.is_set():

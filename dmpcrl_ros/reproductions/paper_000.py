@@ -5,31 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from dmpcrl_ros.reports.drawing import (
-    COLOURS,
-    DASHES,
-    TWO_COLUMNS,
-    agent_colours,
-    agent_handles,
-    draw_bounds,
-    legend_on_top,
-    line_or_band,
-    moving_average,
-    name_outer,
-    new_figure,
-    positive,
-    styled,
-    x_axis,
-)
-from dmpcrl_ros.reports.recorded_run import Run
-from dmpcrl_ros.reports.summary import violations
 from dmpcrl_ros.reproductions.campaign import Job
+from dmpcrl_ros.reproductions.curves import Curves
 from dmpcrl_ros.settings import Settings
 
-WINDOW = 100                      # steps of the moving average
-BAND = (32.0, 68.0)               # percentiles over the seeds
 CHECKPOINTS = (100, 500, 1000, 2000)
 LAST = 500                        # steps of the means in the last columns
 _WITHOUT_SAFEGUARDS = {'curvature': 'keep', 'step_limit': 0.0, 'bound_parameters': False}
@@ -65,89 +45,29 @@ def jobs(methods: Sequence[str], seeds: Sequence[int], steps: int) -> list[Job]:
                 METHODS[name].central) for name in ordered for seed in seeds]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Curves:
-    """What one method did, over S seeds and T steps.
-
-    Args:
-        costs, td_errors: stage cost of the network and |TD error|, (S, T). violated: (S, T), bool.
-    """
-
-    costs: np.ndarray
-    td_errors: np.ndarray
-    violated: np.ndarray
-
-    @staticmethod
-    def of(runs: Sequence[Run], steps: int) -> 'Curves':
-        """Of the runs of one method. Where a run ended early because its plant was lost, costs are infinite."""
-        def padded(values: np.ndarray, lost: float) -> np.ndarray:
-            return np.concatenate([values, np.full(steps - len(values), lost)])
-        return Curves(costs=np.array([padded(run.costs.sum(axis=1), np.inf) for run in runs]),
-                      td_errors=np.array([padded(np.abs(run.td_error), np.inf) for run in runs]),
-                      violated=np.array([padded(violations(run, run.states), 1.0) for run in runs], dtype=bool))
-
-    def smooth(self, name: str) -> np.ndarray:
-        """Moving average (S, T) of costs or td_errors."""
-        return np.array([moving_average(values, WINDOW) for values in getattr(self, name)])
-
-
-def table_rows(curves: Mapping[str, Curves]) -> list[dict[str, Any]]:
-    """Per method: medians over the seeds of the moving averages at the checkpoints; over the last 500 steps of all
-    seeds the mean cost, the share of steps with a state out of bounds, and medians, beside the published ones."""
+def learning_table(curves: Mapping[str, Curves]) -> list[dict[str, Any]]:
+    """Per method: medians over the seeds of the moving averages of cost and |TD error| at the checkpoints."""
     rows = []
     for name, found in curves.items():
-        steps = found.costs.shape[1]
         row: dict[str, Any] = {'method': name}
-        for symbol, key in (('|TD|', 'td_errors'), ('cost', 'costs')):
+        for symbol, key in (('cost', 'costs'), ('|TD|', 'td_errors')):
             smooth = found.smooth(key)
-            row |= {f'{symbol} at {at}': float(np.median(smooth[:, at - 1])) for at in CHECKPOINTS if at <= steps}
-        last = slice(-min(LAST, steps), None)
-        published = PUBLISHED.get(name, (np.nan, np.nan))
-        row |= {'mean cost': float(found.costs[:, last].mean()), 'violated': float(found.violated[:, last].mean()),
-                'median cost': float(np.median(found.costs[:, last])), 'published median cost': published[0],
-                'median |TD|': float(np.nanmedian(found.td_errors[:, last])), 'published median |TD|': published[1]}
+            reached = [at for at in CHECKPOINTS if at <= smooth.shape[1]]
+            row |= {f'{symbol} {at}': float(np.median(smooth[:, at - 1])) for at in reached}
         rows.append(row)
     return rows
 
 
-@styled
-def learning_curves(curves: Mapping[str, Curves]) -> Figure:
-    """Figure 1: |TD error| and stage cost, median over the seeds and band of the 32nd to 68th percentile."""
-    figure = new_figure(TWO_COLUMNS, 2.8)
-    panels = figure.subplots(1, 2)
-    for panel, key, label in zip(panels, ('td_errors', 'costs'), ('|TD error| (-)', 'network stage cost (-)'),
-                                 strict=True):
-        for k, (name, found) in enumerate(curves.items()):
-            smooth, colour = found.smooth(key), COLOURS[k % len(COLOURS)]
-            steps = np.arange(1, smooth.shape[1] + 1)
-            low, high = np.nanpercentile(smooth, BAND, axis=0)
-            panel.fill_between(steps, positive(low), positive(high), color=colour, alpha=0.2, linewidth=0)
-            panel.plot(steps, positive(np.nanmedian(smooth, axis=0)), color=colour, label=name,
-                       linestyle=DASHES[k % len(DASHES)], linewidth=1.3)
-        panel.set(yscale='log', ylabel=label)
-        x_axis(panel, 'control step (-)')
-    legend_on_top(figure, *panels[0].get_legend_handles_labels())
-    return figure
-
-
-@styled
-def states_and_inputs(runs: Mapping[str, Run]) -> Figure:
-    """Figure 2: states and inputs of all agents over the steps of one seed, a column for each method: means (lines) and
-    ranges (bands) over stretches of steps, bounds dashed."""
-    first = next(iter(runs.values()))
-    colours = agent_colours(len(first.agents))
-    figure = new_figure(TWO_COLUMNS, 4.2)
-    grid = figure.subplots(3, len(runs), sharex=True, sharey='row', squeeze=False)
-    for column, (name, run) in zip(grid.T, runs.items(), strict=True):
-        column[0].set_title(name)
-        rows = ((run.states, run.state_parts, run.state_bounds, 0, 'state x[0] (-)'),
-                (run.states, run.state_parts, run.state_bounds, 1, 'state x[1] (-)'),
-                (run.actions, run.input_parts, run.input_bounds, 0, 'input u (-)'))
-        for panel, (values, parts, bounds, k, label) in zip(column, rows, strict=True):
-            for part, colour in zip(parts, colours, strict=True):
-                line_or_band(panel, run.steps, values[:, part.start + k], colour, band=True)
-            draw_bounds(panel, {bound[parts[0].start + k] for bound in bounds})
-            panel.set_ylabel(label)
-    legend_on_top(figure, *agent_handles(first.agents, colours))
-    name_outer(grid, 'control step (-)')
-    return figure
+def final_table(curves: Mapping[str, Curves]) -> list[dict[str, Any]]:
+    """Per method over the last 500 steps of all seeds: mean cost, share of steps with a state out of bounds, and
+    medians beside those of the released data."""
+    rows = []
+    for name, found in curves.items():
+        last = slice(-min(LAST, found.costs.shape[1]), None)
+        published = PUBLISHED.get(name, (np.nan, np.nan))
+        rows.append({
+            'method': name, 'mean cost': float(found.costs[:, last].mean()),
+            'out of bounds': float(found.violated[:, last].mean()),
+            'median cost': float(np.median(found.costs[:, last])), 'published cost': published[0],
+            'median |TD|': float(np.nanmedian(found.td_errors[:, last])), 'published |TD|': published[1]})
+    return rows

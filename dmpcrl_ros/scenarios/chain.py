@@ -57,6 +57,11 @@ def description(n_agents: int = 3, variant: str = '001') -> dict[str, Any]:
                          'neighbours': {names[j]: _COUPLING for j in used}},
             'model': {'A': [[1.0, 0.25], [0.0, 1.0]], 'B': [[0.0312], [0.25]],
                       'neighbours': {names[j]: _UNKNOWN for j in used}},
+            'uncertainty': {
+                'lower': {'A': [[-0.1, -0.1], [0.0, -0.1]], 'B': [[0.0], [-0.075]],
+                          'neighbours': {names[j]: _COUPLING for j in used}},
+                'upper': {'A': [[0.1, 0.1], [0.0, 0.1]], 'B': [[0.075], [0.0]],
+                          'neighbours': {names[j]: _UNKNOWN for j in used}}},
             'noise': {'lower': [-0.1, 0.0], 'upper': [0.0, 0.0]},
             'initial_state': [0.0, 0.15],
             'bounds': {'state': {'lower': [0.0, -1.0], 'upper': [1.0, 1.0]},

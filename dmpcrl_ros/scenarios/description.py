@@ -8,7 +8,7 @@ import numpy as np
 
 from dmpcrl_ros.mpc.formulation import LocalData, MpcStructure, initial_parameters, parameter_layout
 from dmpcrl_ros.networks.graph import CouplingGraph, NetworkError
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
+from dmpcrl_ros.scenarios.linear_network import LinearNetwork, LocalModel
 from dmpcrl_ros.scenarios.reading import check_schema, finite, learning_defaults, parts, read_yaml, unequal_names
 
 
@@ -38,7 +38,7 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     dimensions = [(len(agent['dynamics']['A']), _columns(agent['dynamics']['B'])) for agent in agents]
     of_states, of_inputs = (parts(sizes) for sizes in zip(*dimensions, strict=True))
     a, b = np.zeros((of_states[-1].stop,) * 2), np.zeros((of_states[-1].stop, of_inputs[-1].stop))
-    local = []
+    local, uncertainty = [], []
     for i, agent in enumerate(agents):
         read = _Reader(agent, dimensions[i], dict(zip(names, (d[0] for d in dimensions), strict=True)))
         x, u = of_states[i], of_inputs[i]
@@ -47,12 +47,14 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
         for parent, matrix in coupling.items():
             a[x, of_states[names.index(parent)]] = matrix
         local.append(_local_data(read, names, coupling, structure))
+        uncertainty.append(_uncertainty(read, names, local[-1]))
     nx = [d[0] for d in dimensions]
     return LinearNetwork(
         name=description['name'], agents=names, graph=_graph(local, names), a=a, b=b,
         noise_lower=_stack(agents, ('noise', 'lower'), nx), noise_upper=_stack(agents, ('noise', 'upper'), nx),
         initial_state=_stack(agents, ('initial_state',), nx), state_parts=of_states, input_parts=of_inputs,
-        local=tuple(local), structure=structure, defaults=learning_defaults(description))
+        local=tuple(local), uncertainty=tuple(uncertainty), structure=structure,
+        defaults=learning_defaults(description))
 
 
 class _Reader:
@@ -131,6 +133,29 @@ def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np
     if (read.array(('noise', 'lower'), (nx,), 0.0) > read.array(('noise', 'upper'), (nx,), 0.0)).any():
         raise NetworkError(f'agent {read.agent["name"]}: a lower bound of the noise lies above the upper one')
     return data
+
+
+def _uncertainty(read: _Reader, names: Sequence[str], data: LocalData) -> tuple[LocalModel, LocalModel]:
+    """Least and greatest deviation from the agent's model; zero where nothing is said."""
+    sides = []
+    for side in ('lower', 'upper'):
+        path = ('uncertainty', side)
+        described = read.agent.get('uncertainty', {}).get(side, {}).get('neighbours', {})
+        if unknown := sorted(set(described) - {names[j] for j in data.coupling}):
+            raise NetworkError(f'agent {read.agent["name"]}: uncertainty.{side}.neighbours names {unknown[0]!r}, '
+                               'which is none of its neighbours')
+        sides.append(LocalModel(
+            a=read.array((*path, 'A'), data.model_a.shape, 0.0), b=read.array((*path, 'B'), data.model_b.shape, 0.0),
+            coupling={j: read.array((*path, 'neighbours', names[j]), matrix.shape, 0.0)
+                      for j, matrix in data.coupling.items()}))
+    lower, upper = sides
+    pairs = [('A', lower.a, upper.a), ('B', lower.b, upper.b),
+             *((f'neighbours.{names[j]}', lower.coupling[j], upper.coupling[j]) for j in data.coupling)]
+    for name, low, high in pairs:
+        if (low > high).any():
+            raise NetworkError(f'agent {read.agent["name"]}: uncertainty.lower.{name} lies above '
+                               f'uncertainty.upper.{name}')
+    return lower, upper
 
 
 def _check_parameters(name: str, data: LocalData, structure: MpcStructure) -> None:

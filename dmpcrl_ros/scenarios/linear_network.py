@@ -1,6 +1,6 @@
 """A network of linear systems: true dynamics, costs and bounds, and what its agents know of it at first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +21,22 @@ from dmpcrl_ros.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
+class LocalModel:
+    """A model of one agent's dynamics, or a deviation from it: A (n_x, n_x), B (n_x, n_u), and for each parent j the
+    matrix A_j (n_x, n_xj)."""
+
+    a: np.ndarray
+    b: np.ndarray
+    coupling: Mapping[int, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LinearNetwork(Scenario):
     """Plant s+ = A s + B a + e, e uniform, stage cost L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds).
 
     Stacked over agents in their order: `a` (n, n), `b` (n, m), noise bounds (n,), weights and bounds (n,) and (m,).
+    `uncertainty` is for each agent the least and the greatest deviation of the true dynamics from its model, element by
+    element, as far as the agent knows.
     """
 
     a: np.ndarray
@@ -32,6 +44,7 @@ class LinearNetwork(Scenario):
     noise_lower: np.ndarray
     noise_upper: np.ndarray
     local: tuple[LocalData, ...]
+    uncertainty: tuple[tuple[LocalModel, LocalModel], ...]
     structure: MpcStructure
 
     def parameters(self, index: int) -> tuple[ParameterLayout, np.ndarray]:
@@ -54,6 +67,12 @@ class LinearNetwork(Scenario):
     def plant(self, seed: int) -> 'LinearPlant':
         """The true network with the noise of `seed`."""
         return LinearPlant(self, seed)
+
+    def dynamics(self, index: int) -> LocalModel:
+        """The true dynamics of one agent."""
+        x, u = self.state_parts[index], self.input_parts[index]
+        return LocalModel(a=self.a[x, x], b=self.b[x, u],
+                          coupling={j: self.a[x, self.state_parts[j]] for j in self.graph.parents[index]})
 
 
 class LinearPlant:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import TypeVar
 
+import numpy as np
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -13,8 +14,11 @@ from dmpcrl_ros.coordination.exchange import Exchange, ExchangeTimeout, Protocol
 from dmpcrl_ros.transport.conversions import MessageError, exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.mailbox import Envelope, Mailbox
 from dmpcrl_ros.transport.qos import EXCHANGE, exchange_topic
+from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs, no_run
 
 Result = TypeVar('Result')
+_GREETING, _ANSWER = 'greeting', 'answer to a greeting'  # kinds of exchange outside of all protocols
+_GREETING_PERIOD = 0.05  # s between two greetings of a neighbour that does not answer yet
 
 
 def make_executor() -> Executor:
@@ -35,12 +39,14 @@ class RosDriver:
         agent: index of this agent. names: of all agents it may address, by index.
         neighbours: indices of the agents it exchanges with.
         round_timeout: s, after which a round is given up; 0 waits as long as the node lives.
+        launch: number of the system; messages of another one are dropped.
     """
 
     def __init__(self, node: Node, executor: Executor, *, agent: int, names: Mapping[int, str],
-                 neighbours: tuple[int, ...], round_timeout: float):
+                 neighbours: tuple[int, ...], round_timeout: float, launch: int = 0):
         self.mailbox = Mailbox(neighbours)
         self.timeouts = 0
+        self._launch, self._strange, self._next_greeting = launch, set(neighbours), 0.0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
         self._publishers = {
             j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE)
@@ -60,10 +66,12 @@ class RosDriver:
         return self.mailbox.now[2]
 
     def unmatched(self) -> list[str]:
-        """Neighbours that cannot be heard or cannot hear yet."""
-        return [self._names[j] for (j, publisher), subscription
-                in zip(self._publishers.items(), self._subscriptions, strict=True)
-                if not publisher.get_subscription_count() or not subscription.get_publisher_count()]
+        """Neighbours that cannot be heard or cannot hear yet. Greets them: those of another launch do not count."""
+        if (now := time.monotonic()) >= self._next_greeting:
+            self._next_greeting = now + _GREETING_PERIOD
+            for neighbour in self._strange:
+                self._say(neighbour, _GREETING)
+        return [self._names[j] for j in sorted(self._strange)]
 
     def begin_step(self, run: int, step: int) -> None:
         """Start the rounds of a control step; what neighbours sent of earlier ones is dropped."""
@@ -98,6 +106,10 @@ class RosDriver:
             envelope = Envelope(run, step, number, self._agent, request.kind, data)
             self._publishers[neighbour].publish(exchange_to_msg(envelope))
 
+    def _say(self, neighbour: int, kind: str) -> None:
+        envelope = Envelope(no_run(self._launch), 0, 0, self._agent, kind, np.zeros(0))
+        self._publishers[neighbour].publish(exchange_to_msg(envelope))
+
     def _receive(self, request: Exchange) -> dict:
         deadline = time.monotonic() + self._timeout if self._timeout else float('inf')
         while (inbox := self.mailbox.take(request.kind, request.expects)) is None:
@@ -113,8 +125,18 @@ class RosDriver:
 
     def _receiver(self, sender: int):
         def receive(message: msg.Exchange) -> None:
+            if not belongs(message.run, self._launch):
+                self.mailbox.dropped[OTHER_LAUNCH] += 1
+                return
             try:
-                self.mailbox.put(exchange_from_msg(message, sender))
+                envelope = exchange_from_msg(message, sender)
             except MessageError as reason:
                 self.mailbox.dropped[str(reason)] += 1
+                return
+            if envelope.kind == _GREETING:
+                self._say(sender, _ANSWER)
+            elif envelope.kind == _ANSWER:
+                self._strange.discard(sender)  # who answers has heard this agent, and is heard
+            else:
+                self.mailbox.put(envelope)
         return receive

@@ -8,7 +8,7 @@ EXCHANGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=32, reliability=Rel
 # What an agent answers: nothing from before it listened. A restarted agent is asked again for the step that is due.
 STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE,
                     durability=DurabilityPolicy.VOLATILE)
-# The newest only, also for whoever comes late.
+# The newest only, also for whoever comes late. For publishers: a reader of one message would lose that of one of two.
 LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # What is recorded. A reader can know of a writer before the writer knows of it: without a memory for latecomers the
@@ -17,6 +17,8 @@ HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=Rel
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 CLOCK = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
+
+PLANT_TOPIC = '/plant/run'  # on which plants tell of themselves
 
 
 def exchange_topic(sender: str, receiver: str) -> str:

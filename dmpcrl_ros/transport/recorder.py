@@ -30,7 +30,7 @@ class StepAssembler:
 
     def add(self, agent: int, message: msg.State | msg.Action | msg.Status) -> Iterator[Step]:
         """Take in a message and hand out the transitions that it completes, in order."""
-        if self._run is None and isinstance(message, msg.State):
+        if self._run is None:
             self._run = message.run
         if message.run != self._run or message.step < self.next:
             return

@@ -1,15 +1,18 @@
-"""Measures a message round trip between two nodes, each with an executor and a thread of its own use of the wire.
+"""Measures a message round trip between two processes.
 
-Run as a module it prints one line of JSON; `dmpcrl doctor` and the benchmark call it so, in a process of its own.
+`dmpcrl doctor` runs this module twice: `answer TOPIC` sends back what it is sent, `call TOPIC` measures and prints one
+line of JSON. Both end by themselves.
 """
 
 import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 import rclpy
+from rclpy.executors import ExternalShutdownException
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.transport.conversions import exchange_from_msg, exchange_to_msg
@@ -18,54 +21,84 @@ from dmpcrl_ros.transport.mailbox import Envelope
 from dmpcrl_ros.transport.qos import EXCHANGE, exchange_topic
 
 _SIZE = 22      # numbers in a message: a trajectory of two states over a horizon of ten
+_MESSAGES = 200
 _PATIENCE = 10.0  # s for the whole start, and for each answer
+_AGAIN = 0.1      # s until the first message is sent again
+_LIFETIME = 60.0  # s, after which the answering process ends if nobody has ended it
 
 
-def measure(messages: int = 200) -> dict[str, float]:
+class _End:
+    """One end of the line: a node that sends on one topic and hears on another."""
+
+    def __init__(self, name: str, send: str, hear: str, heard: Callable[[msg.Exchange], None]):
+        self._executor, self._node = make_executor(), rclpy.create_node(name)
+        self._executor.add_node(self._node)
+        self.send = self._node.create_publisher(msg.Exchange, send, EXCHANGE).publish
+        self._node.create_subscription(msg.Exchange, hear, heard, EXCHANGE)
+
+    def wait(self, done: Callable[[], object], seconds: float) -> bool:
+        """Spin until something is done, but not longer than this; whether it is."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            if not rclpy.ok():
+                raise ExternalShutdownException
+            if time.monotonic() > deadline:
+                return False
+            self._executor.spin_once(timeout_sec=min(seconds, 0.1))
+        return True
+
+
+def answer(name: str) -> None:
+    """Send back what is sent, until the process is ended."""
+    end = _End('round_trip_answerer', exchange_topic(name, 'caller'), exchange_topic(name, 'answerer'),
+               lambda message: end.send(message))
+    end.wait(lambda: False, _LIFETIME)
+
+
+def call(name: str) -> dict[str, float]:
     """Median and 95th percentile of the round trip in ms.
 
     Raises:
-        TimeoutError: the nodes do not find one another, or a message is lost.
+        TimeoutError: the processes do not find one another, or a message is lost.
     """
-    executor = make_executor()
-    caller, answerer = (rclpy.create_node(f'round_trip_{name}') for name in ('caller', 'answerer'))
-    for node in (caller, answerer):
-        executor.add_node(node)
-    back = answerer.create_publisher(msg.Exchange, exchange_topic('doctor_b', 'doctor_a'), EXCHANGE)
-    forth = caller.create_publisher(msg.Exchange, exchange_topic('doctor_a', 'doctor_b'), EXCHANGE)
-    received: list[msg.Exchange] = []
-    subscriptions = [
-        answerer.create_subscription(msg.Exchange, exchange_topic('doctor_a', 'doctor_b'), back.publish, EXCHANGE),
-        caller.create_subscription(msg.Exchange, exchange_topic('doctor_b', 'doctor_a'), received.append, EXCHANGE)]
-
-    def wait(done) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while not done():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f'no message came through within {_PATIENCE:g} s')
-            executor.spin_once(timeout_sec=0.1)
-
-    wait(lambda: all(s.get_publisher_count() for s in subscriptions)
-         and back.get_subscription_count() and forth.get_subscription_count())
+    received: dict[int, msg.Exchange] = {}
+    end = _End('round_trip_caller', exchange_topic(name, 'answerer'), exchange_topic(name, 'caller'),
+               lambda message: received.setdefault(message.round, message))
     data, times = np.arange(_SIZE, dtype=float), []
-    for number in range(messages):
+
+    def send(number: int) -> None:
+        end.send(exchange_to_msg(Envelope(1, 0, number, 0, 'copies', data)))
+
+    deadline = time.monotonic() + _PATIENCE
+    while not received:  # nothing that is sent arrives before both have found the other
+        send(0)
+        if not end.wait(lambda: received, _AGAIN) and time.monotonic() > deadline:
+            raise TimeoutError(f'two processes did not hear one another within {_PATIENCE:g} s')
+    for number in range(1, _MESSAGES + 1):
         started = time.perf_counter()
-        forth.publish(exchange_to_msg(Envelope(1, 0, number, 0, 'copies', data)))
-        wait(lambda number=number: len(received) > number)
+        send(number)
+        if not end.wait(lambda number=number: number in received, _PATIENCE):
+            raise TimeoutError(f'a message did not come back within {_PATIENCE:g} s')
         times.append(1e3 * (time.perf_counter() - started))
-        if not np.array_equal(exchange_from_msg(received[-1], 0).data[:, 0], data):
+        if not np.array_equal(exchange_from_msg(received[number], 0).data[:, 0], data):
             raise TimeoutError('a message came back changed')
-    return {'median_ms': statistics.median(times), 'p95_ms': float(np.percentile(times, 95)), 'messages': messages}
+    return {'median_ms': statistics.median(times), 'p95_ms': float(np.percentile(times, 95)), 'messages': _MESSAGES}
 
 
 def main() -> int:
-    """Print the measurement as JSON, or what went wrong."""
-    rclpy.init()
+    """Answer, or call and print the measurement as JSON, or what went wrong."""
+    role, name = sys.argv[1:]
     try:
-        print(json.dumps(measure()))
+        rclpy.init()
+        if role == 'answer':
+            answer(name)
+        else:
+            print(json.dumps(call(name)))
         return 0
     except TimeoutError as error:
         print(error, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
         return 1
     finally:
         rclpy.try_shutdown()

@@ -12,7 +12,15 @@ import pytest
 from helpers import directed_network
 
 from dmpcrl_ros.mpc.formulation import initial_parameters, parameter_layout
-from dmpcrl_ros.reports.run_directory import RunDirectoryError, RunWriter, check_unused, load_run
+from dmpcrl_ros.reports.recorded_run import load_dual_errors, load_untrained
+from dmpcrl_ros.reports.run_directory import (
+    RunDirectoryError,
+    RunWriter,
+    UntrainedWriter,
+    check_unused,
+    load_run,
+    record_dual_errors,
+)
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
 
@@ -87,6 +95,23 @@ def test_parameters_come_back_with_their_names(tmp_path):
     assert bits(theta) == bits([initial, initial + 1 / 3])
     assert run.layout('valve').shapes == layout.shapes
     assert run.parameters['tank'].theta.shape == (0, len(run.parameters['tank'].labels))
+
+
+def test_what_else_the_figures_need_comes_back_bit_for_bit(tmp_path):
+    run = load_run(written(tmp_path / 'run', step(0), step(1)))
+    assert load_untrained(run, tmp_path / 'run') is None and load_dual_errors(tmp_path / 'run') is None
+    steps = [step(k, np.arange(6.0) / 7, costs=np.full(3, 0.1 * k)) for k in range(3)]
+    with UntrainedWriter(tmp_path / 'run', NETWORK) as writer:
+        for one in steps:
+            writer.record(one)
+    errors = {'initial state': np.array([1 / 3, 0.0]), 'a state of the run': np.array([LARGEST, SUBNORMAL])}
+    record_dual_errors(tmp_path / 'run', errors)
+    untrained = load_untrained(run, tmp_path / 'run')
+    assert untrained.steps.tolist() == [0, 1, 2] and len(load_run(tmp_path / 'run').steps) == 2
+    assert bits(untrained.states) == bits([s.states for s in steps])
+    assert bits(untrained.costs) == bits([s.costs for s in steps])
+    found = load_dual_errors(tmp_path / 'run')
+    assert {name: bits(values) for name, values in found.items()} == {k: bits(v) for k, v in errors.items()}
 
 
 def test_the_configuration_repeats_the_run_and_says_with_what(tmp_path):
@@ -177,7 +202,8 @@ def test_a_configuration_that_cannot_be_used_is_said_to_be_so(tmp_path, text, me
         load_run(tmp_path / 'run')
 
 
-@pytest.mark.parametrize('left', ['configuration.json', 'steps.csv', 'parameters_heater.csv'])
+@pytest.mark.parametrize('left', ['configuration.json', 'steps.csv', 'parameters_heater.csv', 'untrained.csv',
+                                  'dual_errors.csv'])
 def test_a_used_directory_is_refused_and_left_alone(tmp_path, left):
     (tmp_path / left).write_text('precious')
     for use in (check_unused, lambda path: RunWriter(path, NETWORK, SETTINGS)):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ros_system import PATIENCE, dmpcrl, domain, start_dmpcrl, wait_for  # noqa: F401
 
-from dmpcrl_ros.reproductions import paper_000
-from dmpcrl_ros.reproductions.paper_000 import Curves, jobs, table_rows
+from dmpcrl_ros.reproductions.curves import Curves, learning_curves
+from dmpcrl_ros.reproductions.paper_000 import final_table, jobs, learning_table
 
 
 def test_every_method_sees_the_same_noise_and_only_its_learner_differs():
@@ -24,17 +24,19 @@ def curves(costs, td_errors):
     return Curves(costs=np.array(costs), td_errors=np.array(td_errors), violated=np.array(costs) > 2.5)
 
 
-def test_the_table_by_hand():
+def test_the_tables_by_hand():
     """Two seeds of 500 steps with cost 1 and 3 throughout, but 7 in the last step of the first: moving averages at step
     500 are 1 + 6/100 and 3. Means over all steps: (1 * 499 + 7 + 3 * 500) / 1000 = 2.006; out of bounds are 501."""
     costs = np.array([np.ones(500), np.full(500, 3.0)])
     costs[0, -1] = 7.0
-    row, = table_rows({'D-SO': curves(costs, 0.1 * costs)})
-    assert row['method'] == 'D-SO' and 'cost at 1000' not in row
-    assert row['cost at 100'] == pytest.approx(2.0) and row['cost at 500'] == pytest.approx(0.5 * (1.06 + 3.0))
-    assert row['|TD| at 500'] == pytest.approx(0.05 * (1.06 + 3.0))
-    assert row['mean cost'] == pytest.approx(2.006) and row['violated'] == pytest.approx(0.501)
-    assert row['median cost'] == pytest.approx(3.0) and row['published median cost'] == 0.072
+    row, = learning_table({'D-SO': curves(costs, 0.1 * costs)})
+    assert list(row) == ['method', 'cost 100', 'cost 500', '|TD| 100', '|TD| 500'] and row['method'] == 'D-SO'
+    assert row['cost 100'] == pytest.approx(2.0) and row['cost 500'] == pytest.approx(0.5 * (1.06 + 3.0))
+    assert row['|TD| 500'] == pytest.approx(0.05 * (1.06 + 3.0))
+    row, = final_table({'D-SO': curves(costs, 0.1 * costs)})
+    assert row['mean cost'] == pytest.approx(2.006) and row['out of bounds'] == pytest.approx(0.501)
+    assert row['median cost'] == pytest.approx(3.0) and row['published cost'] == 0.072
+    assert row['median |TD|'] == pytest.approx(0.3) and row['published |TD|'] == 0.052
 
 
 def test_a_run_that_was_lost_counts_as_infinitely_bad():
@@ -51,7 +53,7 @@ def test_figures_show_every_method_and_only_numbers_that_were_seen():
     draw = np.random.default_rng(1)
     found = {name: curves(draw.uniform(1.0, 2.0, (3, 300)), draw.uniform(0.1, 0.2, (3, 300)))
              for name in ('D-SO', 'D-FO')}
-    panels = paper_000.learning_curves(found).axes
+    panels = learning_curves(found).axes
     for panel, key in zip(panels, ('td_errors', 'costs'), strict=True):
         assert [line.get_label() for line in panel.lines] == ['D-SO', 'D-FO']
         for line, each in zip(panel.lines, found.values(), strict=True):
@@ -74,8 +76,8 @@ def test_the_command_can_be_interrupted_and_goes_on_where_it_was(tmp_path, domai
     assert 'complete already' in done.stdout
     assert (output / 'C-SO-seed-1' / 'steps.csv').stat().st_mtime_ns == kept
     assert {path.name for path in output.glob('*.png')} == {'learning_curves.png', 'states_and_inputs.png'}
-    row, = csv.DictReader((output / 'table.csv').read_text().splitlines())
-    assert row['method'] == 'C-SO' and 5.0 < float(row['cost at 100']) < 25.0
+    row, = csv.DictReader((output / 'learning.csv').read_text().splitlines())
+    assert row['method'] == 'C-SO' and 5.0 < float(row['cost 100']) < 25.0
 
     other = dmpcrl(*(120 if argument == 130 else argument for argument in arguments))
     assert other.returncode != 0 and 'steps = 130, not 120' in other.stderr and 'Traceback' not in other.stderr

@@ -153,6 +153,66 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
     assert begun[0].updates == 0 and begun[0].theta == parameters[0].theta
 
 
+def test_a_reset_ends_the_recording_at_once_and_keeps_one_run_whole(tmp_path, outsider):
+    reset = outsider.create_client(Trigger, '/plant/reset')
+    nodes = nodes_of(Settings(steps=100000, seed=5), output=str(tmp_path / 'run'))
+    with pytest.raises(ProcessDied, match=r'monitor ended with exit code 1(.|\n)*another run(.|\n)*of 100000 steps are '
+                                          'recorded'), ProcessGroup(nodes) as processes:
+        outsider.spin_until(lambda: recorded_steps(tmp_path / 'run') > 5 and reset.service_is_ready())
+        reset.call_async(Trigger.Request())
+        outsider.spin_until(lambda: processes.ended('monitor'))
+    run = load_run(tmp_path / 'run')
+    assert len(run.steps) > 5 and run.steps.tolist() == list(range(len(run.steps)))
+    for history in run.parameters.values():
+        assert history.updates.tolist() == list(range(len(history.updates)))
+
+
+def test_a_monitor_that_is_interrupted_alone_says_so_and_the_run_fails(tmp_path, domain):  # noqa: F811
+    nodes = nodes_of(Settings(steps=100000), output=str(tmp_path / 'run'))
+    with pytest.raises(ProcessDied, match=r'monitor ended with exit code 1(.|\n)*interrupted: \d+ of 100000 steps'), \
+            ProcessGroup(nodes) as processes:
+        wait_for(lambda: recorded_steps(tmp_path / 'run') > 2, PATIENCE, 'the first steps')
+        os.kill(processes.pids()['monitor'], signal.SIGINT)
+        wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the monitor')
+    assert len(load_run(tmp_path / 'run').steps) > 2
+
+
+@pytest.fixture
+def lone_monitor(tmp_path, domain):  # noqa: F811
+    """A monitor of five steps of one agent, without a system."""
+    process = subprocess.Popen(
+        [sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.monitor', '--ros-args', '-p', f'output:={tmp_path / "run"}',
+         '-p', 'agents:=1', '-p', 'steps:=5'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with process:
+        yield process
+        process.kill()
+
+
+def test_a_monitor_that_has_heard_nothing_ends_with_an_error_when_interrupted(tmp_path, lone_monitor):
+    for line in lone_monitor.stdout:
+        if 'waiting for' in line:
+            break
+    interrupt(lone_monitor)
+    text, _ = lone_monitor.communicate(timeout=PATIENCE)
+    assert lone_monitor.returncode == 1 and 'interrupted: 0 of 5 steps' in text and 'Traceback' not in text, text
+
+
+def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_path, outsider, lone_monitor):
+    kinds = {'state': msg.State, 'action': msg.Action, 'status': msg.Status, 'parameters': msg.Parameters}
+    publishers = {name: outsider.create_publisher(kind, f'/agent_1/{name}', HISTORY) for name, kind in kinds.items()}
+    for step in range(6):
+        publishers['state'].publish(msg.State(run=1, step=step, state=[0.5, 0.0]))
+        publishers['status'].publish(msg.Status(run=1, step=step))
+        if step != 3:
+            publishers['action'].publish(msg.Action(run=1, step=step, action=[0.1]))
+    outsider.spin_until(lambda: recorded_steps(tmp_path / 'run') == 3)
+    publishers['state'].publish(msg.State(run=1, step=24, state=[0.5, 0.0]))  # so late that step 3 is given up
+    outsider.spin_until(lambda: lone_monitor.poll() is not None)
+    text = lone_monitor.stdout.read()
+    assert lone_monitor.returncode == 1 and 'lost on its way to the monitor: 4 of 5 steps' in text, text
+    assert load_run(tmp_path / 'run').steps.tolist() == [0, 1, 2, 4]
+
+
 @pytest.mark.parametrize(('node', 'arguments', 'message'), [
     ('agent', ['-p', 'agent:=agent_1', '-p', 'admm_iterations:=-3'], 'admm_iterations must be from 0 to 10000'),
     ('agent', ['-p', 'agent:=agent_1', '-p', 'iterations:=3'], "no parameter 'iterations'"),
@@ -167,6 +227,19 @@ def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, nod
                           capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and 'Traceback' not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize('node', ['agent', 'plant', 'monitor'])
+@pytest.mark.parametrize(('number', 'arguments', 'message'), [
+    ('abc', [], "ROS_DOMAIN_ID must be a whole number from 0 to 232, not 'abc'"),
+    ('7', ['--ros-args', '-p', 'steps'], "parameter override rule: '-p steps'")])
+def test_what_ros_cannot_start_with_is_said(domain, monkeypatch, node, number, arguments, message):  # noqa: F811
+    monkeypatch.setenv('ROS_DOMAIN_ID', number)
+    done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', *arguments], capture_output=True,
+                          text=True, timeout=PATIENCE)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and last.startswith(f'dmpcrl_{node}: ') and message in last, done.stderr
+    assert 'Traceback' not in done.stderr, done.stderr
 
 
 def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domain):  # noqa: F811

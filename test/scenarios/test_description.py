@@ -160,10 +160,20 @@ def test_a_name_is_needed():
         from_description(changed(AGENT + ['name'], REMOVE))
 
 
-@pytest.mark.parametrize('name', ['1st', 'a/b', 'a b', ''])
+@pytest.mark.parametrize('name', ['1st', 'a/b', 'a b', '', '_a', 'a_', 'a__b', 'plant', 'monitor'])
 def test_a_name_must_do_as_a_namespace(name):
-    with pytest.raises(NetworkError, match='name'):
+    with pytest.raises(NetworkError, match=f"name: '{name}' will not do .*single underscores.*not plant or monitor"):
         from_description(changed(AGENT + ['name'], name))
+
+
+@pytest.mark.parametrize('name', ['A', 'a1', 'left_arm_2', 'planted', 'monitor_1'])
+def test_a_name_may_be_any_other_word(name):
+    whole = changed(AGENT + ['name'], name)
+    for agent in whole['agents']:
+        for section in ('dynamics', 'model'):
+            neighbours = agent[section]['neighbours']
+            agent[section]['neighbours'] = {name if k == 'agent_2' else k: v for k, v in neighbours.items()}
+    assert from_description(whole).agents[1] == name
 
 
 def test_an_agent_that_uses_its_own_state_as_a_neighbours_is_refused():
@@ -178,6 +188,8 @@ def test_agents_that_share_no_edge_are_named():
     whole['agents'][0]['model']['neighbours'] = {}
     for section in ('dynamics', 'model'):
         del whole['agents'][1][section]['neighbours']['agent_1']
+    for agent in whole['agents']:
+        del agent['uncertainty']
     with pytest.raises(NetworkError, match=r'not connected.*\[0\] and \[1, 2\].*0 is agent_1, 1 is agent_2'):
         from_description(whole)
 

@@ -33,8 +33,6 @@ def test_transitions_come_whole_and_in_order(seed):
     blocks = [stream[k:k + 12] for k in range(0, len(stream), 12)]       # two steps may arrive in any order
     for block in blocks:
         random.Random(seed).shuffle(block)
-    first = next(k for k, (_, m) in enumerate(blocks[0]) if isinstance(m, msg.State))
-    blocks[0].insert(0, blocks[0].pop(first))                            # the first state tells the run
     assembler, steps = assemble(m for block in blocks for m in block)
     assert [step.step for step in steps] == list(range(STEPS)) and assembler.lost == 0
     seventh = steps[7]
