@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.scenarios.scenario import LearningDefaults
 
-_SCHEMA_OF_LEARNING = 'network.schema.json'  # where the section `learning` is written out for all schemas
+_COMMON = 'network.schema.json'  # where the section `learning` and what names will do are written out for all schemas
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -40,11 +40,16 @@ def check_schema(description: Any, file: str, plural: str, singular: str) -> Non
     Raises:
         NetworkError: it does not; says where and why.
     """
-    schema = _schema(file)
-    schema['properties']['learning'] = _schema(_SCHEMA_OF_LEARNING)['properties']['learning']
+    schema, common = _schema(file), _schema(_COMMON)
+    if file != _COMMON:
+        schema['properties']['learning'] = common['properties']['learning']
+        schema['properties'][plural]['items']['properties']['name'] = common['$defs']['agent']['properties']['name']
     for error in sorted(Draft202012Validator(schema).iter_errors(description), key=lambda e: len(e.absolute_path),
                         reverse=True):
-        raise NetworkError(f'{_place(error.absolute_path, description, plural, singular)}: {error.message}')
+        reason = error.message
+        if error.validator in ('pattern', 'not'):  # a pattern says little to whoever has not written it
+            reason = f'{error.instance!r} will not do ({error.schema["description"]})'
+        raise NetworkError(f'{_place(error.absolute_path, description, plural, singular)}: {reason}')
 
 
 def unequal_names(plural: str, agents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

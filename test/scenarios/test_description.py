@@ -170,6 +170,7 @@ def test_a_name_must_do_as_a_namespace(name):
 def test_a_name_may_be_any_other_word(name):
     whole = changed(AGENT + ['name'], name)
     for agent in whole['agents']:
+        del agent['uncertainty']
         for section in ('dynamics', 'model'):
             neighbours = agent[section]['neighbours']
             agent[section]['neighbours'] = {name if k == 'agent_2' else k: v for k, v in neighbours.items()}

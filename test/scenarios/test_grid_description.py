@@ -84,6 +84,8 @@ WRONG = {
     'an inertia of NaN': (['areas', 1, 'inertia'], float('nan'), 'area area_2: inertia is not a finite number'),
     'a missing constant': (['areas', 1, 'inertia'], REMOVE, "area area_2: 'inertia' is a required property"),
     'a wrong key': (['areas', 1, 'colour'], 'red', "area area_2: .*'colour'"),
+    'a name that ROS cannot bear': (['areas', 1, 'name'], 'a__b', "name: 'a__b' will not do .*single underscores"),
+    'a name that a node has': (['areas', 1, 'name'], 'plant', 'not plant or monitor'),
     'two areas of one name': (['areas', 1, 'name'], 'area_1', 'areas must have different names'),
     'a load of no area': (['loads', 0, 'values'], {'area_9': 0.1}, "loads: 'area_9' is no area"),
     'a load of NaN': (['loads', 0, 'values', 'area_1'], float('nan'), 'area_1 is not a finite number'),

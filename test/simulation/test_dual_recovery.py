@@ -17,6 +17,6 @@ def test_the_error_falls_geometrically_to_rounding():
 def test_the_multipliers_of_the_grid_approach_the_centralised_ones_under_load():
     grid = power_grid()
     state = np.random.default_rng(1).uniform(-0.05, 0.05, 16)
-    errors = dual_errors(grid, Settings(scenario='power_grid'), state, 500, step=60)
-    assert errors[-1] < 1e-6 < 1e-2 < errors[0]
+    errors = dual_errors(grid, Settings(scenario='power_grid'), state, 800, step=60)
+    assert errors[0] > 1.0 and errors[-1] < 1e-6 * errors[0]
     assert not np.isclose(errors[0], dual_errors(grid, Settings(scenario='power_grid'), state, 1)[0])
