@@ -22,7 +22,7 @@ from dmpcrl_ros.networks.averaging import AveragingSchedule, finite_time, fixed_
 from dmpcrl_ros.networks.graph import CouplingGraph, path_graph
 from dmpcrl_ros.scenarios.models import model_parameters
 from dmpcrl_ros.scenarios.scenario import Scenario
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings import SettingError, Settings
 
 
 def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSchedule:
@@ -59,6 +59,9 @@ def distributed_agent(network: Scenario, index: int, settings: Settings) -> Lear
 
 def central_agent(network: Scenario, settings: Settings) -> LearningAgent:
     """The centralised twin: one controller with the whole state, all inputs and all parameters."""
+    if settings.learner == 'second-order-released':
+        raise SettingError('learner second-order-released is a way to learn by distributed agents: there is no '
+                           'centralised one')
     everyone = tuple(range(network.n_agents))
     parts = [_first_parameters(network, index, settings) for index in everyone]
     layout = ParameterLayout({f'{name}.{part}': shape for name, (local, _) in zip(network.agents, parts, strict=True)
