@@ -30,9 +30,23 @@ def check_refusal(process, text, domain):  # noqa: F811
     assert f'there before in ROS domain {domain}: choose another ROS_DOMAIN_ID' in told, text
 
 
-def test_of_two_runs_that_start_together_each_is_right_or_refused(tmp_path, domain):  # noqa: F811
+@pytest.fixture
+def start(domain):  # noqa: F811
+    """Starts runs of which none outlives the test."""
+    def started(*run):
+        processes.append(start_dmpcrl('run', *arguments(*run)))
+        return processes[-1]
+
+    processes = []
+    yield started
+    for process in processes:
+        with process:
+            process.kill()
+
+
+def test_of_two_runs_that_start_together_each_is_right_or_refused(tmp_path, start, domain):  # noqa: F811
     runs = {5: tmp_path / 'five', 6: tmp_path / 'six'}
-    processes = {seed: start_dmpcrl('run', *arguments(seed, 20, output)) for seed, output in runs.items()}
+    processes = {seed: start(seed, 20, output) for seed, output in runs.items()}
     texts = {seed: process.communicate(timeout=PATIENCE)[0] for seed, process in processes.items()}
     assert any(process.returncode == 0 for process in processes.values()), texts
     for seed, process in processes.items():
@@ -42,10 +56,10 @@ def test_of_two_runs_that_start_together_each_is_right_or_refused(tmp_path, doma
             check_numbers(runs[seed], seed, tmp_path / f'alone_{seed}')
 
 
-def test_a_run_that_comes_later_is_refused_and_the_first_goes_on(tmp_path, domain):  # noqa: F811
-    first = start_dmpcrl('run', *arguments(5, 100000, tmp_path / 'first'))
+def test_a_run_that_comes_later_is_refused_and_the_first_goes_on(tmp_path, start, domain):  # noqa: F811
+    first = start(5, 100000, tmp_path / 'first')
     wait_for(lambda: recorded_steps(tmp_path / 'first') > 2, PATIENCE, 'the first steps')
-    second = start_dmpcrl('run', *arguments(6, 100000, tmp_path / 'second'))
+    second = start(6, 100000, tmp_path / 'second')
     text, _ = second.communicate(timeout=PATIENCE)
     check_refusal(second, text, domain)
     before = recorded_steps(tmp_path / 'first')
