@@ -163,8 +163,8 @@ class AgentSettings(NodeSettings):
 class PlantSettings(NodeSettings):
     """Settings of the plant node."""
 
-    period: float = setting(0.1, 'simulated time of one control step, on /clock and in the stamps', unit='s',
-                            minimum=1e-6, maximum=3600.0)
+    period: float = setting(0.0, 'simulated time of one control step, on /clock and in the stamps; 0 takes that of the '
+                                 'scenario (0.1 s for linear networks)', unit='s', minimum=0.0, maximum=3600.0)
     action_timeout: float = setting(30.0, 'the run ends with an error when an agent has not answered a state for '
                                           'this long', unit='s', minimum=0.1, maximum=3600.0)
     start_timeout: float = setting(60.0, 'how long to wait at the start for all agents', unit='s', minimum=1.0,

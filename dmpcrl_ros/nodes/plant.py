@@ -98,7 +98,7 @@ class PlantNode(Node):
 
     def _publish(self, only_silent: bool = False) -> None:
         seen = self._seen
-        nanoseconds = round(seen.step * self.settings.period * 1e9)
+        nanoseconds = round(seen.step * (self.settings.period or self._network.period) * 1e9)
         stamp = Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
         self._clock_publisher.publish(Clock(clock=stamp))
         for agent, publisher in enumerate(self._states):

@@ -59,11 +59,14 @@ def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray]:
-    """Figure 1: errors of the multipliers at the initial state and at the one in the middle of a run."""
+    """Figure 1: errors of the multipliers at the initial state and at the one in the middle of a run and, if there are
+    episodes, of one of them. A network that rests at its initial state has no errors there."""
     network = run.settings.network()
-    states = (network.initial_state, run.states[len(run.states) // 2])
-    return {name: dual_errors(network, run.settings, state, iterations)
-            for name, state in zip(DUAL_ERROR_COLUMNS[1:], states, strict=True)}
+    length = network.episode_length
+    middle = min(len(run.states) // 2 + length // 2, len(run.states) - 1)
+    cases = ((network.initial_state, 0), (run.states[middle], middle % length if length else 0))
+    return {name: dual_errors(network, run.settings, state, iterations, step)
+            for name, (state, step) in zip(DUAL_ERROR_COLUMNS[1:], cases, strict=True)}
 
 
 @styled

@@ -33,7 +33,8 @@ def grid_from_description(description: Mapping[str, Any]) -> PowerGrid:
         name=description['name'], agents=names, graph=_graph(names, coefficients), initial_state=_initial_state(areas),
         state_parts=parts([N_STATES] * len(names)), input_parts=parts([1] * len(names)), local=local,
         structure=structure, defaults=learning_defaults(description),
-        episode_length=int(description.get('episode_length', 0)), coefficients=coefficients,
+        episode_length=int(description.get('episode_length', 0)), period=structure.sampling_time,
+        coefficients=coefficients,
         load_steps=_load_steps(description, names), load_noise=np.array([_number(a, 'load_noise', 0.0) for a in areas]),
         state_weight=_array('cost', cost, 'state'), input_weight=_number(cost, 'input', 0.0),
         violation_weight=_number(cost, 'violation', 0.0), tie_line_weight=_number(cost, 'tie_line', 0.0))

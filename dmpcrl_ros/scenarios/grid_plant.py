@@ -53,6 +53,10 @@ class PowerGrid(Scenario):
         past = [loads for first, loads in self.load_steps if first <= step]
         return past[-1] if past else np.zeros(self.n_agents)
 
+    def signals_at(self, step: int) -> list[np.ndarray]:
+        """The nominal load (1,) that each area was found to have when this step of an episode began."""
+        return list(self.nominal_load(step - 1)[:, None])
+
     def held(self) -> ZeroOrderHold:
         """The whole network over a control step; its inputs are all references, then all loads."""
         n = self.n_agents
@@ -122,7 +126,7 @@ class GridPlant:
 
     def signals(self) -> list[np.ndarray]:
         """The nominal load that each area was found to have when this step began (1,)."""
-        return list(self._told()[:, None])
+        return self._grid.signals_at(self._step)
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
         """Apply the references of all areas for one control step and return their stage costs L_i (n_agents,).
@@ -146,11 +150,8 @@ class GridPlant:
         """By how much each state lies outside its bounds, (..., n)."""
         return np.maximum(self._lower - states, 0.0) + np.maximum(states - self._upper, 0.0)
 
-    def _told(self) -> np.ndarray:
-        return self._grid.nominal_load(self._step - 1)
-
     def _stage_costs(self, reference: np.ndarray) -> np.ndarray:
-        grid, load = self._grid, self._told()
+        grid, load = self._grid, np.concatenate(self.signals())
         error = self.state.reshape(-1, N_STATES) - np.outer(load, [0.0, 0.0, 1.0, 1.0])
         angle = self.state[::N_STATES]
         flow = np.abs(grid.coefficients * np.subtract.outer(angle, angle)).sum(axis=1)

@@ -106,7 +106,7 @@ class LinearPlant:
 
     def signals(self) -> list[np.ndarray]:
         """Nothing: all there is to know is in the state."""
-        return [np.zeros(0) for _ in self.network.agents]
+        return self.network.signals_at(0)
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
         """Apply the inputs of all agents for one control step and return their stage costs L_i (n_agents,).

@@ -99,6 +99,7 @@ class Scenario(ABC):
         structure: of their MPC.
         defaults: of coordination and learning.
         episode_length: control steps after which the plant begins again; 0 for one endless episode.
+        period: time of a control step [s], for clocks.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Scenario(ABC):
     structure: MpcHorizon
     defaults: LearningDefaults
     episode_length: int = 0
+    period: float = 0.1
 
     @property
     def n_agents(self) -> int:
@@ -134,6 +136,10 @@ class Scenario(ABC):
     def stacked(self, name: str) -> np.ndarray:
         """A bound of all agents in their order."""
         return np.concatenate([getattr(data, name) for data in self.local])
+
+    def signals_at(self, step: int) -> list[np.ndarray]:
+        """What each agent is told with its state (n_d,) at this step of an episode; nothing in most scenarios."""
+        return [np.zeros(0) for _ in self.agents]
 
     @abstractmethod
     def parameters(self, index: int) -> tuple[ParameterLayout, np.ndarray]:

@@ -12,21 +12,24 @@ from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 
 
-def dual_errors(network: Scenario, settings: Settings, state: np.ndarray, iterations: int) -> np.ndarray:
+def dual_errors(network: Scenario, settings: Settings, state: np.ndarray, iterations: int,
+                step: int = 0) -> np.ndarray:
     """Distance of all multipliers of dynamics and bounds from the centralised ones, after each iteration (iterations,).
 
     Args:
         state: of the whole network (n,), at which V is evaluated from a cold start with the initial parameters.
+        step: of an episode, whose signals the agents are told.
     """
     settings = replace(settings, learner='none', admm_iterations=iterations, admm_tolerance=0.0, warm_start=False)
     agents = [distributed_agent(network, index, settings) for index in range(network.n_agents)]
-    for agent, part in zip(agents, network.state_parts, strict=True):
-        agent.mpc.begin(state[part])
+    signals = network.signals_at(step)
+    for agent, part, signal in zip(agents, network.state_parts, signals, strict=True):
+        agent.mpc.begin(state[part], signal=signal)
     found: list[list[np.ndarray]] = [[] for _ in agents]
     run_lockstep([agent.admm.run(agent.mpc.solve, _recorder(agent, duals))
                   for agent, duals in zip(agents, found, strict=True)])
     central = central_agent(network, settings)
-    central.mpc.begin(state)
+    central.mpc.begin(state, signal=np.concatenate(signals))
     central.mpc.solve()
     optimal = _duals(central.mpc.solution())
     return np.array([sum(np.linalg.norm(_stack(parts)[kind] - optimal[kind]) for kind in range(2))

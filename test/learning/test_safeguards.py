@@ -51,3 +51,18 @@ def test_without_a_limit_no_step_is_too_long():
 def test_theta_is_held_at_its_bounds():
     held, count = Safeguards(lower=np.array([0.0, -1.0]), upper=np.array([1.0, 1.0])).hold(np.array([-0.5, 0.5]))
     assert held.tolist() == [0.0, 0.5] and count == 1
+
+
+def test_a_matrix_is_kept_symmetric_and_positive_definite():
+    """[[1, 4], [2, 1]]: its symmetric part has the eigenvalues 4 along (1, 1) and -2 along (1, -1); the latter becomes
+    0.5: [[2, 2], [2, 2]] + 0.25 [[1, -1], [-1, 1]]. What stands around it stays."""
+    safeguards = Safeguards(lower=np.full(6, -np.inf), upper=np.full(6, np.inf), definite=((slice(1, 5), 0.5),))
+    theta, held = safeguards.hold(np.array([7.0, 1.0, 4.0, 2.0, 1.0, -7.0]))
+    assert theta == pytest.approx([7.0, 2.25, 1.75, 1.75, 2.25, -7.0]) and held == 4
+
+
+def test_a_matrix_that_is_definite_is_left_alone_to_the_last_bit():
+    theta = np.array([1.0 / 3, 0.1, 0.1, 1.0 / 7])
+    safeguards = Safeguards(lower=np.full(4, -np.inf), upper=np.full(4, np.inf), definite=((slice(0, 4), 0.01),))
+    found, held = safeguards.hold(theta)
+    assert np.array_equal(found, theta) and held == 0

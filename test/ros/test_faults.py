@@ -220,7 +220,7 @@ def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_p
     ('agent', ['-p', 'agent:=agent_9'], "no agent 'agent_9'"),
     ('agent', ['-p', 'agent:=agent_1', '-p', 'scenario:=ring'], "unknown scenario 'ring'"),
     ('agent', ['-p', 'agent:=agent_1', '-p', 'learner:=magic'], 'learner must be one of'),
-    ('plant', ['-p', 'period:=0.0'], 'period must be'),
+    ('plant', ['-p', 'period:=-1.0'], 'period must be'),
     ('monitor', [], 'output must name')])
 def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):  # noqa: F811
     done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
