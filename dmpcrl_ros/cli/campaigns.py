@@ -45,7 +45,8 @@ def tell(rows: list[dict[str, Any]], path: Path, console: Console, title: str) -
         writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
         writer.writeheader()
         writer.writerows(rows)
-    table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    console.print(f'\n[italic]{title}[/]', soft_wrap=True, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for k, name in enumerate(rows[0]):
         table.add_column(name.replace(' ', '\n'), justify='right' if k else 'left')
     for row in rows:

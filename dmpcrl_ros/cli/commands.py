@@ -98,7 +98,7 @@ def train(output: Path | None, figures: bool, baseline: bool, central: bool, **o
               help='noise sequences, from --first-seed on')
 @click.option('--first-seed', type=click.IntRange(min=0), default=1001, show_default=True)
 @click.option('--steps', type=click.IntRange(min=1), default=100, show_default=True, help='control steps of each')
-@click.option('--jobs', type=click.IntRange(min=1), default=os.cpu_count(), show_default='all cores',
+@click.option('--jobs', type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default='all cores',
               help='runs at the same time')
 def evaluate(directory: Path, seeds: int, first_seed: int, steps: int, jobs: int) -> None:
     """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise.

@@ -16,8 +16,8 @@ from dmpcrl_ros.reproductions.curves import WINDOW, Curves, learning_curves, sta
 from dmpcrl_ros.reproductions.evaluation import evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.settings import Settings
 
-_jobs = click.option('--jobs', type=click.IntRange(min=1), default=os.cpu_count(), show_default='all cores',
-                     help='runs at the same time')
+_jobs = click.option('--jobs', type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)),
+                     show_default='all cores', help='runs at the same time')
 
 
 def _output(name: str) -> Callable:

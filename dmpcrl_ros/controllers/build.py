@@ -20,9 +20,9 @@ from dmpcrl_ros.mpc.parameters import ParameterLayout
 from dmpcrl_ros.mpc.scenario_based import ScenarioMpc
 from dmpcrl_ros.networks.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
 from dmpcrl_ros.networks.graph import CouplingGraph, path_graph
-from dmpcrl_ros.scenarios.models import model_parameters
+from dmpcrl_ros.scenarios.models import as_compared, model_parameters
 from dmpcrl_ros.scenarios.scenario import Scenario
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings import SettingError, Settings
 
 
 def averaging_schedule(graph: CouplingGraph, settings: Settings) -> AveragingSchedule:
@@ -43,6 +43,8 @@ def _first_parameters(network: Scenario, index: int, settings: Settings) -> tupl
 
 def distributed_agent(network: Scenario, index: int, settings: Settings) -> LearningAgent:
     """The controller of one agent. Of the network it uses its own data and the shapes of its parents' states."""
+    if settings.controller != 'learning':
+        network = as_compared(network)
     if settings.controller == 'scenario':
         return _scenario_agent(network, index, settings)
     options = _admm_options(network, settings)
@@ -59,6 +61,11 @@ def distributed_agent(network: Scenario, index: int, settings: Settings) -> Lear
 
 def central_agent(network: Scenario, settings: Settings) -> LearningAgent:
     """The centralised twin: one controller with the whole state, all inputs and all parameters."""
+    if settings.learner == 'second-order-released':
+        raise SettingError('learner second-order-released is a way to learn by distributed agents: there is no '
+                           'centralised one')
+    if settings.controller != 'learning':
+        network = as_compared(network)
     everyone = tuple(range(network.n_agents))
     parts = [_first_parameters(network, index, settings) for index in everyone]
     layout = ParameterLayout({f'{name}.{part}': shape for name, (local, _) in zip(network.agents, parts, strict=True)

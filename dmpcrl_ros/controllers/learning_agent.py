@@ -64,9 +64,9 @@ class LearningAgent:
     """Agent i of Algorithm 2 of paper 001. A control step is `act` and then `learn`, both protocols.
 
     When nobody explores and theta stays, the executed action is the policy's own and Q(s, a) = V(s): one ADMM run
-    serves both. The parts of V, Q and the stage cost, and whether they are valid, travel in one consensus run; a
-    transition is learned from by all agents or by none. The network without neighbours (one agent) is the centralised
-    controller.
+    serves both. The parts of V, Q and the stage cost travel in one consensus run; whether all of them are valid is
+    agreed exactly, so that a transition is learned from by all agents or by none. The network without neighbours (one
+    agent) is the centralised controller.
 
     Args:
         mpc: the agent's own problem.
@@ -157,11 +157,12 @@ class LearningAgent:
         own = np.array([policy.value, float(not policy.failure),
                         *([stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3)])
         value, valid, cost, q_value, samples = (yield from self.consensus.total(own)).tolist()
-        evaluated = whole and samples > n_agents - 0.5
+        (lacking,) = yield from self.consensus.maximum([not whole])  # an average may be inexact: not to branch on
+        evaluated = lacking < 0.5
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
         fault = policy.failure or _void(valid, 'a valid evaluation', n_agents)
-        if not fault and (continues or samples > 0.5):  # nobody has it at the start of a run
-            fault = _void(samples, 'the whole transition', n_agents)
+        if not (fault or evaluated) and (continues or samples > 0.5):  # nobody has it at the start of a run
+            fault = _void(min(samples, n_agents - 1), 'the whole transition', n_agents)
         visited, update = policy, Update()
         if self.learner:
             if evaluated:
@@ -191,13 +192,16 @@ class LearningAgent:
                 self.mpc.theta = update.theta
             except QpFailure as failure:
                 refusal = f'update refused: {failure}'
-        (refused,) = yield from self.consensus.maximum([bool(refusal)])
-        if refused < 0.5:
-            self.updates += update.theta is not None
-            return update
-        if self.mpc.theta is not before:
-            self.mpc.theta = before
-        return replace(update, fault=refusal or 'update refused by another agent')
+        refused = True
+        try:
+            (refused,) = yield from self.consensus.maximum([bool(refusal)])
+        finally:  # when a neighbour is lost in these rounds, too
+            if refused and self.mpc.theta is not before:
+                self.mpc.theta = before
+        if refused:
+            return replace(update, fault=refusal or 'update refused by another agent')
+        self.updates += update.theta is not None
+        return update
 
     def _remember(self, step: int, episode: int, visited: Evaluation) -> _Memory | None:
         """What the next step needs to learn from the transition that begins here; none where a derivative is no

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dmpcrl_ros.scenarios.linear_network import LinearNetwork
 from dmpcrl_ros.scenarios.models import sample_deviations
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 
 # Times the published rho of the learning agents. The multipliers that hold the inputs of all scenarios together are as
@@ -13,12 +13,12 @@ from dmpcrl_ros.settings import Settings
 SCENARIO_STIFFNESS = 40.0
 
 
-def undiscounted(network: LinearNetwork) -> LinearNetwork:
+def undiscounted(network: Scenario) -> Scenario:
     """The network with the discount of the published scenario-based MPC, 1."""
     return replace(network, structure=replace(network.structure, discount=1.0))
 
 
-def deviations(network: LinearNetwork, index: int, settings: Settings) -> np.ndarray:
+def deviations(network: Scenario, index: int, settings: Settings) -> np.ndarray:
     """Deviations (S, p) of the scenarios of one agent from its parameters."""
     return sample_deviations(network, index, exact=settings.model == 'exact', count=settings.scenarios,
                              seed=settings.seed)

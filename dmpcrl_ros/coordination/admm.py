@@ -71,12 +71,11 @@ class Admm:
         self._parents, self._holders = graph.parents[agent], graph.holders[agent]
         self._own_shape = shapes[agent]
         self._shapes = {j: shapes[j] for j in self._parents}
-        together = graph.neighbours[agent] or repeated[0] > 1  # else there is nothing to agree on
-        blocks = (agent, *self._parents) if together else ()
+        blocks = (agent, *self._parents) if graph.neighbours[agent] or repeated[0] else ()  # nothing to agree on
         ends = np.cumsum([0] + [int(np.prod(shapes[j])) for j in blocks])
         self._own = slice(0, int(ends[1]) if blocks else 0)
         self._copies = {j: slice(int(a), int(b)) for j, a, b in zip(self._parents, ends[1:], ends[2:], strict=False)}
-        self._repeated = repeated if together else (0, 0)
+        self._repeated = repeated
         self._versions = slice(int(ends[-1]), int(ends[-1]) + int(np.prod(self._repeated)))
         self.size = self._versions.stop
         self._consensus = consensus

@@ -64,7 +64,7 @@ class Safeguards:
 
     def excess(self, theta: np.ndarray, change: np.ndarray) -> float:
         """By which factor the change (p,) of theta (p,) is too long; one when it is not."""
-        return max(1.0, float((np.abs(change) / (self.step_limit * np.maximum(1.0, np.abs(theta)))).max()))
+        return float(np.maximum(1.0, np.abs(change) / (self.step_limit * np.maximum(1.0, np.abs(theta)))).max())
 
     def hold(self, theta: np.ndarray) -> tuple[np.ndarray, int]:
         """theta (p,) within its bounds, and how many elements were not."""

@@ -92,7 +92,7 @@ class DistributedNewton:
         if batch is not None:
             try:
                 applied = self._apply_inverse_block(batch, count)
-                refusal, part = None, batch.gradients.T @ applied
+                part, refusal = self._finite_part(batch.gradients.T @ applied), None
             except BatchRefused as reason:
                 refusal = reason
         upper = np.triu_indices(count)
@@ -105,6 +105,13 @@ class DistributedNewton:
         C[upper] = agreed
         C += np.triu(C, 1).T
         return applied @ _solve(np.eye(count) + C, batch.td_errors, 'the matrix I + C', self._definite)
+
+    @staticmethod
+    def _finite_part(part: np.ndarray) -> np.ndarray:
+        """What is sent, which no neighbour would take if it were no number."""
+        if not np.isfinite(part).all():
+            raise BatchRefused("this agent's part of C is out of the range of numbers")
+        return part
 
     def _apply_inverse_block(self, batch: Batch, count: int) -> np.ndarray:
         """K~_i G_i (p_i, T)."""
@@ -142,8 +149,10 @@ class SecondOrderQLearning(QLearning):
         try:
             change = self._rate(step) * (yield from self._newton.direction(batch, len(transitions)))
             excess = self._safeguards.excess(theta, change)
+            if not np.isfinite(excess):
+                raise BatchRefused('the step is out of the range of numbers')
         except BatchRefused as reason:
-            fault = fault or str(reason)
+            fault, excess = fault or str(reason), 1.0
         refused, excess = yield from self._consensus.maximum([bool(fault), excess])
         if not refused < 0.5:
             return Update(fault='batch refused: ' + (fault or 'another agent could not use it'))

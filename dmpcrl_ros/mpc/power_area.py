@@ -30,7 +30,7 @@ from dmpcrl_ros.mpc.problem import AgentTerms, AgentVariables, column
 from dmpcrl_ros.mpc.zero_order_hold import ZeroOrderHold
 
 N_STATES = 4
-_DISTURBANCE_SCALE = 0.1  # of b, so that its learning rate may be that of the rest
+DISTURBANCE_SCALE = 0.1  # of b, so that its learning rate may be that of the rest
 _LEAST_WEIGHT = 0.01      # of a learned weight, relative to its initial value
 
 _FREE: dict[str, tuple[int, ...]] = {'V0': (1,), 'phi_lb': (1,), 'phi_ub': (1,), 'b': (N_STATES,), 'f': (N_STATES + 1,),
@@ -199,7 +199,7 @@ class PowerArea:
         """A x + B u + L d + sum_j A_j x_j + 0.1 b - x+ for k = 0..N-1."""
         x, u, rows = variables.x, variables.u, []
         for k in range(u.shape[1]):
-            successor = p['A'] @ x[:, k] + p['B'] * u[:, k] + p['L'] * load + _DISTURBANCE_SCALE * p['b']
+            successor = p['A'] @ x[:, k] + p['B'] * u[:, k] + p['L'] * load + DISTURBANCE_SCALE * p['b']
             for j, x_j in variables.parents.items():
                 successor += p[f'A_{j}'] * x_j[0, k]
             rows.append(successor - x[:, k + 1])

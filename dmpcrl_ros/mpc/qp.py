@@ -12,6 +12,7 @@ import daqp
 import numpy as np
 
 from dmpcrl_ros.mpc.solver import (
+    ATTEMPTS,
     EQUALITY,
     KKT_TOLERANCE,
     SETTINGS,
@@ -19,11 +20,10 @@ from dmpcrl_ros.mpc.solver import (
     SLACK_USED,
     SOFT,
     QpFailure,
+    held,
+    misplaced,
     reason,
 )
-
-_OFF_BOUND = 1e-9                    # a soft row this far from its bound is not on it
-_ATTEMPTS = 5
 
 
 @dataclass
@@ -98,8 +98,7 @@ class SoftBoundedQp:
         self._is_free[fixed] = False
         self._penalty = np.full(n, np.inf)
         self._penalty[rows] = data.penalty[self._free_rows]
-        self._rows, self._limit = rows, self._penalty[rows] * (1.0 - 1e-9)
-        self._has_slack = False
+        self._rows, self._has_slack = rows, False
         weight = np.zeros(n + m)
         weight[rows] = data.penalty[self._free_rows]
         reciprocal = np.full(n + m, 1.0 / SLACK_CURVATURE)
@@ -150,37 +149,33 @@ class SoftBoundedQp:
             return self._solve_afresh()
         self._dual = info['lam']
         had_slack, self._has_slack = self._has_slack, flag == SLACK_USED
-        if (had_slack or self._has_slack) and self._stale().any():
+        if (had_slack or self._has_slack) and self._misplaced().any():
             return self._solve_afresh()
         return self._primal
 
     def _shifted(self) -> np.ndarray:
         return self._linear if self._shift is None else self._linear - self._shift
 
-    def _stale(self) -> np.ndarray:
-        """Which soft rows with a multiplier are not where they should be, (r,): on their bound, or beyond it at the end
-        of the multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back
-        from the end of its box; the row then stays off its bound in proportion to its multiplier."""
-        v, dual = self._primal[self._rows], self._dual[self._rows]
-        beyond = np.where(dual > 0.0, v - self._upper[self._rows], self._lower[self._rows] - v)
-        ended = np.abs(dual) >= self._limit
-        return ((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)
+    def _misplaced(self) -> np.ndarray:
+        rows = self._rows
+        return misplaced(self._primal[rows], self._dual[rows], self._lower[rows], self._upper[rows],
+                         self._penalty[rows])
 
     def _solve_afresh(self) -> np.ndarray:
-        """Solve without the active set of earlier calls. Rows that are stale even so have come back to their bounds:
-        they are solved for as hard ones, which is right if their multipliers stay within their boxes."""
-        sense = self._sense.copy()
-        for _ in range(_ATTEMPTS):
+        """Solve without the active set of earlier calls. Rows that the solver misplaces even so are held."""
+        rows, hard = self._rows, np.zeros(len(self._rows), dtype=bool)
+        for _ in range(ATTEMPTS):
+            sense = self._sense.copy()
+            sense[rows[hard]] = 0
             self._factorise(self._shifted(), sense)
             self._primal, _, flag, info = self._model.solve()
             if flag <= 0:
                 raise QpFailure(reason(flag))
             self._dual, self._has_slack = info['lam'], flag == SLACK_USED
-            stale = self._stale() & (sense[self._rows] == SOFT)
-            if not stale.any():
+            before, hard = hard, held(hard, self._misplaced(), self._dual[rows], self._penalty[rows])
+            if (hard == before).all():
                 break
-            sense[self._rows[stale]] = 0
-        if (sense != self._sense).any():
+        if hard.any():
             self._factorise(self._shifted(), self._sense)  # for the next linear term all are soft again
         return self._primal
 

@@ -4,18 +4,19 @@ import daqp
 import numpy as np
 
 from dmpcrl_ros.mpc.solver import (
+    ATTEMPTS,
     EQUALITY,
     KKT_TOLERANCE,
     SETTINGS,
     SLACK_CURVATURE,
     SOFT,
     QpFailure,
+    held,
+    misplaced,
     reason,
 )
 
 _ITERATIONS_PER_ROW = 2
-_ATTEMPTS = 5
-_OFF_BOUND = 1e-10                   # a soft row this far from its bound is not on it
 
 
 class SoftRowsQp:
@@ -55,23 +56,25 @@ class SoftRowsQp:
         below, above = np.concatenate([lower, row_lower]), np.concatenate([upper, row_upper])
         if not np.isfinite(linear).all() or np.isnan(below).any() or np.isnan(above).any():
             raise QpFailure('the state or action is not finite')
-        sense = np.full(len(below), SOFT, dtype=np.int32)
-        sense[:len(linear)] = np.where(lower == upper, EQUALITY, 0)
+        n, hard = len(linear), np.zeros(len(row_lower), dtype=bool)
         tolerance = KKT_TOLERANCE * (1.0 + np.abs(linear).max())
-        for _ in range(_ATTEMPTS):
-            u, dual = self._solve(linear, below, above, sense)
+        for _ in range(ATTEMPTS):
+            u, dual = self._solve(linear, below, above, hard)
             residual = self._kkt_residual(u, dual, linear, below, above)
-            stale = self._stale(u, dual, below, above) & (sense == SOFT)
-            if residual <= tolerance or not stale.any():
+            if residual <= tolerance:
+                return u, residual
+            distance = misplaced(self._rows @ u, dual[n:], row_lower, row_upper, self._penalty)
+            before, hard = hard, held(hard, distance, dual[n:], self._penalty)
+            if (hard == before).all():
                 break
-            sense[stale] = 0
-        if not residual <= tolerance:
-            raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
-        return u, residual
+        raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
 
     def _solve(self, linear: np.ndarray, below: np.ndarray, above: np.ndarray,
-               sense: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The solver's answer: u (n,) and the multipliers of its bounds and of the rows (n + r,)."""
+               hard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The solver's answer with some rows hard: u (n,), multipliers of its bounds and of the rows (n + r,)."""
+        n = len(linear)
+        of_bounds = np.where(below[:n] == above[:n], EQUALITY, 0)
+        sense = np.concatenate([of_bounds, np.where(hard, 0, SOFT)]).astype(np.int32)
         flag, _ = self._model.setup(self._hessian, linear, self._rows, above, below, sense)
         if flag < 0:
             raise QpFailure(f'the quadratic programme could not be set up ({reason(flag)})')
@@ -80,14 +83,6 @@ class SoftRowsQp:
         if flag <= 0:
             raise QpFailure(reason(flag))
         return u, info['lam']
-
-    def _stale(self, u: np.ndarray, dual: np.ndarray, below: np.ndarray, above: np.ndarray) -> np.ndarray:
-        """Which rows with a multiplier are neither on their bound nor beyond it at the end of the multiplier's box: the
-        solver has forgotten that they came back from there. They are solved for as hard ones."""
-        value = self._all_rows @ u
-        beyond = np.where(dual > 0.0, value - above, below - value)
-        ended = np.abs(dual) >= self._all_penalties * (1.0 - 1e-9)
-        return ((beyond < -_OFF_BOUND) | ~ended & (beyond > _OFF_BOUND)) & (dual != 0.0)
 
     def _kkt_residual(self, u: np.ndarray, dual: np.ndarray, linear: np.ndarray, below: np.ndarray,
                       above: np.ndarray) -> float:

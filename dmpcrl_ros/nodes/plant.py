@@ -28,7 +28,7 @@ from dmpcrl_ros.simulation.episodes import Episodes, Observation
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import CLOCK, HISTORY, LATCHED, PLANT_TOPIC, agent_topic, ready_topic
-from dmpcrl_ros.transport.runs import began_before, first_run
+from dmpcrl_ros.transport.runs import began_before, belongs, first_run
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
@@ -140,6 +140,9 @@ class PlantNode(Node):
 
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
+            if not belongs(message.run, self.settings.launch):  # its plant may not have been heard yet
+                self._elder_heard |= began_before(message.run, self._first_run)
+                return
             if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
                 return
             try:

@@ -1,6 +1,7 @@
 """Many runs in parallel, each recorded in a directory of its own; what is complete is not run again."""
 
 import ctypes
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -17,6 +18,7 @@ from dmpcrl_ros.reports.recording import Policy, recorded
 from dmpcrl_ros.settings import Settings
 
 DIVERGED = 'diverged.txt'   # in the directory of a run that ended early because its plant was lost
+_LOCK = '.lock'             # file that is locked while a command writes into the folder
 _UNFINISHED = '.unfinished-'  # before the name of a directory that is being written
 _REFRESH = 0.2              # s between two calls of `progress`
 _PR_SET_PDEATHSIG = 1
@@ -33,7 +35,7 @@ class Job:
 
     def difference(self, run: Run) -> str:
         """What a recorded run was made with and this job is not; empty when it is a run of this job."""
-        found, extra = run.settings, run.configuration['extra']
+        found, extra = run.settings, run.configuration.get('extra', {})
         names = [f.name for f in fields(Settings) if getattr(found, f.name) != getattr(self.settings, f.name)]
         differences = [f'{name} = {getattr(found, name)}, not {getattr(self.settings, name)}' for name in names]
         differences += ['centralised or not'] if extra.get('central') != self.central else []
@@ -68,12 +70,12 @@ class Campaign:
             progress: called a few times a second with the number of steps made so far.
 
         Raises:
-            RunDirectoryError, OSError, BrokenProcessPool: a run could not be recorded, or a worker has died.
+            RunDirectoryError, OSError, BrokenProcessPool: a run could not be recorded, or a worker has died; or another
+                command writes into the folder.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         context = multiprocessing.get_context('spawn')
         steps, stop = context.Value('q', 0), context.Event()
-        with _one_thread_each(), ProcessPoolExecutor(
+        with _locked(self.folder), _one_thread_each(), ProcessPoolExecutor(
                 min(workers, len(self.missing)) or 1, context, _start_worker, (steps, stop, os.getpid())) as pool:
             try:
                 pending = {pool.submit(_work, job, self.folder) for job in self.missing}
@@ -96,10 +98,31 @@ class Campaign:
         path = self.folder / job.name
         if not path.exists():
             return False
-        if difference := job.difference(load_run(path)):
-            raise RunDirectoryError(f'{path} holds a run with other settings ({difference}); choose another folder, '
-                                    'or remove it')
+        try:
+            run = load_run(path)
+        except RunDirectoryError as error:
+            raise RunDirectoryError(f'{error}; remove {path}, or choose another folder') from None
+        wrong = job.difference(run)
+        if wrong:
+            wrong = f'holds a run with other settings ({wrong})'
+        elif len(run.steps) != job.settings.steps and not (path / DIVERGED).exists():
+            wrong = f'holds {len(run.steps)} of {job.settings.steps} steps'
+        if wrong:
+            raise RunDirectoryError(f'{path} {wrong}; remove it, or choose another folder')
         return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Nobody else writes into the folder meanwhile; the lock is gone with this process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / _LOCK, 'w', encoding='utf-8') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunDirectoryError(f'another command is writing into {folder}; wait for it, or choose another '
+                                    'folder') from None
+        yield
 
 
 @contextmanager

@@ -51,8 +51,11 @@ class Curves:
                       violated=np.array([padded(violations(run, run.states), 1.0) for run in runs], dtype=bool))
 
     def smooth(self, name: str) -> np.ndarray:
-        """Moving average (S, T) of costs or td_errors."""
-        return np.array([moving_average(values, WINDOW) for values in getattr(self, name)])
+        """Moving average (S, T) of costs or td_errors; infinite from where a plant was lost."""
+        values = getattr(self, name)
+        lost = np.isinf(values)
+        smooth = np.array([moving_average(each, WINDOW) for each in np.where(lost, np.nan, values)])
+        return np.where(lost, np.inf, smooth)
 
 
 @styled
@@ -65,7 +68,7 @@ def learning_curves(curves: Mapping[str, Curves]) -> Figure:
         for k, (name, found) in enumerate(curves.items()):
             smooth, colour = found.smooth(key), COLOURS[k % len(COLOURS)]
             steps = np.arange(1, smooth.shape[1] + 1)
-            low, high = np.nanpercentile(smooth, _BAND, axis=0)
+            low, high = np.nanpercentile(smooth, _BAND, axis=0, method='nearest')  # between infinities lies nothing
             panel.fill_between(steps, positive(low), positive(high), color=colour, alpha=0.2, linewidth=0)
             panel.plot(steps, positive(np.nanmedian(smooth, axis=0)), color=colour, label=name,
                        linestyle=DASHES[k % len(DASHES)], linewidth=1.3)

@@ -53,7 +53,7 @@ def learning_table(curves: Mapping[str, Curves]) -> list[dict[str, Any]]:
         for symbol, key in (('cost', 'costs'), ('|TD|', 'td_errors')):
             smooth = found.smooth(key)
             reached = [at for at in CHECKPOINTS if at <= smooth.shape[1]]
-            row |= {f'{symbol} {at}': float(np.median(smooth[:, at - 1])) for at in reached}
+            row |= {f'{symbol} {at}': float(np.nanmedian(smooth[:, at - 1])) for at in reached}
         rows.append(row)
     return rows
 

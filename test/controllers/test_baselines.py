@@ -83,6 +83,14 @@ def test_agents_and_the_central_controller_minimise_the_mean_of_the_scenarios(na
     assert max(evaluation.report.primal_residual for evaluation in found) < 1e-4
 
 
+def test_one_scenario_of_one_agent_is_no_exception():
+    network, state = NETWORKS['alone'], random_state(NETWORKS['alone'], 5)
+    settings = {'controller': 'scenario', 'scenarios': 1}
+    agents, twin = agents_of(network, admm_iterations=3000, **settings), central_of(network, **settings)
+    expected = action_of([twin], evaluate([twin], [state]))
+    assert action_of(agents, evaluate(agents, [state])) == pytest.approx(expected, abs=1e-6)
+
+
 def test_with_an_action_given_it_is_the_first_input_of_all_scenarios():
     network, state = NETWORKS['001'], random_state(NETWORKS['001'], 4)
     twin, agents = central_of(network, **SCENARIO), agents_of(network, admm_iterations=3000, **SCENARIO)
@@ -96,7 +104,7 @@ def test_with_an_action_given_it_is_the_first_input_of_all_scenarios():
 
 def without_noise(variant='001', **mpc):
     described = description(3, variant)
-    described['mpc'] |= mpc
+    described['mpc'] = described['mpc'] | mpc
     for agent in described['agents']:
         del agent['noise']
     return from_description(described)

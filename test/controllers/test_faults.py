@@ -123,13 +123,13 @@ def test_a_state_that_one_agent_cannot_read_is_a_fault_and_not_the_end():
     loop = ClosedLoop(chain(3), Settings(admm_iterations=10, exploration=False))
     states = loop.plant.states
 
-    def observed(stacked):
+    def observed():
         parts = states()
         if loop.lost:
             parts[0] = np.full(2, np.nan)
         return parts
 
-    loop._observed, loop.lost, seen = observed, False, []
+    loop.plant.states, loop.lost, seen = observed, False, []
     for step in loop.run(8):
         seen.append(step)
         loop.lost = step.step == 2                          # the next that is observed is that of step 4

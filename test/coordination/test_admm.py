@@ -3,7 +3,11 @@ import numpy as np
 import pytest
 from helpers import agents_of, directed_network, evaluate, run_lockstep, split
 
+from dmpcrl_ros.coordination.admm import Admm, AdmmOptions
+from dmpcrl_ros.coordination.consensus import Consensus
 from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.networks.averaging import finite_time
+from dmpcrl_ros.networks.graph import path_graph
 from dmpcrl_ros.scenarios.chain import chain
 
 NETWORKS = {'001': chain(3, '001'), '000': chain(3, '000'), 'chain of 5': chain(5), 'directed': directed_network()}
@@ -221,3 +225,31 @@ def test_an_agent_is_told_nothing_but_by_its_neighbours(network):
             inbox = yield request
 
     run_lockstep([watched(i, program) for i, program in enumerate(programs)])
+
+
+def quadratic(targets, weights, rho):
+    """Local update of versions of two variables, each nearest to its own target."""
+    def solve(linear):
+        weight = np.repeat(weights, 2)
+        return (weight * targets.ravel() - linear) / (weight + rho)
+    return solve
+
+
+@pytest.mark.parametrize('tolerance', [0.0, 1e-8])
+def test_versions_of_an_agents_own_variables_agree_without_a_message(tolerance):
+    """Three versions of (a, b), the cost of each weighted: all end at the weighted mean of what they would have, and
+    the residuals by which ADMM stops know of them."""
+    alone, rho = path_graph(1), 2.0
+    targets, weights = np.array([[1.0, -1.0], [2.0, 0.0], [6.0, 4.0]]), np.array([1.0, 2.0, 1.0])
+    admm = Admm(0, alone, {0: (0, 0)}, AdmmOptions(rho=rho, iterations=200, tolerance=tolerance),
+                Consensus(0, alone, finite_time(alone)), repeated=(3, 2))
+    answers, solve = [], quadratic(targets, weights, rho)
+
+    def recorded(linear):
+        answers.append(solve(linear))
+        return answers[-1]
+
+    (report,), _ = run_lockstep([admm.run(recorded)])
+    assert answers[-1].reshape(3, 2) == pytest.approx(np.tile(weights @ targets / 4.0, (3, 1)), abs=1e-7)
+    assert report.iterations == len(answers) and (len(answers) < 200) == bool(tolerance)
+    assert admm.multipliers.reshape(3, 2).sum(axis=0) == pytest.approx(0.0, abs=1e-12)

@@ -290,3 +290,14 @@ def test_parameters_stay_within_their_bounds_and_it_is_told():
 def test_a_batch_is_refused_before_numbers_overflow():
     with pytest.raises(BatchRefused, match='range of numbers'), np.errstate(over='ignore'):
         run_lockstep([CentralNewton(SIGMA).direction(Batch(np.ones(1), np.full((1, 1), 1e200), np.zeros((1, 1))), 1)])
+
+
+def test_a_part_of_c_that_overflows_is_not_sent_and_stops_the_batch_everywhere():
+    learners = network()
+    for step in range(1, 5):
+        learners[1].observe(transition(1, step, gradient=np.full(2, 1e160)))
+    with np.errstate(over='ignore', invalid='ignore'):
+        found = update(learners)
+    for i, each in enumerate(found):
+        assert each.theta is None
+        assert ('out of the range of numbers' if i == 1 else 'another agent') in each.fault

@@ -21,7 +21,7 @@ def test_runs_are_those_of_one_process_and_complete_ones_are_not_run_again(tmp_p
     told = []
     Campaign(tmp_path, JOBS[:2]).run(2, told.append)
     assert told[-1] <= 24 and sorted(told) == told
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['one', 'two']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['.lock', 'one', 'two']
     list(recorded(JOBS[1].settings, tmp_path / 'alone'))
     assert (tmp_path / 'alone' / 'steps.csv').read_bytes() == (tmp_path / 'two' / 'steps.csv').read_bytes()
 
@@ -39,7 +39,7 @@ def test_what_was_left_unfinished_is_run_afresh(tmp_path):
         next(steps)
     steps.close()
     Campaign(tmp_path, JOBS[:1]).run(1, lambda steps: None)
-    assert [path.name for path in tmp_path.iterdir()] == ['one']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['.lock', 'one']
     assert len(load_run(tmp_path / 'one').steps) == 12
 
 
@@ -101,3 +101,32 @@ def test_the_number_of_threads_of_this_process_stays_as_it_was(tmp_path, monkeyp
     with module._one_thread_each():
         assert os.environ['OMP_NUM_THREADS'] == '1'
     assert 'OMP_NUM_THREADS' not in os.environ
+
+
+def test_an_interruption_ends_the_workers_at_their_next_step(tmp_path):
+    """`progress` is where Ctrl-C reaches the parent."""
+    def interrupt(steps):
+        if steps:
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        Campaign(tmp_path, [Job('long', replace(QUICK, steps=100000))]).run(1, interrupt)
+    assert not (tmp_path / 'long').exists()
+    assert 0 < len(load_run(tmp_path / '.unfinished-long').steps) < 100000
+
+
+def test_two_campaigns_do_not_write_into_one_folder_at_the_same_time(tmp_path):
+    with module._locked(tmp_path), pytest.raises(RunDirectoryError, match='another command is writing'):
+        Campaign(tmp_path, JOBS[:1]).run(1, lambda steps: None)
+    Campaign(tmp_path, JOBS[:1]).run(1, lambda steps: None)
+
+
+def test_a_complete_run_that_was_cut_or_damaged_later_is_refused(tmp_path):
+    Campaign(tmp_path, JOBS[:1]).run(1, lambda steps: None)
+    file = tmp_path / 'one' / 'steps.csv'
+    whole = file.read_text()
+    file.write_text(''.join(whole.splitlines(keepends=True)[:8]))
+    with pytest.raises(RunDirectoryError, match='one holds 7 of 12 steps; remove it'):
+        Campaign(tmp_path, JOBS[:1])
+    file.write_text('not,a,table\n' + whole)
+    with pytest.raises(RunDirectoryError, match='other columns.*remove'):
+        Campaign(tmp_path, JOBS[:1])

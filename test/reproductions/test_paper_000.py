@@ -49,6 +49,19 @@ def test_a_run_that_was_lost_counts_as_infinitely_bad():
     assert found.td_errors[0].tolist() == [1.0] * 10
 
 
+def test_a_lost_run_stays_lost_in_curves_and_tables():
+    """Not only for the window of the moving average: the methods that lose plants would look well afterwards."""
+    costs = np.ones((3, 300))
+    costs[0, 50:] = np.inf
+    found = curves(costs, costs)
+    smooth = found.smooth('costs')
+    assert np.isinf(smooth[0, 50:]).all() and (smooth[0, :50] == 1.0).all() and (smooth[1:] == 1.0).all()
+    assert learning_table({'x': found})[0]['cost 100'] == 1.0                # the median of three
+    costs[1, 50:] = np.inf
+    assert learning_table({'x': curves(costs, costs)})[0]['cost 100'] == np.inf
+    learning_curves({'x': curves(costs, costs)})                            # warnings would be errors
+
+
 def test_figures_show_every_method_and_only_numbers_that_were_seen():
     draw = np.random.default_rng(1)
     found = {name: curves(draw.uniform(1.0, 2.0, (3, 300)), draw.uniform(0.1, 0.2, (3, 300)))

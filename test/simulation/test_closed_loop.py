@@ -104,13 +104,14 @@ def test_both_values_of_a_td_error_belong_to_the_same_parameters(variant, explor
 
 
 def test_one_admm_run_serves_v_and_q_unless_somebody_explores_or_learns():
-    """2 x 10 rounds of ADMM and 2 of consensus; at the steps of an update (even ones, 0 having nothing to learn from) 2
-    to agree on it and another run of ADMM for Q(s, a), and such a run when somebody explored."""
+    """2 x 10 rounds of ADMM, 2 of consensus and 2 to agree on validity; at the steps of an update (even ones, 0 having
+    nothing to learn from) 2 to agree on it and another run of ADMM for Q(s, a), and such a run when somebody
+    explored."""
     network = chain(3)
     rounds = [step.rounds for step in run(network, 6, learner='none', **QUICK)[0]]
-    assert rounds == [22] * 6
+    assert rounds == [24] * 6
     rounds = [step.rounds for step in run(network, 6, exploration=False, **QUICK)[0]]
-    assert rounds == [22, 22, 44, 22, 44, 22]
+    assert rounds == [24, 24, 46, 24, 46, 24]
     steps, _ = run(network, 40, **QUICK)
     assert any(step.explored for step in steps)
     assert all(step.rounds >= 42 for step in steps if step.explored)

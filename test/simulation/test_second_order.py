@@ -2,8 +2,10 @@
 import numpy as np
 import pytest
 
+from dmpcrl_ros.coordination.exchange import ExchangeTimeout
+from dmpcrl_ros.learning.q_learning import Update
 from dmpcrl_ros.scenarios.chain import chain
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings import SettingError, Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
 
@@ -75,3 +77,41 @@ def test_an_update_that_one_agent_cannot_use_is_made_by_none():
         assert np.array_equal(thetas[5][agent], thetas[4][agent])
         assert not np.array_equal(thetas[6][agent], thetas[5][agent])
         assert [loop.agents[agent].updates for agent in range(3)] == [11] * 3
+
+
+@pytest.mark.parametrize('learner', ['first-order', 'second-order'])
+def test_a_round_lost_in_the_agreement_on_an_update_undoes_it(learner):
+    """The program of one agent is told of a lost neighbour while it agrees on the update."""
+    loop = ClosedLoop(chain(3, '000'), Settings(variant='000', learner=learner, admm_iterations=10))
+    for _ in loop.run(3):
+        pass
+    agent, before = loop.agents[0], loop.agents[0].mpc.theta
+
+    def update(step, theta):
+        yield from ()
+        return Update(theta + 1e-3)
+
+    agent.learner.update = update
+    program = agent._update(4)
+    assert next(program).kind == 'maximum' and agent.mpc.theta is not before
+    with pytest.raises(ExchangeTimeout):
+        program.throw(ExchangeTimeout('a neighbour is lost'))
+    assert np.array_equal(agent.mpc.theta, before)
+
+
+@pytest.mark.parametrize('victim', [0, 15])
+def test_agents_agree_on_what_is_void_even_where_their_averages_differ(victim):
+    """Sixteen agents in a row, a hundred rounds of fixed weights: averages of the two ends differ by a tenth."""
+    loop = ClosedLoop(chain(16), Settings(agents=16, consensus='fixed', admm_iterations=3, exploration=False))
+    learned = [[] for _ in loop.agents]
+    for observed, agent in zip(learned, loop.agents, strict=True):
+        agent.learner.observe = lambda transition, observed=observed: observed.append(transition.step)
+    for step in loop.run(4):
+        if step.step == 1:
+            loop.agents[victim].abandon()
+    assert all(observed == learned[0] for observed in learned) and len(learned[0]) == 3
+
+
+def test_there_is_no_central_learner_with_the_scaling_of_distributed_ones():
+    with pytest.raises(SettingError, match='second-order-released'):
+        ClosedLoop(chain(3), Settings(learner='second-order-released'), central=True)
