@@ -1,7 +1,7 @@
 """`dmpcrl reproduce`: the experiments of a paper, from their runs to their figures and tables."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -10,10 +10,10 @@ from rich.console import Console
 from dmpcrl_ros.cli.campaigns import run_campaign, tell
 from dmpcrl_ros.reports.drawing import save
 from dmpcrl_ros.reports.figures import dual_error
-from dmpcrl_ros.reproductions import paper_000, paper_001
+from dmpcrl_ros.reproductions import paper_000, paper_001, paper_001_grid
 from dmpcrl_ros.reproductions.campaign import Campaign
 from dmpcrl_ros.reproductions.curves import WINDOW, Curves, learning_curves, states_and_inputs
-from dmpcrl_ros.reproductions.evaluation import evaluation_jobs, score_table, scores_of
+from dmpcrl_ros.reproductions.evaluation import Contender, Scores, evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.settings import Settings
 
 _jobs = click.option('--jobs', type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)),
@@ -57,29 +57,57 @@ def second_order(output: Path, seeds: int, steps: int, methods: tuple[str, ...],
 
 @reproduce.command('001')
 @_output('paper-001')
+@click.option('--part', type=click.Choice(['all', 'chain', 'grid']), default='all', show_default=True,
+              help='the chain, figures 1 to 5, or the power grid, figures 6 to 8')
 @click.option('--seed', type=click.IntRange(min=0), default=1, show_default=True, help='of training')
-@click.option('--steps', type=click.IntRange(min=100), default=20000, show_default=True, help='of training')
+@click.option('--steps', type=click.IntRange(min=100), default=20000, show_default=True, help='of training the chain')
+@click.option('--episodes', type=click.IntRange(min=2), default=100, show_default=True, help='of training the grid')
 @click.option('--evaluations', type=click.IntRange(min=1), default=20, show_default=True,
-              help=f'noise sequences of {paper_001.EVALUATED_STEPS} steps on which the controllers are compared')
+              help='noise sequences on which the controllers of the chain are compared; five times as many of the grid')
 @_jobs
-def chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int) -> None:
-    """Multi-agent Q-learning on the chain (paper 001), figures 1 to 5."""
+def first_order(output: Path, part: str, seed: int, steps: int, episodes: int, evaluations: int, jobs: int) -> None:
+    """Multi-agent Q-learning by distributed MPC (paper 001), figures 1 to 8."""
     console = Console()
+    if part != 'grid':
+        _chain(output, seed, steps, evaluations, jobs, console)
+    if part != 'chain':
+        _grid(output, seed, episodes, 5 * evaluations, jobs, console)
+    console.print(f'figures and tables: {output}', soft_wrap=True)
+
+
+def _chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int, console: Console) -> None:
     trained = Campaign(output, paper_001.training(seed, steps))
     run_campaign(trained, jobs, console)
     runs = {job.name: run for job, run in trained.runs()}
-    updates = int(runs['distributed'].parameters['agent_2'].updates[-1])
-    contenders = paper_001.contenders(output, updates)
+    contenders = paper_001.contenders(output, int(runs['distributed'].parameters['agent_2'].updates[-1]))
     seeds = range(paper_001.FIRST_EVALUATION_SEED, paper_001.FIRST_EVALUATION_SEED + evaluations)
-    evaluated = Campaign(output / 'evaluations',
-                         evaluation_jobs(contenders, Settings(steps=paper_001.EVALUATED_STEPS), seeds))
-    run_campaign(evaluated, jobs, console)
-    scores = scores_of(evaluated.runs(), contenders, seeds)
+    scores = _compared(output / 'evaluations', contenders, Settings(steps=paper_001.EVALUATED_STEPS), seeds, jobs,
+                       console)
     tell(paper_001.with_published(score_table(scores)), output / 'scores.csv', console,
-         f'cost of {paper_001.EVALUATED_STEPS} steps, {evaluations} noise sequences; low, high: 95 % confidence')
+         f'chain, cost of {paper_001.EVALUATED_STEPS} steps, {evaluations} noise sequences; low, high: 95 % confidence')
     save({'figure_1_dual_errors': dual_error(paper_001.dual_errors_of(runs['distributed'])),
           'figure_2_states_and_inputs': states_and_inputs(runs),
           'figure_3_learning_curves': learning_curves({name: Curves.of([run], steps) for name, run in runs.items()}),
           'figure_4_parameters': paper_001.parameters_of_both(runs, 'agent_2'),
           'figure_5_costs': paper_001.costs_of_all(scores)}, output)
-    console.print(f'figures and tables: {output}', soft_wrap=True)
+
+
+def _grid(output: Path, seed: int, episodes: int, evaluations: int, jobs: int, console: Console) -> None:
+    trained = Campaign(output, [paper_001_grid.training(seed, episodes)])
+    run_campaign(trained, jobs, console)
+    (_, run), = trained.runs()
+    seeds = range(paper_001_grid.FIRST_EVALUATION_SEED, paper_001_grid.FIRST_EVALUATION_SEED + evaluations)
+    scores = _compared(output / 'grid-evaluations', paper_001_grid.contenders(output), paper_001_grid.common(), seeds,
+                       jobs, console)
+    tell(paper_001_grid.with_published(score_table(scores)), output / 'grid-scores.csv', console,
+         f'power grid, return of {evaluations} episodes; low, high: 95 % confidence')
+    save({'figure_6_learning': paper_001_grid.learning(run),
+          'figure_7_episodes': paper_001_grid.first_and_last_episode(run),
+          'figure_8_comparison': paper_001_grid.comparison(scores)}, output)
+
+
+def _compared(folder: Path, contenders: Sequence[Contender], common: Settings, seeds: Sequence[int], jobs: int,
+              console: Console) -> dict[str, Scores]:
+    evaluated = Campaign(folder, evaluation_jobs(contenders, common, seeds))
+    run_campaign(evaluated, jobs, console)
+    return scores_of(evaluated.runs(), contenders, seeds)
