@@ -196,10 +196,10 @@ def test_when_one_agent_fails_all_say_so_and_its_last_plan_goes_on(settings):
     victim, plans, now = loop.agents[1], [], []
     act, solve = victim.act, victim.mpc.solve
 
-    def watched(step, state):
+    def watched(step, state, signal):
         now.append(step)
         plans.append(victim._plan.copy())
-        return (yield from act(step, state))
+        return (yield from act(step, state, signal))
 
     def broken(linear):
         if now[-1] == 3:

@@ -179,8 +179,8 @@ def push(agent, by):
     """Let an agent add `by` (steps, n_u) to what it would have done."""
     act = agent.act
 
-    def pushed(step, state):
-        action = yield from act(step, state)
+    def pushed(step, state, signal):
+        action = yield from act(step, state, signal)
         agent._action = np.clip(action + by[step], agent._input_lower, agent._input_upper)
         return agent._action
 
