@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from dmpcrl_ros.cli.commands import main
 from dmpcrl_ros.mpc.parameters import ParameterLayout
-from dmpcrl_ros.reproductions import paper_001
+from dmpcrl_ros.reproductions import paper_001, paper_001_grid
 from dmpcrl_ros.reproductions.evaluation import Scores
 
 
@@ -54,12 +54,24 @@ def test_parameters_of_both_are_drawn_over_the_updates():
 
 
 @pytest.mark.timeout(240)
-def test_the_command_makes_five_figures_and_a_table(tmp_path):
-    done = CliRunner().invoke(main, ['reproduce', '001', '--steps', '100', '--evaluations', '1', '--jobs', '2',
-                                     '--output', str(tmp_path)])
+def test_the_command_makes_eight_figures_and_two_tables(tmp_path):
+    done = CliRunner().invoke(main, ['reproduce', '001', '--steps', '100', '--episodes', '2', '--evaluations', '1',
+                                     '--jobs', '2', '--output', str(tmp_path)])
     assert done.exit_code == 0, done.output
-    assert len(list(tmp_path.glob('figure_*.png'))) == 5
+    assert len(list(tmp_path.glob('figure_*.png'))) == 8
+    rows = {row['controller']: row for row in csv.DictReader((tmp_path / 'grid-scores.csv').read_text().splitlines())}
+    assert set(rows) == {'learned', *paper_001_grid.PUBLISHED, 'untrained'}
+    assert float(rows['scenario']['mean cost']) < float(rows['untrained']['mean cost'])
     rows = {row['controller']: row for row in csv.DictReader((tmp_path / 'scores.csv').read_text().splitlines())}
     # The untrained policy is nominal MPC but for the first upper bound, which is not reached.
     assert float(rows['learned-0']['mean cost']) == pytest.approx(float(rows['nominal']['mean cost']), rel=1e-3)
     assert float(rows['scenario']['mean cost']) < 0.1 * float(rows['nominal']['mean cost'])
+
+
+def test_return_and_td_error_of_each_episode_of_the_grid_are_drawn():
+    """Two whole episodes of 100 steps and half of a third: costs 1 and 3 per step and area, of four areas."""
+    costs = np.repeat([1.0, 3.0, 9.0], [100, 100, 50])[:, None] * np.ones(4)
+    run = SimpleNamespace(steps=np.arange(250), costs=costs, td_error=np.r_[np.nan, -np.ones(99), np.full(150, 2.0)])
+    errors, returns = paper_001_grid.learning(run).axes
+    assert list(returns.lines[0].get_ydata()) == [400.0, 1200.0]
+    assert list(errors.lines[0].get_ydata()) == [1.0, 2.0]
