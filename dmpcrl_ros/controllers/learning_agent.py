@@ -158,7 +158,7 @@ class LearningAgent:
                         *([stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3)])
         value, valid, cost, q_value, samples = (yield from self.consensus.total(own)).tolist()
         (lacking,) = yield from self.consensus.maximum([not whole])  # an average may be inexact: not to branch on
-        evaluated = lacking < 0.5
+        evaluated = bool(lacking < 0.5)
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
         fault = policy.failure or _void(valid, 'a valid evaluation', n_agents)
         if not (fault or evaluated) and (continues or samples > 0.5):  # nobody has it at the start of a run

@@ -115,3 +115,18 @@ def test_agents_agree_on_what_is_void_even_where_their_averages_differ(victim):
 def test_there_is_no_central_learner_with_the_scaling_of_distributed_ones():
     with pytest.raises(SettingError, match='second-order-released'):
         ClosedLoop(chain(3), Settings(learner='second-order-released'), central=True)
+
+
+def test_a_report_is_made_of_plain_values():
+    """Those of numpy are no bool, int or float to a message, which ends the process that sends it."""
+    loop, kinds = ClosedLoop(chain(3, '000'), Settings(variant='000', learner='second-order', admm_iterations=5)), set()
+    learn = loop.agents[0].learn
+
+    def watched(*arguments):
+        report = yield from learn(*arguments)
+        kinds.update(type(value) for value in vars(report).values())
+        return report
+
+    loop.agents[0].learn = watched
+    list(loop.run(4))
+    assert kinds == {bool, int, float, str}
