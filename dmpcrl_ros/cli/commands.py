@@ -97,17 +97,24 @@ def train(output: Path | None, figures: bool, baseline: bool, central: bool, **o
 @click.option('--seeds', type=click.IntRange(min=1), default=10, show_default=True,
               help='noise sequences, from --first-seed on')
 @click.option('--first-seed', type=click.IntRange(min=0), default=1001, show_default=True)
-@click.option('--steps', type=click.IntRange(min=1), default=100, show_default=True, help='control steps of each')
+@click.option('--steps', type=click.IntRange(min=1), default=None,
+              help='control steps of each; default: an episode, or 100')
 @click.option('--jobs', type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default='all cores',
               help='runs at the same time')
-def evaluate(directory: Path, seeds: int, first_seed: int, steps: int, jobs: int) -> None:
+def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jobs: int) -> None:
     """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise.
 
     The runs are recorded in a folder beside it; what is complete there is not run again.
     """
-    console, common = Console(), replace(load_run(directory).settings, steps=steps)
-    contenders = [Contender('learned', policy=Policy(directory)), Contender('untrained')]
-    contenders[0].policy.thetas(common.network().agents)  # that there are any, before anything is run
+    console, run = Console(), load_run(directory)
+    if run.settings.controller != 'learning':
+        raise RunDirectoryError(f'{directory} is a run of {run.settings.controller} MPC, which has learned nothing')
+    network = run.settings.network()
+    steps = steps or network.episode_length or 100
+    common, central = replace(run.settings, steps=steps), bool(run.configuration.get('extra', {}).get('central'))
+    contenders = [Contender('learned', central=central, policy=Policy(directory)),
+                  Contender('untrained', central=central)]
+    contenders[0].policy.thetas(network.agents)  # that there are any, before anything is run
     chosen = range(first_seed, first_seed + seeds)
     campaign = Campaign(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
                         evaluation_jobs(contenders, common, chosen))

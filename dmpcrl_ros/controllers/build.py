@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from dmpcrl_ros.controllers.learning_agent import LearningAgent
-from dmpcrl_ros.controllers.scenario_based import SCENARIO_STIFFNESS, deviations, undiscounted
+from dmpcrl_ros.controllers.scenario_based import as_published, deviations, stiffness
 from dmpcrl_ros.coordination.admm import Admm, AdmmOptions
 from dmpcrl_ros.coordination.consensus import Consensus
 from dmpcrl_ros.learning.exploration import Exploration
@@ -75,7 +75,7 @@ def central_agent(network: Scenario, settings: Settings) -> LearningAgent:
     consensus = Consensus(0, alone, finite_time(alone))
     admm = Admm(0, alone, {0: (0, 0)}, _admm_options(network, settings), consensus)
     if settings.controller == 'scenario':
-        network = undiscounted(network)
+        network = as_published(network)
         mpc = CentralScenarioMpc(network.central_problem(), layout, theta,
                                  np.hstack([deviations(network, index, settings) for index in everyone]))
         return _agent(network, settings, mpc, admm, consensus, None, everyone, 1)
@@ -87,7 +87,7 @@ def central_agent(network: Scenario, settings: Settings) -> LearningAgent:
 
 def _scenario_agent(network: Scenario, index: int, settings: Settings) -> LearningAgent:
     """One agent of scenario-based MPC. See mpc/scenario_based.py for what rho/S is."""
-    network, count = undiscounted(network), settings.scenarios
+    network, count = as_published(network), settings.scenarios
     options, shapes = _admm_options(network, settings), network.trajectory_shapes(index)
     stacked = {j: (count * rows, columns) for j, (rows, columns) in shapes.items()}
     consensus = Consensus(index, network.graph, averaging_schedule(network.graph, settings))
@@ -157,7 +157,7 @@ def _definite(network: Scenario, members: tuple[int, ...]) -> tuple[tuple[slice,
 
 
 def _admm_options(network: Scenario, settings: Settings) -> AdmmOptions:
-    stiffer = SCENARIO_STIFFNESS if settings.controller == 'scenario' else 1.0
+    stiffer = stiffness(network) if settings.controller == 'scenario' else 1.0
     return AdmmOptions(rho=settings.rho or stiffer * network.defaults.rho,
                        iterations=settings.admm_iterations or network.defaults.admm_iterations,
                        tolerance=settings.admm_tolerance, warm_start=settings.warm_start)

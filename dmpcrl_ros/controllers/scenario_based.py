@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dmpcrl_ros.scenarios.linear_network import LinearNetwork
 from dmpcrl_ros.scenarios.models import sample_deviations
 from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
@@ -13,9 +14,16 @@ from dmpcrl_ros.settings import Settings
 SCENARIO_STIFFNESS = 40.0
 
 
-def undiscounted(network: Scenario) -> Scenario:
-    """The network with the discount of the published scenario-based MPC, 1."""
+def as_published(network: Scenario) -> Scenario:
+    """The network with the discount of the published scenario-based MPC: 1 for linear networks, as it is for grids."""
+    if not isinstance(network, LinearNetwork):
+        return network
     return replace(network, structure=replace(network.structure, discount=1.0))
+
+
+def stiffness(network: Scenario) -> float:
+    """Factor of the published rho: for a grid, whose angles are weighed as much as their bounds, 1 agrees soonest."""
+    return SCENARIO_STIFFNESS if isinstance(network, LinearNetwork) else 1.0
 
 
 def deviations(network: Scenario, index: int, settings: Settings) -> np.ndarray:

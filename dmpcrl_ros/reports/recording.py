@@ -1,5 +1,6 @@
 """A run in this process, recorded as it happens, with the parameters of the scenario or of an earlier run."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,10 @@ class Policy:
         return found
 
     def described(self) -> dict[str, Any]:
-        """Of JSON types."""
-        return {'run': self.run.name, 'updates': self.updates}
+        """Of JSON types: also whose parameters they are, should another run take the place of this one."""
+        history = load_run(self.run).parameters
+        return {'run': self.run.name, 'updates': self.updates,
+                'digest': _digest(*(theta.tobytes() for theta in self.thetas(sorted(history))))}
 
 
 def recorded(settings: Settings, output: str | Path, *, central: bool = False,
@@ -63,9 +66,13 @@ def recorded(settings: Settings, output: str | Path, *, central: bool = False,
     loop = ClosedLoop(network, settings, central)
     if policy:
         thetas = policy.thetas(network.agents)
+        sizes = [network.parameters(i)[0].size for i in range(network.n_agents)]
+        if [len(theta) for theta in thetas] != sizes:
+            raise RunDirectoryError(f'{policy.run} has learned other parameters than {network.name} has now')
         for agent, theta in zip(loop.agents, [np.concatenate(thetas)] if central else thetas, strict=True):
             agent.mpc.theta = theta
-    extra = {'transport': 'in process', 'central': central, 'policy': policy and policy.described()}
+    extra = {'transport': 'in process', 'central': central, 'policy': policy and policy.described(),
+             'scenario_digest': scenario_digest(settings)}
     with RunWriter(output, network, settings, extra=extra) as writer:
         known = [0] * network.n_agents
         for index, (updates, theta) in enumerate(_parameters(loop, central)):
@@ -77,6 +84,16 @@ def recorded(settings: Settings, output: str | Path, *, central: bool = False,
                     writer.record_parameters(index, step.step + 1, updates, theta)
                     known[index] = updates
             yield step
+
+
+def scenario_digest(settings: Settings) -> str:
+    """Of the file that describes the scenario, which may be changed between two runs; empty where there is none."""
+    path = Path(settings.scenario)
+    return _digest(path.read_bytes()) if path.suffix in ('.yaml', '.yml') and path.exists() else ''
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b''.join(parts)).hexdigest()[:16]
 
 
 def _parameters(loop: ClosedLoop, central: bool) -> Iterator[tuple[int, np.ndarray]]:

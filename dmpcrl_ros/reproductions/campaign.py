@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dmpcrl_ros.reports.recorded_run import Run, RunDirectoryError, load_run
-from dmpcrl_ros.reports.recording import Policy, recorded
+from dmpcrl_ros.reports.recording import Policy, recorded, scenario_digest
 from dmpcrl_ros.settings import Settings
 
 DIVERGED = 'diverged.txt'   # in the directory of a run that ended early because its plant was lost
@@ -40,7 +40,9 @@ class Job:
         differences = [f'{name} = {getattr(found, name)}, not {getattr(self.settings, name)}' for name in names]
         differences += ['centralised or not'] if extra.get('central') != self.central else []
         if extra.get('policy') != (self.policy and self.policy.described()):
-            differences.append(f'policy {extra.get("policy")}')
+            differences.append('another policy')
+        if extra.get('scenario_digest', '') != scenario_digest(self.settings):
+            differences.append(f'{self.settings.scenario} has changed')
         return ', '.join(differences)
 
 

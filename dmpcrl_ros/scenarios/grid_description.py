@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.mpc.power_area import N_STATES, AreaData, GridStructure, area_layout, area_parameters
+from dmpcrl_ros.mpc.power_area import N_STATES, AreaData, GridStructure, area_bounds, area_layout, area_parameters
 from dmpcrl_ros.networks.graph import CouplingGraph, NetworkError
 from dmpcrl_ros.scenarios.grid_plant import PowerGrid
 from dmpcrl_ros.scenarios.reading import check_schema, finite, learning_defaults, parts, unequal_names
@@ -76,11 +76,17 @@ def _check_parameters(name: str, data: AreaData) -> None:
     for part, value in values.items():
         if not np.isfinite(value).all():
             raise NetworkError(f'area {name}: parameter {part} contains NaN or infinity')
+    if given := sorted(key for key in data.initial if key.startswith('P_')):
+        raise NetworkError(f'area {name}: parameter {given[0]} is the estimate of a line: give it with the lines')
     if np.linalg.eigvalsh(values['Q_x'] + values['Q_x'].T)[0] <= 0.0 or values['Q_u'][0] <= 0.0:
         raise NetworkError(f'area {name}: parameters Q_x and Q_u must be positive definite')
     if values['phi_lb'][0] - values['phi_ub'][0] > 2.0 * data.angle_bound:
         raise NetworkError(f'area {name}: parameters phi_lb and phi_ub make the lower bound of the angle lie above the '
                            'upper one')
+    lower, upper = (layout.unpack(side) for side in area_bounds(data))
+    for part, value in values.items():
+        if not part.startswith('P_') and ((value < lower[part]) | (value > upper[part])).any():
+            raise NetworkError(f'area {name}: parameter {part} is beyond the bounds that learning keeps')
 
 
 def _check_model(name: str, data: AreaData, structure: GridStructure) -> None:
@@ -164,6 +170,8 @@ def _load_steps(description: Mapping[str, Any], names: tuple[str, ...]) -> tuple
         if entry['step'] <= last:
             raise NetworkError(f'loads: step {entry["step"]} does not come after step {last}')
         last, loads = int(entry['step']), loads.copy()
+        if 0 < (length := int(description.get('episode_length', 0))) <= last:
+            raise NetworkError(f'loads: step {last} comes after the end of an episode of {length} steps')
         for name in entry['values']:
             if name not in names:
                 raise NetworkError(f'loads: {name!r} is no area; there are {", ".join(names)}')

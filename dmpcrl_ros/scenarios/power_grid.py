@@ -41,7 +41,7 @@ def description() -> dict[str, Any]:
             {'areas': ['area_2', 'area_3'], 'coefficient': 2.0, 'estimates': [2.746004, 3.338503]},
             {'areas': ['area_3', 'area_4'], 'coefficient': 2.0, 'estimates': [0.073153, 3.000577]},
         ],
-        # The paper counts from 1 the steps in which the controllers see the new load.
+        # The paper's steps 5, 15, 20, 40 count from 1 those in which the plant feels it; controllers see it one later.
         'loads': [
             {'step': 4, 'values': {'area_1': 0.15}},
             {'step': 14, 'values': {'area_2': -0.15}},

@@ -1,5 +1,6 @@
 """Fixed policies on the same noise."""
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,3 +82,26 @@ def test_the_command_compares_and_does_not_run_twice(learned):
     assert float(rows['learned']['mean cost']) == pytest.approx(expected) and 'untrained' in rows
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 0 and '4 of 4 runs are complete already' in again.output
+
+
+def test_evaluations_of_another_policy_in_the_same_place_are_not_taken_for_those_of_this_one(tmp_path):
+    """The run was removed and made again: what was evaluated before is refused by name."""
+    import shutil
+    list(recorded(QUICK, tmp_path / 'run'))
+    arguments = ['evaluate', str(tmp_path / 'run'), '--seeds', '1', '--steps', '4', '--jobs', '1']
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    shutil.rmtree(tmp_path / 'run')
+    list(recorded(replace(QUICK, seed=9), tmp_path / 'run'))
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 1 and 'another policy' in again.output and 'remove it' in again.output
+
+
+def test_a_policy_does_not_fit_another_network(tmp_path, learned):
+    with pytest.raises(RunDirectoryError, match='has learned other parameters'):
+        list(recorded(replace(QUICK, variant='000'), tmp_path / 'run', policy=Policy(learned)))
+
+
+def test_a_baseline_has_learned_nothing_to_evaluate(tmp_path):
+    list(recorded(replace(QUICK, controller='nominal'), tmp_path / 'run'))
+    done = CliRunner().invoke(main, ['evaluate', str(tmp_path / 'run')])
+    assert done.exit_code == 1 and 'nominal MPC, which has learned nothing' in done.output
