@@ -74,7 +74,7 @@ class Settings:
     steps: int = setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
     controller: str = setting('learning', 'learning (papers 001 and 000), or a baseline of paper 001, which learns '
                                           'nothing whatever the learner: nominal, the same MPC without offsets, or '
-                                          'scenario, the mean cost of sampled models and disturbances, undiscounted',
+                                          'scenario, the mean cost of sampled models and disturbances',
                               choices=CONTROLLERS)
     model: str = setting('inexact', 'what a baseline knows: the first model of the scenario and how uncertain it is, '
                                     'or exact, the true dynamics', choices=MODELS)

@@ -21,8 +21,9 @@ def worst(found, expected):
 
 @pytest.mark.parametrize('seed', [1, 4, 6])
 def test_the_agents_follow_the_centralised_learner_over_forty_steps(seed):
-    """Guarantee 1 end to end, with the published 100 iterations; closer with more of them. What ADMM leaves of the
-    first costs, 2e-9, grows tenfold in four steps: the closed loop with learning is chaotic."""
+    """Guarantee 1 end to end, with the published 100 iterations, on seeds where these suffice (of 1 to 8: 1, 4, 6, 7);
+    closer with more of them. What ADMM leaves of the first costs, 2e-9, grows tenfold in four steps: the closed loop
+    with learning is chaotic."""
     central = costs(40, central=True, seed=seed)
     published = worst(costs(40, seed=seed), central)
     more = worst(costs(40, seed=seed, admm_iterations=200), central)
