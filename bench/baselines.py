@@ -52,7 +52,7 @@ def closed_loops(baseline: Baseline, seeds: range, steps: int) -> dict[str, np.n
             found['faults'].append(any(step.faults))
             run.append(step)
         found['cost'].append(sum(step.costs.sum() for step in run))
-        found['violated'].append(loop.plant.violation(np.array([step.states for step in run])).any(axis=1).mean())
+        found['violated'].append(loop.network.violation(np.array([step.states for step in run])).any(axis=1).mean())
     return {name: np.array(values) for name, values in found.items()}
 
 

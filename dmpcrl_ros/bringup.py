@@ -5,19 +5,22 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dmpcrl_ros.settings import AgentSettings, MonitorSettings, PlantSettings, SettingError, Settings
+from dmpcrl_ros.node_settings import AgentSettings, MonitorSettings, PlantSettings, RunSettings
+from dmpcrl_ros.settings import SettingError
 
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
 
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One process: an executable of this package, where it lives in the ROS graph, and its parameters."""
+    """One process: an executable of this package, where it lives in the ROS graph, its parameters, and whether it is
+    started again when it has died."""
 
     executable: str
     name: str
     namespace: str
     parameters: dict[str, Any]
+    respawn: bool = False
 
     @property
     def label(self) -> str:
@@ -42,20 +45,19 @@ def isolation() -> dict[str, str]:
     return {} if any(name in os.environ for name in reach) else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 
 
-def nodes_of(settings: Settings, *, output: str = '', report_period: float = 5.0,
-             round_timeout: float = 5.0) -> list[NodeSpec]:
+def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 5.0) -> list[NodeSpec]:
     """Plant, one node per agent, and (with an output directory) the monitor: one system, of a launch of its own.
 
     Raises:
         NetworkError: the scenario is wrong.
     """
-    common = asdict(settings) | {'launch': 1 + secrets.randbelow(2**32 - 1)}
-    plant = PlantSettings(**common, wait_for_monitor=bool(output))
+    launch = 1 + secrets.randbelow(2**32 - 1)
+    plant = settings.of(PlantSettings, launch=launch, wait_for_monitor=bool(output))
     nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(plant))]
     for agent in settings.network().agents:
-        parameters = asdict(AgentSettings(**common, agent=agent, round_timeout=round_timeout))
+        parameters = asdict(settings.of(AgentSettings, launch=launch, agent=agent))
         nodes.append(NodeSpec('dmpcrl_agent', 'controller', f'/{agent}', parameters))
     if output:
-        monitor = MonitorSettings(**common, output=output, report_period=report_period)
+        monitor = settings.of(MonitorSettings, launch=launch, output=output, report_period=report_period)
         nodes.append(NodeSpec('dmpcrl_monitor', 'monitor', '/', asdict(monitor)))
     return nodes

@@ -10,7 +10,8 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec, nodes_of
-from dmpcrl_ros.settings import Setting, Settings, table
+from dmpcrl_ros.node_settings import RunSettings
+from dmpcrl_ros.settings import Setting, table
 from launch import LaunchContext
 
 _OUTPUT = Setting('output', '', 'directory in which a monitor records the run; without it nothing is recorded')
@@ -22,10 +23,13 @@ def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
     for node in nodes:
         parameters = {name: ParameterValue(value, value_type=type(value)) for name, value in node.parameters.items()}
         action = Node(package='dmpcrl_ros', executable=node.executable, name=node.name, namespace=node.namespace,
-                      parameters=[parameters], additional_env={'OMP_NUM_THREADS': '1'}, output=output)
+                      parameters=[parameters], additional_env={'OMP_NUM_THREADS': '1'}, output=output,
+                      respawn=node.respawn, respawn_delay=1.0)
         reason = 'the run is complete' if node.name == 'monitor' else f'{node.label} has ended'
-        actions += [action, RegisterEventHandler(OnProcessExit(
-            target_action=action, on_exit=[EmitEvent(event=Shutdown(reason=reason))]))]
+        actions.append(action)
+        if not node.respawn:
+            actions.append(RegisterEventHandler(OnProcessExit(
+                target_action=action, on_exit=[EmitEvent(event=Shutdown(reason=reason))])))
     return actions
 
 
@@ -36,7 +40,7 @@ def launch_arguments(defaults: dict[str, Any] | None = None) -> list[Any]:
         defaults: settings of this launch file that differ from the table's.
     """
     defaults = defaults or {}
-    entries = [*table(Settings), _OUTPUT]
+    entries = [*table(RunSettings), _OUTPUT]
     declared = [DeclareLaunchArgument(
         entry.name, default_value=str(defaults.get(entry.name, entry.default)).lower()
         if isinstance(entry.default, bool) else str(defaults.get(entry.name, entry.default)),
@@ -45,9 +49,10 @@ def launch_arguments(defaults: dict[str, Any] | None = None) -> list[Any]:
 
 
 def _nodes(context: LaunchContext) -> list[Any]:
-    values = {entry.name: _parse(entry, LaunchConfiguration(entry.name).perform(context)) for entry in table(Settings)}
+    values = {entry.name: _parse(entry, LaunchConfiguration(entry.name).perform(context))
+              for entry in table(RunSettings)}
     output = LaunchConfiguration(_OUTPUT.name).perform(context)
-    return launch_actions(nodes_of(Settings(**values), output=output))
+    return launch_actions(nodes_of(RunSettings(**values), output=output))
 
 
 def _parse(entry: Setting, text: str) -> Any:

@@ -93,6 +93,7 @@ class Settings:
                                        'no limit, as published', minimum=0.0, maximum=1e6)
     bound_parameters: bool = setting(True, 'keep theta where the MPC is convex and penalties are positive; the papers '
                                             'set no bounds')
+    learning: bool = setting(True, 'false runs the controllers as they are, whatever the learner: deployment')
     exploration: bool = setting(True, 'whether agents perturb their objective at random to learn from what happens')
     admm_iterations: int = setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
                                        'exact and slower; 0 takes the published number', minimum=0, maximum=10000)
@@ -103,6 +104,9 @@ class Settings:
                                           'iterations, as published', minimum=0.0, maximum=1.0)
     warm_start: bool = setting(True, 'begin ADMM where the evaluation before ended, as released, instead of at zero, '
                                      'as in Algorithm 1 of paper 001; more exact for the same iterations')
+    fallback_steps: int = setting(10, 'for how many control steps on end an agent without a fresh decision follows its '
+                                       'last plan, as far as that reaches, before it takes its safe input', minimum=0,
+                                  maximum=1000)
     consensus: str = setting('finite-time', 'averaging: finite-time is exact in as few rounds as the graph allows, '
                                              'fixed has the weights of paper 001',
                              choices=('finite-time', 'fixed', 'metropolis'))
@@ -116,7 +120,7 @@ class Settings:
     @property
     def learns(self) -> bool:
         """Whether controllers change in the run."""
-        return self.controller == 'learning' and self.learner != 'none'
+        return self.learning and self.controller == 'learning' and self.learner != 'none'
 
     def common(self) -> 'Settings':
         """What all nodes of a run share, without what is one node's own."""
@@ -136,51 +140,6 @@ class Settings:
             return load_scenario(self.scenario)
         raise NetworkError(f'unknown scenario {self.scenario!r}: give chain, power_grid, or the path of a '
                            '.yaml network')
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeSettings(Settings):
-    """Settings of any node."""
-
-    launch: int = setting(0, 'number that the nodes of one system share, drawn by whatever starts them all; what nodes '
-                             'of another number say is dropped; 0 if they are started by hand', minimum=0,
-                          maximum=2**32 - 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentSettings(NodeSettings):
-    """Settings of an agent node."""
-
-    agent: str = setting('', 'name of the agent that this node is')
-    round_timeout: float = setting(5.0, 'a communication round without an answer for this long is given up, and with '
-                                        'it the step; short is quick to recover, too short gives up healthy rounds; '
-                                        '0 never gives up', unit='s', minimum=0.0, maximum=3600.0)
-    start_timeout: float = setting(60.0, 'how long to wait at the start for the neighbours and the plant', unit='s',
-                                   minimum=1.0, maximum=3600.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlantSettings(NodeSettings):
-    """Settings of the plant node."""
-
-    period: float = setting(0.0, 'simulated time of one control step, on /clock and in the stamps; 0 takes that of the '
-                                 'scenario (0.1 s for linear networks)', unit='s', minimum=0.0, maximum=3600.0)
-    action_timeout: float = setting(30.0, 'the run ends with an error when an agent has not answered a state for '
-                                          'this long', unit='s', minimum=0.1, maximum=3600.0)
-    start_timeout: float = setting(60.0, 'how long to wait at the start for all agents', unit='s', minimum=1.0,
-                                   maximum=3600.0)
-    wait_for_monitor: bool = setting(False, 'whether the run begins only when a monitor listens')
-
-
-@dataclass(frozen=True, kw_only=True)
-class MonitorSettings(NodeSettings):
-    """Settings of the monitor node."""
-
-    output: str = setting('', 'directory of the run; must not hold one yet')
-    report_period: float = setting(5.0, 'time between two lines of progress in the log; 0 says nothing', unit='s',
-                                   minimum=0.0, maximum=3600.0)
-    silence_timeout: float = setting(90.0, 'the recording ends with an error when nothing was heard for this long',
-                                     unit='s', minimum=1.0, maximum=3600.0)
 
 
 def table(kind: type = Settings, names: Sequence[str] = ()) -> list[Setting]:

@@ -19,6 +19,7 @@ from dmpcrl_ros.cli.options import settings_from, settings_options
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
 from dmpcrl_ros.networks.graph import NetworkError
+from dmpcrl_ros.node_settings import RunSettings
 from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
 from dmpcrl_ros.reports.recording import Policy
 from dmpcrl_ros.reports.run_directory import check_unused
@@ -57,33 +58,31 @@ def main() -> None:
 
 
 @main.command()
-@settings_options
+@settings_options(RunSettings)
 @_output
 @_figures
 @_baseline
-@click.option('--round-timeout', type=click.FloatRange(min=0.0), default=5.0, show_default=True,
-              help='a communication round without an answer for this long is given up; 0 never does [s]')
+@click.option('--respawn', is_flag=True, help='start an agent again that has died, instead of ending the run')
 @click.option('--verbose', is_flag=True, help='show everything the nodes say')
-def run(output: Path | None, figures: bool, baseline: bool, round_timeout: float, verbose: bool,
-        **options: Any) -> None:
+def run(output: Path | None, figures: bool, baseline: bool, respawn: bool, verbose: bool, **options: Any) -> None:
     """Learn over ROS 2: a node for each agent, the plant and the monitor.
 
     SCENARIO is chain, power_grid, or the path of a YAML network.
     """
-    settings = settings_from(options)
+    settings = settings_from(options, RunSettings)
     output = _new_output(output, settings)
-    _run(settings, output, figures=figures, baseline=baseline, round_timeout=round_timeout, verbose=verbose)
+    _run(settings, output, figures=figures, baseline=baseline, respawn=respawn, verbose=verbose)
 
 
 @main.command()
-@settings_options
+@settings_options(Settings)
 @_output
 @_figures
 @_baseline
 @click.option('--central', is_flag=True, help='train the centralised twin instead of the agents')
 def train(output: Path | None, figures: bool, baseline: bool, central: bool, **options: Any) -> None:
     """Learn in this process, without ROS: the same numbers, as fast as the machine allows."""
-    settings = settings_from(options)
+    settings = settings_from(options, Settings)
     output, console = _new_output(output, settings), Console()
     try:
         experiments.run_in_process(settings, output, console, central=central)
@@ -142,8 +141,8 @@ def doctor() -> None:
 @click.option('--steps', type=click.IntRange(min=100), default=_DEMO_STEPS, show_default=True)
 def demo(output: Path | None, steps: int) -> None:
     """The chain of paper 001 learns over ROS 2, three agents, a plant and a monitor."""
-    settings = Settings(steps=steps, **_DEMO)
-    _run(settings, _new_output(output, settings), figures=True, baseline=True, round_timeout=5.0, verbose=False)
+    settings = RunSettings(steps=steps, **_DEMO)
+    _run(settings, _new_output(output, settings), figures=True, baseline=True, respawn=False, verbose=False)
 
 
 @main.command()
@@ -157,14 +156,13 @@ def template(agents: int, variant: str) -> None:
 main.add_command(reproduce)
 
 
-def _run(settings: Settings, output: Path, *, figures: bool, baseline: bool, round_timeout: float,
-         verbose: bool) -> None:
+def _run(settings: RunSettings, output: Path, *, figures: bool, baseline: bool, respawn: bool, verbose: bool) -> None:
     console = Console()
     try:
-        experiments.run_over_ros(settings, output, console, verbose=verbose, round_timeout=round_timeout)
+        experiments.run_over_ros(settings, output, console, verbose=verbose, respawn=respawn)
     except KeyboardInterrupt:
         _interrupted(output, console)
-    _tell(settings, output, console, figures, baseline)
+    _tell(settings.common(), output, console, figures, baseline)
 
 
 def _interrupted(output: Path, console: Console) -> None:

@@ -14,6 +14,7 @@ from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
 from dmpcrl_ros.networks.graph import NetworkError
+from dmpcrl_ros.node_settings import RunSettings
 from dmpcrl_ros.reports.drawing import save
 from dmpcrl_ros.reports.figures import dual_error, save_all
 from dmpcrl_ros.reports.recorded_run import (
@@ -33,15 +34,20 @@ from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 _STEPS_FILE = 'steps.csv'
 
 
-def run_over_ros(settings: Settings, output: Path, console: Console, *, verbose: bool, round_timeout: float) -> None:
+def run_over_ros(settings: RunSettings, output: Path, console: Console, *, verbose: bool, respawn: bool) -> None:
     """Start the nodes of the scenario, show their progress, and end them when the recording is complete.
+
+    Args:
+        verbose: show everything they say. respawn: start an agent again that has died.
 
     Raises:
         ProcessDied: a node ended before the run was complete.
         SettingError: ROS_DOMAIN_ID is no domain.
     """
     check_domain()
-    nodes = nodes_of(settings, output=str(output), report_period=0.0, round_timeout=round_timeout)
+    nodes = nodes_of(settings, output=str(output), report_period=0.0)
+    if respawn:
+        nodes = [replace(node, respawn=node.executable == 'dmpcrl_agent') for node in nodes]
     os.environ.update(isolation())
     follower = StepsFollower(output / _STEPS_FILE)
     with RunProgress(console, settings.steps, 'ROS 2') as bar:

@@ -1,22 +1,26 @@
 """Command-line options made from the table of settings."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.settings import Setting, SettingError, Settings, table
 
+Kind = TypeVar('Kind', bound=Settings)
 
-def settings_options(command: Callable) -> Callable:
+
+def settings_options(kind: type[Settings]) -> Callable:
     """The argument SCENARIO and one option for each setting."""
-    for entry in reversed(table(Settings)):
-        if entry.name == 'scenario':
-            command = click.argument('scenario', default=entry.default)(command)
-        else:
-            command = _option(entry)(command)
-    return command
+    def decorate(command: Callable) -> Callable:
+        for entry in reversed(table(kind)):
+            if entry.name == 'scenario':
+                command = click.argument('scenario', default=entry.default)(command)
+            else:
+                command = _option(entry)(command)
+        return command
+    return decorate
 
 
 def _option(entry: Setting) -> Callable:
@@ -30,14 +34,14 @@ def _option(entry: Setting) -> Callable:
                         help=entry.description + unit)
 
 
-def settings_from(options: dict[str, Any]) -> Settings:
+def settings_from(options: dict[str, Any], kind: type[Kind]) -> Kind:
     """Settings of the options of a command, which it takes out of them.
 
     Raises:
         click.UsageError: a value is out of range, or the scenario does not exist or is wrong.
     """
     try:
-        settings = Settings(**{entry.name: options.pop(entry.name) for entry in table(Settings)})
+        settings = kind(**{entry.name: options.pop(entry.name) for entry in table(kind)})
         settings.network()
     except (SettingError, NetworkError) as error:
         raise click.UsageError(str(error)) from None

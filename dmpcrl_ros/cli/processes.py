@@ -20,6 +20,7 @@ from dmpcrl_ros.bringup import NodeSpec
 _PR_SET_PDEATHSIG = 1
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
 _LINES_KEPT = 15
+_AT_ONCE = 2.0  # s: what dies so early would die again
 
 
 class ProcessDied(RuntimeError):
@@ -40,6 +41,7 @@ class ProcessGroup:
         self._nodes = nodes
         self._environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
         self._processes: dict[str, subprocess.Popen] = {}
+        self._started: dict[str, float] = {}
         self._readers: list[threading.Thread] = []
         self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
         self._last: dict[str, deque[str]] = {}
@@ -71,15 +73,19 @@ class ProcessGroup:
                 return
 
     def ended(self, label: str) -> bool:
-        """Whether this node has ended regularly.
+        """Whether this node has ended regularly. What is to be started again is, unless it has died at once.
 
         Raises:
-            ProcessDied: any node has ended in another way.
+            ProcessDied: any other node has ended in another way.
         """
-        for name, process in self._processes.items():
-            code = process.poll()
-            if code is not None and (code != 0 or name != label):
-                raise ProcessDied(self._last_words(name, code))
+        for node in self._nodes:
+            code = self._processes[node.label].poll()
+            if code is None or (code == 0 and node.label == label):
+                continue
+            if not node.respawn or time.monotonic() - self._started[node.label] < _AT_ONCE:
+                raise ProcessDied(self._last_words(node.label, code))
+            self._lines.put((node.label, f'{self._how(code)}; started again'))
+            self._start(node)
         return self._processes[label].poll() == 0
 
     def stop(self) -> None:
@@ -109,6 +115,7 @@ class ProcessGroup:
                                    text=True, errors='replace', env=self._environment, start_new_session=True,
                                    preexec_fn=_end_with_parent)
         self._processes[node.label] = process
+        self._started[node.label] = time.monotonic()
         self._last[node.label] = deque(maxlen=_LINES_KEPT)
         reader = threading.Thread(target=self._read, args=(node.label, process), daemon=True)
         reader.start()
@@ -120,10 +127,13 @@ class ProcessGroup:
                 self._last[label].append(line.rstrip())
                 self._lines.put((label, line.rstrip()))
 
+    @staticmethod
+    def _how(code: int) -> str:
+        return f'was killed by {signal.Signals(-code).name}' if code < 0 else f'ended with exit code {code}'
+
     def _last_words(self, label: str, code: int) -> str:
-        how = f'was killed by {signal.Signals(-code).name}' if code < 0 else f'ended with exit code {code}'
         words = '\n'.join(f'  {line}' for line in self._last[label])
-        return f'{label} {how}' + (f'; its last lines:\n{words}' if words else ', without a word')
+        return f'{label} {self._how(code)}' + (f'; its last lines:\n{words}' if words else ', without a word')
 
 
 def _end_with_parent() -> None:

@@ -104,15 +104,16 @@ def _agent(network: Scenario, settings: Settings, mpc: Mpc, admm: Admm, consensu
            learner: Learner | None, members: tuple[int, ...], n_agents: int) -> LearningAgent:
     """A controller of these members of the network, among `n_agents` controllers."""
     defaults, exploration = network.defaults, None
-    lower, upper = (np.concatenate([getattr(network.local[i], name) for i in members])
-                    for name in ('input_lower', 'input_upper'))
+    lower, upper, safe = (np.concatenate([getattr(network.local[i], name) for i in members])
+                          for name in ('input_lower', 'input_upper', 'safe_input'))
     if learner and settings.exploration:
         exploration = Exploration(
             agent=members[0], n_agents=n_agents, n_inputs=len(lower), probability=defaults.exploration_probability,
             decay=defaults.exploration_decay, update_every=defaults.update_every,
             strength=defaults.exploration_strength, seed=settings.seed)
     return LearningAgent(mpc=mpc, admm=admm, consensus=consensus, discount=network.structure.discount,
-                         input_lower=lower, input_upper=upper, learner=learner, exploration=exploration)
+                         input_lower=lower, input_upper=upper, safe_input=safe,
+                       fallback_steps=settings.fallback_steps, learner=learner, exploration=exploration)
 
 
 def _learner(network: Scenario, settings: Settings, members: tuple[int, ...],

@@ -50,6 +50,15 @@ class StepReport:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What an agent would lose with its process: theta (p,), how many updates made it, and what is being replayed."""
+
+    theta: np.ndarray
+    updates: int
+    transitions: tuple[Transition, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Memory:
     """What a transition needs of the step in which it began: this agent's part of Q(s, a) and its derivatives."""
 
@@ -73,12 +82,14 @@ class LearningAgent:
         admm, consensus: its coordination.
         discount: gamma.
         input_lower, input_upper: (n_u,), to which the solver's rounding is clipped.
+        safe_input: (n_u,), where no decision is to be had. fallback_steps: for how many steps on end the last plan is
+            followed instead, as far as it reaches.
         learner: None to act without learning.
         exploration: None to follow the policy.
     """
 
     def __init__(self, *, mpc: Mpc, admm: Admm, consensus: Consensus, discount: float,
-                 input_lower: np.ndarray, input_upper: np.ndarray,
+                 input_lower: np.ndarray, input_upper: np.ndarray, safe_input: np.ndarray, fallback_steps: int,
                  learner: Learner | None = None, exploration: Exploration | None = None):
         self.mpc = mpc
         self.admm = admm
@@ -86,20 +97,42 @@ class LearningAgent:
         self.learner = learner
         self._discount = discount
         self._input_lower, self._input_upper = input_lower, input_upper
+        self._safe_input, self._fallback_steps = safe_input, fallback_steps
+        self.held_back = ''  # why nothing is to be learned now; tells the whole network
         self._exploration = exploration
         self._initial_theta = mpc.theta
         self.reset()
 
     def reset(self) -> None:
         """Forget everything learned: initial parameters, no memory."""
-        self.mpc.theta = self._initial_theta
+        self.begin_run()
+        self.mpc.theta, self.updates = self._initial_theta, 0
+
+    def begin_run(self) -> None:
+        """Forget what belongs to the run before; the parameters stay."""
         self.admm.reset()
-        self.updates = 0
-        self.fell_back = False
+        self.fell_back, self.late, self._holding = False, '', False
         self._memory: _Memory | None = None
-        self._plan = np.clip(np.zeros((1, len(self._input_lower))), self._input_lower, self._input_upper)
+        self._policy: Evaluation | None = None
+        self._plan, self._fallbacks = self._safe_input[None], 0
         if self.learner:
             self.learner.reset()
+
+    def learned(self) -> Learned:
+        """What there is to be kept."""
+        return Learned(self.mpc.theta, self.updates, tuple(self.learner.transitions()) if self.learner else ())
+
+    def restore(self, learned: Learned) -> None:
+        """Go on with what was kept.
+
+        Raises:
+            QpFailure: the problem has no solution with these parameters; nothing has changed.
+        """
+        self.mpc.theta = learned.theta
+        self.begin_run()
+        self.updates = learned.updates
+        for transition in learned.transitions if self.learner else ():
+            self.learner.observe(transition)
 
     def evaluate(self, state: np.ndarray, action: np.ndarray | None = None,
                  signal: np.ndarray | None = None) -> Protocol[Evaluation]:
@@ -121,10 +154,13 @@ class LearningAgent:
 
     def act(self, step: int, state: np.ndarray, signal: np.ndarray | None = None) -> Protocol[np.ndarray]:
         """Input (n_u,) for the state (n_x,) measured at this control step and the signal (n_d,) that came with it."""
+        self._policy = None
         coins = self._exploration.coins(step) if self._exploration else np.zeros(1, dtype=bool)
         self._anyone_explores = bool(coins.any())
-        self._explored = self._anyone_explores and bool(coins[self._exploration.agent])
+        self._explored = (self._anyone_explores and bool(coins[self._exploration.agent])
+                          and not (self.held_back or self._holding))
         self._policy = yield from self.evaluate(state, signal=signal)
+        self.late = self._policy.report.late
         solution = self._policy.solution
         if self._explored and solution:
             solution = self._perturbed(state, signal, self._exploration.direction(step)) or solution
@@ -133,13 +169,23 @@ class LearningAgent:
         return self._action
 
     def fallback(self) -> np.ndarray:
-        """Input (n_u,) when no fresh decision is to be had: the next of the last plan, then the one nearest to zero."""
-        self._advance_plan()
+        """Input (n_u,) when no fresh decision is to be had: the next of the last plan, for so many steps on end, then
+        the safe one."""
+        self._fallbacks += 1
+        self._plan = self._plan[1:]
+        if self._fallbacks > self._fallback_steps or not len(self._plan):
+            return self._safe_input
         return np.clip(self._plan[0], self._input_lower, self._input_upper)
 
     def abandon(self) -> None:
         """The step was given up half-way: neither of its transitions will be learned from."""
         self._memory = None
+
+    def void(self, fault: str) -> StepReport:
+        """Report of a step that was given up."""
+        report = self._policy.report if self._policy else AdmmReport(0, 0.0, 0.0, '')
+        return StepReport(updates=self.updates, admm_iterations=report.iterations, fault=fault,
+                          primal_residual=report.primal_residual, dual_residual=report.dual_residual)
 
     def learn(self, step: int, episode: int, stage_cost: float) -> Protocol[StepReport]:
         """Agree on the transition that ended in this step, learn from it, and remember the one that begins.
@@ -157,17 +203,20 @@ class LearningAgent:
         own = np.array([policy.value, float(not policy.failure),
                         *([stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3)])
         value, valid, cost, q_value, samples = (yield from self.consensus.total(own)).tolist()
-        (lacking,) = yield from self.consensus.maximum([not whole])  # an average may be inexact: not to branch on
-        evaluated = bool(lacking < 0.5)
+        # an average may be inexact: not to branch on
+        lacking, self._holding = (yield from self.consensus.maximum([not whole, bool(self.held_back)])) > 0.5
+        evaluated = not (lacking or self._holding)
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
         fault = policy.failure or _void(valid, 'a valid evaluation', n_agents)
-        if not (fault or evaluated) and (continues or samples > 0.5):  # nobody has it at the start of a run
+        if self._holding:
+            fault = fault or self.held_back or 'learning is held back by another agent'
+        elif not (fault or evaluated) and (continues or samples > 0.5):  # nobody has it at the start of a run
             fault = _void(min(samples, n_agents - 1), 'the whole transition', n_agents)
         visited, update = policy, Update()
         if self.learner:
             if evaluated:
                 self.learner.observe(Transition(step, td_error, memory.gradient, memory.hessian))
-            if due := self.learner.due(step):
+            if due := self.learner.due(step) and not self._holding:
                 update = yield from self._update(step)
                 fault = update.fault or fault
             if self._anyone_explores or due:
@@ -228,12 +277,8 @@ class LearningAgent:
         self.fell_back = solution is None
         if self.fell_back:
             return self.fallback()
-        self._plan = self.mpc.inputs(solution)
+        self._plan, self._fallbacks = self.mpc.inputs(solution), 0
         return np.clip(self._plan[0], self._input_lower, self._input_upper)
-
-    def _advance_plan(self) -> None:
-        safe = np.clip(np.zeros(len(self._input_lower)), self._input_lower, self._input_upper)
-        self._plan = np.vstack([self._plan[1:], safe])
 
 
 def _void(count: float, what: str, n_agents: int) -> str:

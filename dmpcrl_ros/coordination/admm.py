@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmpcrl_ros.coordination.consensus import Consensus
-from dmpcrl_ros.coordination.exchange import Exchange, Protocol
+from dmpcrl_ros.coordination.exchange import DeadlineReached, Exchange, Protocol
 from dmpcrl_ros.mpc.qp import QpFailure
 from dmpcrl_ros.networks.graph import CouplingGraph
 
@@ -41,6 +41,7 @@ class AdmmReport:
         correction: y'(x - z). F + y'(x - z), added up over the agents, is the value of the dual function at y, because
             x minimises F + y'x and the multipliers of each trajectory add up to zero: its error is of second order in
             the residuals, that of F alone of first order.
+        late: what ended the run before its last iteration; empty when it was not.
     """
 
     iterations: int
@@ -48,6 +49,7 @@ class AdmmReport:
     dual_residual: float
     failure: str
     correction: float = 0.0
+    late: str = ''
 
 
 class Admm:
@@ -91,6 +93,8 @@ class Admm:
             observe: Callable[[int], None] | None = None) -> Protocol[AdmmReport]:
         """Alternate local updates and averages.
 
+        A run whose time is up ends with the iterate it has (anytime ADMM) once the neighbours have agreed on anything.
+
         Args:
             solve: local update; answers argmin F(x) + linear'x + rho/2 |x|^2 (size,) for a linear term (size,). When it
                 raises QpFailure the agent keeps its last answer and goes on, so that no neighbour waits for it.
@@ -98,11 +102,10 @@ class Admm:
         """
         if not self.size:
             return self._alone(solve)
-        rho, failure, stopped = self.options.rho, '', False
+        rho, failure, stopped, late = self.options.rho, '', False, ''
         z, y = yield from self._start()
         x = z.copy()
         linear = y - rho * z
-        expected_copies, opinions = dict.fromkeys(self._holders, self._own_shape), 1 + len(self._holders)
         for iteration in range(1, self.options.iterations + 1):
             try:
                 x = solve(linear)
@@ -110,29 +113,40 @@ class Admm:
                 failure = failure or f'ADMM iteration {iteration}: {problem}'
             if observe:
                 observe(iteration)
-            inbox = yield Exchange('copies', {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
-                                   expected_copies)
-            own = x[self._own].reshape(self._own_shape).copy()
-            for opinion in inbox.values():
-                own += opinion
-            own /= opinions
-            inbox = yield Exchange('averages', dict.fromkeys(self._holders, own), self._shapes)
-            before, z = z, np.empty(self.size)
-            z[self._own] = own.ravel()
-            for j, part in self._copies.items():
-                z[part] = inbox[j].ravel()
-            if self._repeated[0]:
-                z[self._versions] = np.tile(x[self._versions].reshape(self._repeated).mean(axis=0), self._repeated[0])
-            y = y + rho * (x - z)
-            linear = y - rho * z
-            if self.options.tolerance and iteration % self.options.check_every == 0:
-                (worst,) = yield from self._consensus.maximum([max(self._residuals(x, z, before))])
-                stopped = worst <= self.options.tolerance
-            if stopped:
+            try:
+                before, z = z, (yield from self._average(x, z))
+                y = y + rho * (x - z)
+                linear = y - rho * z
+                if self.options.tolerance and iteration % self.options.check_every == 0:
+                    (worst,) = yield from self._consensus.maximum([max(self._residuals(x, z, before))])
+                    stopped = worst <= self.options.tolerance
+            except DeadlineReached as deadline:
+                if iteration == 1:  # nothing has been agreed yet: no better than any other guess
+                    raise
+                late = str(deadline)
+            if stopped or late:
                 break
         self.multipliers, self.linear = y, linear
-        self._warm = None if failure else (z, y)
-        return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)))
+        self._warm = None if failure or late else (z, y)
+        return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)), late)
+
+    def _average(self, x: np.ndarray, z: np.ndarray) -> Protocol[np.ndarray]:
+        """Averages (size,) of all opinions on each trajectory; of a parent that is lost the last one, z, is kept."""
+        inbox = yield Exchange('copies', {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
+                               dict.fromkeys(self._holders, self._own_shape))
+        own = x[self._own].reshape(self._own_shape).copy()
+        for opinion in inbox.values():
+            own += opinion
+        own /= 1 + len(inbox)
+        inbox = yield Exchange('averages', dict.fromkeys(self._holders, own), self._shapes)
+        z = z.copy()
+        z[self._own] = own.ravel()
+        for j, part in self._copies.items():
+            if j in inbox:
+                z[part] = inbox[j].ravel()
+        if self._repeated[0]:
+            z[self._versions] = np.tile(x[self._versions].reshape(self._repeated).mean(axis=0), self._repeated[0])
+        return z
 
     def _alone(self, solve: Callable[[np.ndarray], np.ndarray]) -> AdmmReport:
         """An agent without neighbours solves its problem once."""

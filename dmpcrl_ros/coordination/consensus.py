@@ -10,7 +10,8 @@ from dmpcrl_ros.networks.graph import CouplingGraph
 
 
 class Consensus:
-    """One agent's part of average and maximum consensus (GAC, paper 001 section 2.4).
+    """One agent's part of average and maximum consensus (GAC, paper 001 section 2.4), among those who are there:
+    without a lost neighbour an average is none of the whole network, and is not to be learned from.
 
     Args:
         agent: index of the agent.
@@ -31,7 +32,7 @@ class Consensus:
             inbox = yield Exchange('consensus', dict.fromkeys(self._neighbours, values), expects)
             mixed = own_weight * values
             for neighbour, weight in zip(self._neighbours, weights, strict=True):
-                mixed += weight * inbox[neighbour]
+                mixed += weight * inbox.get(neighbour, values)
             values = mixed
         return values
 

@@ -22,7 +22,8 @@ class Exchange(NamedTuple):
     """One round: what goes to each neighbour and what shape each neighbour's answer has.
 
     Arrays are float64 of one or two dimensions. Neighbours may be missing in either mapping: an edge can be used in one
-    direction only. The receiver must not keep a reference to an array beyond the round.
+    direction only. The receiver must not keep a reference to an array beyond the round. An inbox may lack neighbours
+    that the driver knows to be lost: protocols go on with those who are there.
     """
 
     kind: str
@@ -35,3 +36,7 @@ Protocol: TypeAlias = Generator[Exchange, Inbox, Result]
 
 class ExchangeTimeout(Exception):
     """A neighbour's message did not come in time; raised by the driver inside the waiting protocol."""
+
+
+class DeadlineReached(ExchangeTimeout):
+    """The time of the whole protocol is up: what it has so far is all there will be."""

@@ -1,5 +1,6 @@
 """Q-learning of the parameters of an MPC: what a controller asks of a learner, and the first-order one (paper 001)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
@@ -33,6 +34,9 @@ class Learner(Interface):
     def observe(self, transition: Transition) -> None:
         """Take in a transition that all agents agreed is valid."""
 
+    def transitions(self) -> Sequence[Transition]:
+        """Those that may be learned from again, oldest first."""
+
     def due(self, step: int) -> bool:
         """Whether this control step is one to update at; the same answer at every agent."""
 
@@ -60,6 +64,10 @@ class QLearning:
     def observe(self, transition: Transition) -> None:
         """Keep a transition for replay."""
         self._replay.add(transition)
+
+    def transitions(self) -> Sequence[Transition]:
+        """Those in the replay, oldest first."""
+        return self._replay.items()
 
     def due(self, step: int) -> bool:
         """Whether `step` is a multiple of `update_every`: a function of the step alone, so that all agents agree."""

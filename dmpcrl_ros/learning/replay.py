@@ -51,6 +51,10 @@ class ReplayBuffer:
         for old in [step for step in self._items if step <= transition.step - self._capacity]:
             del self._items[old]
 
+    def items(self) -> list[Transition]:
+        """All of them, oldest first."""
+        return list(self._items.values())
+
     def clear(self) -> None:
         """Forget all transitions."""
         self._items.clear()

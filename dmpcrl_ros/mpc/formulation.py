@@ -56,6 +56,7 @@ class LocalData:
         model_a, model_b: initial A (n_x, n_x) and B (n_x, n_u).
         coupling: for each parent j, initial A_j (n_x, n_xj); with scalar coupling, the pattern that `ac` multiplies.
         initial: initial values of other parameters; those not named start at zero (weights at their neutral value).
+        safe_input: (n_u,), within the bounds, where no decision is to be had; None for the nearest to zero.
     """
 
     state_lower: np.ndarray
@@ -69,8 +70,14 @@ class LocalData:
     model_b: np.ndarray
     coupling: Mapping[int, np.ndarray] = field(default_factory=dict)
     initial: Mapping[str, np.ndarray] = field(default_factory=dict)
+    safe_input: np.ndarray | None = None
 
     n_signals = 0  # all that the agent needs to know is in its state
+
+    def __post_init__(self) -> None:
+        if self.safe_input is None:
+            nearest_to_zero = np.clip(np.zeros(len(self.input_lower)), self.input_lower, self.input_upper)
+            object.__setattr__(self, 'safe_input', nearest_to_zero)
 
     @property
     def n_states(self) -> int:

@@ -102,6 +102,11 @@ class AreaData:
         """Bound of u (1,)."""
         return np.array([self.input_bound])
 
+    @cached_property
+    def safe_input(self) -> np.ndarray:
+        """u (1,) where no decision is to be had: the power of the operating point."""
+        return np.zeros(1)
+
     @property
     def neighbours(self) -> tuple[int, ...]:
         """The areas at the other end of its lines, in ascending order."""

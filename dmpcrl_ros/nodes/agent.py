@@ -1,78 +1,107 @@
-"""The node of one agent.
+"""The node of one agent, a lifecycle node.
 
-Subscribes: /<agent>/state (State, latched), /<neighbour>/to/<agent> (Exchange) for every neighbour.
+Subscribes: /<agent>/state (State), /<neighbour>/to/<agent> (Exchange) for every neighbour.
 Publishes: /<agent>/action (Action), /<agent>/status (Status), /<agent>/parameters (Parameters, latched),
 /<agent>/to/<neighbour> (Exchange) for every neighbour, /<agent>/ready (std_msgs/UInt64, latched: its launch) once it is
-connected to its neighbours and to the plant.
-Parameters: those of settings.AgentSettings.
+connected to its neighbours and to the plant, /diagnostics (diagnostic_msgs/DiagnosticArray).
+Services (std_srvs/Trigger): ~/start and ~/stop learning, ~/reset to the first parameters, ~/save and ~/load a
+checkpoint. Parameters: those of node_settings.AgentSettings; qos_overrides.<topic>.<publisher or
+subscription>.<policy>.
 """
 
+import math
 import sys
 import time
 
 import numpy as np
 import rclpy
-from rclpy.node import Node
 from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.controllers.build import distributed_agent
 from dmpcrl_ros.controllers.learning_agent import StepReport
 from dmpcrl_ros.coordination.exchange import ExchangeTimeout
-from dmpcrl_ros.nodes.common import declare, run_node, wait_until_matched
-from dmpcrl_ros.settings import AgentSettings
+from dmpcrl_ros.node_settings import AgentSettings
+from dmpcrl_ros.nodes.common import run_node, wait_until_matched
+from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
+from dmpcrl_ros.nodes.keeper import Keeper
+from dmpcrl_ros.nodes.managed import ManagedNode
 from dmpcrl_ros.transport.conversions import (
     MessageError,
     action_to_msg,
+    applied_from_msg,
     parameters_to_msg,
     signal_from_msg,
     status_to_msg,
     vector_from_msg,
 )
-from dmpcrl_ros.transport.driver import RosDriver, make_executor
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, STREAM, agent_topic, ready_topic
+from dmpcrl_ros.transport.driver import GIVEN_UP, OUT_OF_TIME, RosDriver
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, OVERRIDABLE, STREAM, agent_topic, ready_topic
 from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs
 
+_SAME = 1e-9  # relative to the bounds: an input that was scaled for an actuator and back is still the same
 
-class AgentNode(Node):
+
+class AgentNode(ManagedNode):
     """Runs a LearningAgent: a state comes, the action goes out, then the agent learns."""
 
     def __init__(self) -> None:
-        super().__init__('controller')
-        self.settings = declare(self, AgentSettings)
-        network = self.settings.network()
-        self._index = network.index(self.settings.agent)
+        super().__init__('controller', AgentSettings)
+
+    def configure(self) -> None:
+        """Make the controller, with what it has learned before, and its topics."""
+        settings, name = self.settings, self.settings.agent
+        network = settings.network()
+        self._index = network.index(name)
         self._data = network.local[self._index]
-        self._controller = distributed_agent(network, self._index, self.settings)
-        self._executor = make_executor()
-        self._executor.add_node(self)
-        self._driver = RosDriver(self, self._executor, agent=self._index, names=dict(enumerate(network.agents)),
+        self._controller = distributed_agent(network, self._index, settings)
+        self._deadline = settings.deadline_in(network) or math.inf
+        self._driver = RosDriver(self, self.executor_, agent=self._index, names=dict(enumerate(network.agents)),
                                  neighbours=network.graph.neighbours[self._index],
-                                 round_timeout=self.settings.round_timeout, launch=self.settings.launch)
-        name = self.settings.agent
-        self._action = self.create_publisher(msg.Action, agent_topic(name, 'action'), HISTORY)
-        self._status = self.create_publisher(msg.Status, agent_topic(name, 'status'), HISTORY)
-        self._parameters = self.create_publisher(msg.Parameters, agent_topic(name, 'parameters'), HISTORY)
-        self._ready = self.create_publisher(UInt64, ready_topic(name), LATCHED)
-        self._state: msg.State | None = None
+                                 round_timeout=settings.round_timeout, launch=settings.launch,
+                                 leave_out_lost=settings.lost_neighbours == 'leave-out')
+        self._action_publisher, self._status_publisher, self._parameters_publisher = (
+            self.create_publisher(kind, agent_topic(name, topic), HISTORY, qos_overriding_options=OVERRIDABLE)
+            for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters')))
+        self._ready_publisher = self.create_publisher(UInt64, ready_topic(name), LATCHED)
+        self._state: tuple[msg.State, float] | None = None
+        self._listening = False
         self._done = (0, 0)
         self._answer: msg.Action | None = None
+        self.keeper = Keeper(self, self._controller, network)
+        self.keeper.recover()
+        self._diagnostics = AgentDiagnostics(self, self._driver, self._controller)
 
-    def run(self) -> None:
-        """Wait for the network, then answer states until shut down."""
-        wait_until_matched(self, self._executor, self._missing, self.settings.start_timeout)
-        topic = agent_topic(self.settings.agent, 'state')
-        self.create_subscription(msg.State, topic, self._on_state, STREAM)
-        self._ready.publish(UInt64(data=self.settings.launch))
-        while rclpy.ok():
+    def work(self) -> None:
+        """Wait for the network, then answer states."""
+        wait_until_matched(self, self.executor_, self._missing, self.settings.start_timeout)
+        if not self._listening:
+            self._listening = True
+            self.create_subscription(msg.State, agent_topic(self.settings.agent, 'state'), self._on_state, STREAM,
+                                     qos_overriding_options=OVERRIDABLE)
+            self._ready_publisher.publish(UInt64(data=self.settings.launch))
+        while self.active and rclpy.ok():
             if self._state is None:
-                self._executor.spin_once(timeout_sec=0.5)
+                self.executor_.spin_once(timeout_sec=0.5)
+                self.keeper.serve()
             else:
-                state, self._state = self._state, None
-                self._step(state)
+                (state, received), self._state = self._state, None
+                self._step(state, received)
+
+    def halt(self) -> None:
+        """Answer the present state with the safe input."""
+        if self._answer:
+            self._be_safe(self._answer)
+        self.keeper.save_if_changed()
+
+    def release(self) -> None:
+        """Nothing is left of the controller."""
+        del self._driver, self._controller, self.keeper, self._diagnostics
 
     def _missing(self) -> list[str]:
-        return self._driver.unmatched() + ([] if self._action.get_subscription_count() else ['the plant'])
+        if not self.active:
+            return []
+        return self._driver.unmatched() + ([] if self._action_publisher.get_subscription_count() else ['the plant'])
 
     def _on_state(self, message: msg.State) -> None:
         if not belongs(message.run, self.settings.launch):
@@ -80,64 +109,105 @@ class AgentNode(Node):
             return
         try:
             self._observation(message)
+            applied_from_msg(message, self._data.n_inputs)
         except MessageError as reason:
             self._driver.mailbox.dropped[str(reason)] += 1
-            self.get_logger().warning(f'state of step {message.step} dropped: {reason}')
+            self.get_logger().warning(f'state of step {message.step} dropped: {reason}', throttle_duration_sec=1.0)
             return
         if (message.run, message.step) == self._done and self._answer:
-            self._action.publish(self._answer)  # the plant asks again: the answer was lost
-        elif (message.run, message.step) > self._done:
-            self._state = message
+            self._action_publisher.publish(self._answer)  # the plant asks again: the answer was lost
+        elif (message.run, message.step) <= self._done:
+            self._driver.mailbox.dropped['late'] += 1
+        elif self.active:
+            self._state = (message, time.monotonic())
+        else:
+            self._be_safe(message)
+
+    def _be_safe(self, message: msg.State | msg.Action) -> None:
+        """Answer for a node that is not active, and let no neighbour wait for it."""
+        self._done = (message.run, message.step)
+        self._driver.begin_step(message.run, message.step)
+        self._driver.give_up(GIVEN_UP)
+        self._answer_with(message, self._data.safe_input, fallback=True)
 
     def _observation(self, message: msg.State) -> tuple[np.ndarray, np.ndarray]:
         """State (n_x,) and signal (n_d,)."""
         return (vector_from_msg(message, self._index, self._data.n_states),
                 signal_from_msg(message, self._data.n_signals))
 
-    def _step(self, message: msg.State) -> None:
-        started = time.perf_counter()
+    def _step(self, message: msg.State, received: float) -> None:
+        self._begin(message)
+        rounds_left, fault = self._deadline + received, ''
+        try:
+            action = self._driver.run(self._controller.act(message.step, *self._observation(message)), rounds_left,
+                                      self._interruption)
+            fallback, fault = self._controller.fell_back, self._controller.late
+            if fault:
+                self._driver.give_up(OUT_OF_TIME)
+        except ExchangeTimeout as timeout:
+            self._driver.give_up(GIVEN_UP)
+            action, fallback, fault = self._controller.fallback(), True, str(timeout)
+        if not self.active:
+            return  # halt() has answered
+        self._answer_with(message, action, fallback)
+        action_time = time.monotonic() - received
+        report = self._learn(message, fault)
+        self._status_publisher.publish(status_to_msg(
+            report, stamp=message.stamp, run=message.run, step=message.step, agent=self._index,
+            rounds=self._driver.rounds, action_time=action_time, step_time=time.monotonic() - received,
+            timeouts=self._driver.timeouts, dropped=self._driver.dropped, fallback=fallback))
+        self.keeper.keep(message.run, message.step)
+        self._diagnostics.note(report, action_time, fallback)
+
+    def _begin(self, message: msg.State) -> None:
+        """Prepare for a step: of a new run, perhaps, or after one in which something else was applied."""
         if message.run != self._done[0]:
-            self._controller.reset()
+            self.keeper.begin_run(message.run)
             self._publish_parameters(message)
+        elif self._answer and self._answer.step == message.step - 1 and not self._as_decided(message):
+            self._controller.abandon()
         self._done = (message.run, message.step)
         self._driver.begin_step(message.run, message.step)
-        fault = ''
-        try:
-            action = self._driver.run(self._controller.act(message.step, *self._observation(message)))
-            fallback = self._controller.fell_back
-        except ExchangeTimeout as timeout:
-            action, fallback, fault = self._controller.fallback(), True, str(timeout)
+        lost = [] if not self._driver.left_out else self._driver.lost
+        self._controller.held_back = (f'{", ".join(lost)} lost: last prediction held' if lost
+                                      else self.keeper.learning_stopped)
+
+    def _as_decided(self, message: msg.State) -> bool:
+        applied, decided = applied_from_msg(message, self._data.n_inputs), np.array(self._answer.action)
+        scale = np.maximum(np.abs(decided), 1.0)
+        return applied is None or bool((np.abs(applied - decided) <= _SAME * scale).all())
+
+    def _interruption(self) -> str:
+        if not self.active:
+            return 'deactivated'
+        return 'the next state has come' if self.settings.real_time and self._state else ''
+
+    def _answer_with(self, message: msg.State | msg.Action, action: np.ndarray, fallback: bool) -> None:
         self._answer = action_to_msg(stamp=message.stamp, run=message.run, step=message.step, agent=self._index,
                                      action=action, fallback=fallback)
-        self._action.publish(self._answer)
-        action_time = time.perf_counter() - started
-        self._publish_status(message, self._learn(message, fault), action_time, started)
+        self._action_publisher.publish(self._answer)
 
     def _learn(self, message: msg.State, fault: str) -> StepReport:
         """Learn from the step unless a neighbour was lost in it."""
         updates = self._controller.updates
         if not fault:
             try:
-                report = self._driver.run(self._controller.learn(message.step, message.episode, message.stage_cost))
+                report = self._driver.run(self._controller.learn(message.step, message.episode, message.stage_cost),
+                                          interrupted=self._interruption)
             except ExchangeTimeout as timeout:
+                self._driver.give_up(GIVEN_UP)
                 fault = str(timeout)
         if fault:
             self._controller.abandon()
-            report = StepReport(updates=self._controller.updates, fault=fault)
+            report = self._controller.void(fault)
         if report.fault:
             self.get_logger().warning(f'step {message.step}: {report.fault}', throttle_duration_sec=1.0)
         if report.updates != updates:
             self._publish_parameters(message)
         return report
 
-    def _publish_status(self, message: msg.State, report: StepReport, action_time: float, started: float) -> None:
-        self._status.publish(status_to_msg(
-            report, stamp=message.stamp, run=message.run, step=message.step, agent=self._index,
-            rounds=self._driver.rounds, action_time=action_time, step_time=time.perf_counter() - started,
-            timeouts=self._driver.timeouts, dropped=self._driver.dropped))
-
     def _publish_parameters(self, message: msg.State) -> None:
-        self._parameters.publish(parameters_to_msg(
+        self._parameters_publisher.publish(parameters_to_msg(
             self._controller.mpc.theta, self._controller.mpc.layout, stamp=message.stamp, run=message.run,
             step=message.step, agent=self._index, updates=self._controller.updates))
 

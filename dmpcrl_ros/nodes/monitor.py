@@ -1,13 +1,14 @@
 """The node that records a run and ends when it is complete.
 
-Subscribes: /<agent>/state, /<agent>/action, /<agent>/status, /<agent>/parameters for every agent.
+Subscribes: /<agent>/state, /<agent>/status, /<agent>/parameters for every agent.
 Publishes: /monitor/ready (std_msgs/UInt64, latched: its launch) once it hears all of them.
 Writes: the run directory (reports.run_directory).
-Parameters: those of settings.MonitorSettings.
+Parameters: those of node_settings.MonitorSettings.
 """
 
 import sys
 import time
+from collections.abc import Iterable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -15,18 +16,26 @@ from rclpy.node import Node
 from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
+from dmpcrl_ros.node_settings import MonitorSettings
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
 from dmpcrl_ros.reports.run_directory import RunWriter
-from dmpcrl_ros.settings import MonitorSettings, SettingError
-from dmpcrl_ros.transport.conversions import MessageError, parameters_from_msg, signal_from_msg, vector_from_msg
+from dmpcrl_ros.settings import SettingError
+from dmpcrl_ros.simulation.closed_loop import Step
+from dmpcrl_ros.transport.conversions import (
+    MessageError,
+    applied_from_msg,
+    parameters_from_msg,
+    signal_from_msg,
+    vector_from_msg,
+)
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
 from dmpcrl_ros.transport.recorder import StepAssembler
 from dmpcrl_ros.transport.runs import belongs
 
-_TOPICS = (('state', msg.State, HISTORY), ('action', msg.Action, HISTORY), ('status', msg.Status, HISTORY),
-           ('parameters', msg.Parameters, HISTORY))
+_TOPICS = (('state', msg.State), ('status', msg.Status), ('parameters', msg.Parameters))
 _START_TIMEOUT = 60.0  # s
+_GRACE = 2.0  # s after the last state, in which the last agents may report
 
 
 class MonitorNode(Node):
@@ -45,11 +54,11 @@ class MonitorNode(Node):
         self._executor = make_executor()
         self._executor.add_node(self)
         self._watched = [
-            self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), qos)
-            for i, name in enumerate(self._network.agents) for topic, kind, qos in _TOPICS]
+            self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), HISTORY)
+            for i, name in enumerate(self._network.agents) for topic, kind in _TOPICS]
         self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
-        self._run, self._superseded = 0, False
+        self._run, self._superseded, self._complete = 0, False, False
 
     def run(self) -> None:
         """Record until the last transition.
@@ -74,6 +83,8 @@ class MonitorNode(Node):
         self._last_heard = time.monotonic()
         while rclpy.ok() and self._assembler.next < self.settings.steps:
             self._executor.spin_once(timeout_sec=0.5)
+            if self._complete and time.monotonic() - self._last_heard > _GRACE:
+                self._record_steps(self._assembler.finish())
             if self._superseded:
                 return 'the plant has begun another run, after a reset or a restart'
             if time.monotonic() - self._last_heard > self.settings.silence_timeout:
@@ -102,23 +113,27 @@ class MonitorNode(Node):
         self._superseded |= run > self._run
         return run == self._run
 
-    def _on_part(self, agent: int, message: msg.State | msg.Action | msg.Status) -> None:
+    def _on_part(self, agent: int, message: msg.State | msg.Status) -> None:
         if not self._fits(agent, message):
             return
         self._last_heard = time.monotonic()
-        for step in self._assembler.add(agent, message):
+        self._complete |= isinstance(message, msg.State) and message.step >= self.settings.steps
+        self._record_steps(self._assembler.add(agent, message))
+
+    def _record_steps(self, steps: Iterable[Step]) -> None:
+        for step in steps:
             self._writer.record(step)
             self._report(step)
 
-    def _fits(self, agent: int, message: msg.State | msg.Action | msg.Status) -> bool:
+    def _fits(self, agent: int, message: msg.State | msg.Status) -> bool:
         """Whether a message is what the agent's topic is to carry; what is not is not recorded."""
         data = self._network.local[agent]
         try:
             if isinstance(message, msg.Status):
                 return message.agent == agent
-            vector_from_msg(message, agent, data.n_states if isinstance(message, msg.State) else data.n_inputs)
-            if isinstance(message, msg.State):
-                signal_from_msg(message, data.n_signals)
+            vector_from_msg(message, agent, data.n_states)
+            signal_from_msg(message, data.n_signals)
+            applied_from_msg(message, data.n_inputs)
         except MessageError as reason:
             self.get_logger().warning(f'message of {self._network.agents[agent]} dropped: {reason}',
                                       throttle_duration_sec=1.0)
@@ -133,7 +148,7 @@ class MonitorNode(Node):
             return
         self._writer.record_parameters(agent, message.step, message.updates, theta)
 
-    def _report(self, step) -> None:
+    def _report(self, step: Step) -> None:
         period, now = self.settings.report_period, time.monotonic()
         if period and now - self._last_report >= period:
             self._last_report = now

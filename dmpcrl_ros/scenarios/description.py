@@ -127,7 +127,8 @@ def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np
         state_weight=read.array(('cost', 'state'), (nx,)), input_weight=read.array(('cost', 'input'), (nu,)),
         violation_weight=read.array(('cost', 'violation'), (nx,), 0.0), model_a=model_a, model_b=model_b,
         coupling={names.index(name): matrix for name, matrix in model_coupling.items()},
-        initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})})
+        initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})},
+        safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else None)
     _check_signs(read.agent['name'], data)
     _check_parameters(read.agent['name'], data, structure)
     if (read.array(('noise', 'lower'), (nx,), 0.0) > read.array(('noise', 'upper'), (nx,), 0.0)).any():
@@ -175,6 +176,8 @@ def _check_signs(name: str, data: LocalData) -> None:
     for kind in ('state', 'input'):
         if not (getattr(data, f'{kind}_lower') <= getattr(data, f'{kind}_upper')).all():
             raise NetworkError(f'agent {name}: a lower {kind} bound lies above the upper one')
+    if not ((data.input_lower <= data.safe_input) & (data.safe_input <= data.input_upper)).all():
+        raise NetworkError(f'agent {name}: safe_input lies outside the input bounds')
     if (data.state_weight < 0).any() or (data.violation_weight < 0).any() or not (data.input_weight > 0).all():
         raise NetworkError(f'agent {name}: cost weights of states and violations must not be negative, '
                            'those of inputs must be positive')

@@ -89,6 +89,16 @@ class PowerGrid(Scenario):
         """The problem of the whole network."""
         return join_central([PowerArea(data, self.structure) for data in self.local], self.structure.horizon)
 
+    def stage_costs(self, state: np.ndarray, action: np.ndarray, signals: Sequence[np.ndarray]) -> np.ndarray:
+        """L_i (n_agents,) about the set points that the nominal loads make."""
+        load = np.concatenate(signals)
+        error = state.reshape(-1, N_STATES) - np.outer(load, [0.0, 0.0, 1.0, 1.0])
+        angle = state[::N_STATES]
+        flow = np.abs(self.coefficients * np.subtract.outer(angle, angle)).sum(axis=1)
+        return (error**2 @ self.state_weight + self.input_weight * (action - load) ** 2
+                + self.violation_weight * self.violation(state)[::N_STATES]
+                + self.tie_line_weight * self.structure.sampling_time * flow)
+
     def plant(self, seed: int) -> 'GridPlant':
         """The true network with the noise of `seed`."""
         return GridPlant(self, seed)
@@ -107,8 +117,7 @@ class GridPlant:
         held = grid.held().at(0.0)
         n = N_STATES * grid.n_agents
         self._a, self._ports = held[:, :n], held[:, n:]
-        self._lower, self._upper, self._input_lower, self._input_upper = (
-            grid.stacked(name) for name in ('state_lower', 'state_upper', 'input_lower', 'input_upper'))
+        self._input_lower, self._input_upper = grid.stacked('input_lower'), grid.stacked('input_upper')
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
@@ -138,23 +147,10 @@ class GridPlant:
         """
         grid = self._grid
         reference = np.clip(np.concatenate(actions), self._input_lower, self._input_upper)
-        costs = self._stage_costs(reference)
+        costs = grid.stage_costs(self.state, reference, self.signals())
         load = grid.nominal_load(self._step) + self._noise.uniform(-grid.load_noise, grid.load_noise)
         self.state = self._a @ self.state + self._ports @ np.concatenate([reference, load])
         self._step += 1
         if not np.isfinite(self.state).all():
             raise ArithmeticError('the state of the plant is no longer finite: the closed loop has diverged')
         return costs
-
-    def violation(self, states: np.ndarray) -> np.ndarray:
-        """By how much each state lies outside its bounds, (..., n)."""
-        return np.maximum(self._lower - states, 0.0) + np.maximum(states - self._upper, 0.0)
-
-    def _stage_costs(self, reference: np.ndarray) -> np.ndarray:
-        grid, load = self._grid, np.concatenate(self.signals())
-        error = self.state.reshape(-1, N_STATES) - np.outer(load, [0.0, 0.0, 1.0, 1.0])
-        angle = self.state[::N_STATES]
-        flow = np.abs(grid.coefficients * np.subtract.outer(angle, angle)).sum(axis=1)
-        return (error**2 @ grid.state_weight + grid.input_weight * (reference - load) ** 2
-                + grid.violation_weight * self.violation(self.state)[::N_STATES]
-                + grid.tie_line_weight * grid.structure.sampling_time * flow)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -64,6 +65,18 @@ class LinearNetwork(Scenario):
         """The problem of the whole network."""
         return central_problem(list(self.local), self.structure)
 
+    def stage_costs(self, state: np.ndarray, action: np.ndarray, signals: Sequence[np.ndarray] = ()) -> np.ndarray:
+        """L_i (n_agents,)."""
+        state_weight, input_weight, violation_weight = self._weights
+        of_states = state_weight * state**2 + violation_weight * self.violation(state)
+        of_inputs = input_weight * action**2
+        return 0.5 * np.array([of_states[x].sum() + of_inputs[u].sum() for x, u in
+                               zip(self.state_parts, self.input_parts, strict=True)])
+
+    @cached_property
+    def _weights(self) -> tuple[np.ndarray, ...]:
+        return tuple(self.stacked(name) for name in ('state_weight', 'input_weight', 'violation_weight'))
+
     def plant(self, seed: int) -> 'LinearPlant':
         """The true network with the noise of `seed`."""
         return LinearPlant(self, seed)
@@ -85,10 +98,7 @@ class LinearPlant:
 
     def __init__(self, network: LinearNetwork, seed: int):
         self.network = network
-        self._state_weight, self._input_weight, self._violation_weight = (
-            network.stacked(name) for name in ('state_weight', 'input_weight', 'violation_weight'))
-        self._lower, self._upper, self._input_lower, self._input_upper = (
-            network.stacked(name) for name in ('state_lower', 'state_upper', 'input_lower', 'input_upper'))
+        self._input_lower, self._input_upper = network.stacked('input_lower'), network.stacked('input_upper')
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
@@ -117,19 +127,9 @@ class LinearPlant:
             ArithmeticError: the state has left the range of numbers.
         """
         action = np.clip(np.concatenate(actions), self._input_lower, self._input_upper)
-        costs = self._stage_costs(self.state, action)
+        costs = self.network.stage_costs(self.state, action)
         noise = self._noise.uniform(self.network.noise_lower, self.network.noise_upper)
         self.state = self.network.a @ self.state + self.network.b @ action + noise
         if not np.isfinite(self.state).all():
             raise ArithmeticError('the state of the plant is no longer finite: the closed loop has diverged')
         return costs
-
-    def violation(self, states: np.ndarray) -> np.ndarray:
-        """By how much each state lies outside its bounds, (..., n)."""
-        return np.maximum(self._lower - states, 0.0) + np.maximum(states - self._upper, 0.0)
-
-    def _stage_costs(self, state: np.ndarray, action: np.ndarray) -> np.ndarray:
-        of_states = self._state_weight * state**2 + self._violation_weight * self.violation(state)
-        of_inputs = self._input_weight * action**2
-        return 0.5 * np.array([of_states[x].sum() + of_inputs[u].sum() for x, u in
-                               zip(self.network.state_parts, self.network.input_parts, strict=True)])

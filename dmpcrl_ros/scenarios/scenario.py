@@ -36,8 +36,8 @@ class LearningDefaults:
 
 
 class AgentData(Protocol):
-    """Dimensions and bounds of one agent: state bounds (n_x,), soft, may be infinite; input bounds (n_u,), hard; number
-    of elements of the signal that it is told with its state."""
+    """Dimensions and bounds of one agent: state bounds (n_x,), soft, may be infinite; input bounds (n_u,), hard; the
+    input (n_u,) where no decision is to be had; number of elements of the signal that it is told with its state."""
 
     n_states: int
     n_inputs: int
@@ -46,6 +46,7 @@ class AgentData(Protocol):
     state_upper: np.ndarray
     input_lower: np.ndarray
     input_upper: np.ndarray
+    safe_input: np.ndarray
 
 
 class MpcHorizon(Protocol):
@@ -81,9 +82,6 @@ class Plant(Protocol):
         Raises:
             ArithmeticError: the state has left the range of numbers.
         """
-
-    def violation(self, states: np.ndarray) -> np.ndarray:
-        """By how much each state lies outside its bounds, (..., n)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +159,16 @@ class Scenario(ABC):
     @abstractmethod
     def central_problem(self) -> ParametricProblem:
         """The problem of the whole network, made of the same terms; its parameters are those of the agents in order."""
+
+    @abstractmethod
+    def stage_costs(self, state: np.ndarray, action: np.ndarray, signals: Sequence[np.ndarray]) -> np.ndarray:
+        """L_i (n_agents,) of stacked states (n,) and inputs (m,), and of the signals (n_d,) that came with the
+        states."""
+
+    def violation(self, states: np.ndarray) -> np.ndarray:
+        """By how much each state lies outside its bounds, (..., n)."""
+        return (np.maximum(self.stacked('state_lower') - states, 0.0)
+                + np.maximum(states - self.stacked('state_upper'), 0.0))
 
     @abstractmethod
     def plant(self, seed: int) -> Plant:

@@ -18,6 +18,7 @@ class Observation:
         costs: L_i of the transition that ended in this step, (n_agents,); zeros at step 0. The last transition of an
             episode ends in the first step of the next one: its cost is known and recorded, but nothing is learned from
             it, since the state it led to is not the one that the agents see next.
+        applied: inputs (n_u,) of that transition; empty at step 0.
     """
 
     step: int
@@ -25,6 +26,7 @@ class Observation:
     states: list[np.ndarray]
     signals: list[np.ndarray]
     costs: np.ndarray
+    applied: Sequence[np.ndarray]
 
 
 class Episodes:
@@ -38,11 +40,12 @@ class Episodes:
     def __init__(self, network: Scenario, plant: Plant):
         self._length, self._plant = network.episode_length, plant
         self._step, self._costs = 0, np.zeros(network.n_agents)
+        self._applied: Sequence[np.ndarray] = [np.zeros(0)] * network.n_agents
 
     def observe(self) -> Observation:
         """The present step."""
         episode = self._step // self._length if self._length else 0
-        return Observation(self._step, episode, self._plant.states(), self._plant.signals(), self._costs)
+        return Observation(self._step, episode, self._plant.states(), self._plant.signals(), self._costs, self._applied)
 
     def apply(self, actions: Sequence[np.ndarray]) -> None:
         """Let the plant take the actions of all agents (n_u,).
@@ -50,7 +53,7 @@ class Episodes:
         Raises:
             ArithmeticError: the state of the plant has left the range of numbers.
         """
-        self._costs = self._plant.step(actions)
+        self._costs, self._applied = self._plant.step(actions), actions
         self._step += 1
         if self._length and self._step % self._length == 0:
             self._plant.restart()

@@ -44,10 +44,12 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
 
 
 def state_to_msg(*, stamp: Time, run: int, step: int, episode: int, agent: int, state: np.ndarray,
-                 stage_cost: float, signal: Sequence[float] | np.ndarray = ()) -> msg.State:
-    """Message of the state (n_x,), the signal (n_d,) and the stage cost of one agent at a step."""
+                 stage_cost: float, signal: Sequence[float] | np.ndarray = (),
+                 applied: Sequence[float] | np.ndarray = ()) -> msg.State:
+    """Message of the state (n_x,), the signal (n_d,) and, of the transition that ended, the stage cost and the input
+    (n_u,) of one agent at a step."""
     return msg.State(stamp=stamp, run=run, step=step, episode=episode, agent=agent, state=doubles(state),
-                     signal=doubles(signal), stage_cost=float(stage_cost))
+                     signal=doubles(signal), stage_cost=float(stage_cost), applied=doubles(applied))
 
 
 def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
@@ -64,12 +66,9 @@ def vector_from_msg(message: msg.State | msg.Action, agent: int, size: int) -> n
     values = message.state if isinstance(message, msg.State) else message.action
     if message.agent != agent:
         raise MessageError('stranger')
-    if len(values) != size:
-        raise MessageError('wrong size')
-    vector = np.array(values, dtype=np.float64)
-    if not np.isfinite(vector).all() or (isinstance(message, msg.State) and not np.isfinite(message.stage_cost)):
+    if isinstance(message, msg.State) and not np.isfinite(message.stage_cost):
         raise MessageError('not finite')
-    return vector
+    return _finite(values, size)
 
 
 def signal_from_msg(message: msg.State, size: int) -> np.ndarray:
@@ -78,22 +77,35 @@ def signal_from_msg(message: msg.State, size: int) -> np.ndarray:
     Raises:
         MessageError: of the wrong size, or with a NaN or infinity.
     """
-    if len(message.signal) != size:
+    return _finite(message.signal, size)
+
+
+def applied_from_msg(message: msg.State, size: int) -> np.ndarray | None:
+    """Input (n_u,) that a state message says was applied; None at the first step.
+
+    Raises:
+        MessageError: of the wrong size, or with a NaN or infinity.
+    """
+    return _finite(message.applied, size) if message.step or len(message.applied) else None
+
+
+def _finite(values: Sequence[float], size: int) -> np.ndarray:
+    if len(values) != size:
         raise MessageError('wrong size')
-    signal = np.array(message.signal, dtype=np.float64)
-    if not np.isfinite(signal).all():
+    vector = np.array(values, dtype=np.float64)
+    if not np.isfinite(vector).all():
         raise MessageError('not finite')
-    return signal
+    return vector
 
 
 def status_to_msg(report: StepReport, *, stamp: Time, run: int, step: int, agent: int, rounds: int, action_time: float,
-                  step_time: float, timeouts: int, dropped: int) -> msg.Status:
+                  step_time: float, timeouts: int, dropped: int, fallback: bool) -> msg.Status:
     """Message of the report of a step: its times [s] and rounds, timeouts and dropped messages since the start."""
     # numpy's scalars are no floats to the message classes, and a value that overflowed is not to stop the node
     fields = {name: float(np.nan_to_num(value)) if isinstance(value, float) else value
               for name, value in vars(report).items()}
     return msg.Status(stamp=stamp, run=run, step=step, agent=agent, rounds=rounds, action_time=action_time,
-                      step_time=step_time, timeouts=timeouts, dropped=dropped, **fields)
+                      step_time=step_time, timeouts=timeouts, dropped=dropped, fallback=fallback, **fields)
 
 
 def parameters_to_msg(theta: np.ndarray, layout: ParameterLayout, *, stamp: Time, run: int, step: int, agent: int,

@@ -1,7 +1,8 @@
 """The driver that runs one agent's protocols over ROS topics."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -10,14 +11,16 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.node import Node
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.coordination.exchange import Exchange, ExchangeTimeout, Protocol
+from dmpcrl_ros.coordination.exchange import DeadlineReached, Exchange, ExchangeTimeout, Protocol
 from dmpcrl_ros.transport.conversions import MessageError, exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.mailbox import Envelope, Mailbox
-from dmpcrl_ros.transport.qos import EXCHANGE, exchange_topic
+from dmpcrl_ros.transport.qos import EXCHANGE, OVERRIDABLE, exchange_topic
 from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs, no_run
 
 Result = TypeVar('Result')
-_GREETING, _ANSWER = 'greeting', 'answer to a greeting'  # kinds of exchange outside of all protocols
+# Kinds of exchange outside of all protocols.
+_GREETING, _ANSWER = 'greeting', 'answer to a greeting'
+GIVEN_UP, OUT_OF_TIME = 'step given up', 'out of time'
 _GREETING_PERIOD = 0.05  # s between two greetings of a neighbour that does not answer yet
 
 
@@ -33,6 +36,9 @@ def make_executor() -> Executor:
 class RosDriver:
     """Publishes a program's outbox, waits for its inbox, resumes it; one topic for each directed edge.
 
+    A neighbour that leaves a round unanswered is lost. What follows in that step is up to the caller; from the next
+    step on it is waited for again, or, if lost neighbours are to be left out, not until it is heard again.
+
     Args:
         node: on which the topics are made.
         executor: to which the node belongs; spun only while the driver waits.
@@ -40,19 +46,26 @@ class RosDriver:
         neighbours: indices of the agents it exchanges with.
         round_timeout: s, after which a round is given up; 0 waits as long as the node lives.
         launch: number of the system; messages of another one are dropped.
+        leave_out_lost: whether to go on without lost neighbours: inboxes lack them.
     """
 
     def __init__(self, node: Node, executor: Executor, *, agent: int, names: Mapping[int, str],
-                 neighbours: tuple[int, ...], round_timeout: float, launch: int = 0):
+                 neighbours: tuple[int, ...], round_timeout: float, launch: int = 0, leave_out_lost: bool = False):
         self.mailbox = Mailbox(neighbours)
         self.timeouts = 0
+        self.left_out: frozenset[int] = frozenset()
+        self._lost: set[int] = set()
+        self._gave_up: dict[tuple[int, str], tuple[int, int]] = {}
         self._launch, self._strange, self._next_greeting = launch, set(neighbours), 0.0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
+        self._leave_out_lost = leave_out_lost
         self._publishers = {
-            j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE)
+            j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE,
+                                     qos_overriding_options=OVERRIDABLE)
             for j in neighbours}
         self._subscriptions = [
-            node.create_subscription(msg.Exchange, exchange_topic(names[j], names[agent]), self._receiver(j), EXCHANGE)
+            node.create_subscription(msg.Exchange, exchange_topic(names[j], names[agent]), self._receiver(j), EXCHANGE,
+                                     qos_overriding_options=OVERRIDABLE)
             for j in neighbours]
 
     @property
@@ -73,15 +86,37 @@ class RosDriver:
                 self._say(neighbour, _GREETING)
         return [self._names[j] for j in sorted(self._strange)]
 
+    @property
+    def lost(self) -> list[str]:
+        """Names of the neighbours that left a round unanswered and have not been heard since."""
+        return [self._names[j] for j in sorted(self._lost)]
+
     def begin_step(self, run: int, step: int) -> None:
         """Start the rounds of a control step; what neighbours sent of earlier ones is dropped."""
         self.mailbox.now = (run, step, 0)
+        self.left_out = frozenset(self._lost) if self._leave_out_lost else frozenset()
 
-    def run(self, program: Protocol[Result]) -> Result:
+    def give_up(self, why: str) -> None:
+        """Tell the neighbours not to wait for this agent in the present step.
+
+        Args:
+            why: GIVEN_UP, or OUT_OF_TIME, which is then up for the neighbours as well.
+        """
+        run, step, number = self.mailbox.now
+        for neighbour in self._publishers:
+            self._publish(neighbour, Envelope(run, step, number, self._agent, why, np.zeros(0)))
+
+    def run(self, program: Protocol[Result], deadline: float = math.inf,
+            interrupted: Callable[[], str] = str) -> Result:
         """Drive a protocol to its end.
 
+        Args:
+            deadline: on the monotonic clock, s; then the program is told that its time is up.
+            interrupted: why the program is not to go on, if it is not; asked while a message is waited for.
+
         Raises:
-            ExchangeTimeout: a neighbour's message did not come in time; the program has been told, too.
+            ExchangeTimeout: a neighbour's message did not come in time, or the program was interrupted or is late; the
+                program has been told, too.
             ExternalShutdownException: the node is to stop.
         """
         try:
@@ -89,9 +124,8 @@ class RosDriver:
             while True:
                 self._send(request)
                 try:
-                    inbox = self._receive(request)
+                    inbox = self._receive(request, deadline, interrupted)
                 except ExchangeTimeout as timeout:
-                    self.timeouts += 1
                     request = program.throw(timeout)
                     continue
                 run, step, number = self.mailbox.now
@@ -103,25 +137,46 @@ class RosDriver:
     def _send(self, request: Exchange) -> None:
         run, step, number = self.mailbox.now
         for neighbour, data in request.outbox.items():
-            envelope = Envelope(run, step, number, self._agent, request.kind, data)
-            self._publishers[neighbour].publish(exchange_to_msg(envelope))
+            self._publish(neighbour, Envelope(run, step, number, self._agent, request.kind, data))
 
     def _say(self, neighbour: int, kind: str) -> None:
-        envelope = Envelope(no_run(self._launch), 0, 0, self._agent, kind, np.zeros(0))
+        self._publish(neighbour, Envelope(no_run(self._launch), 0, 0, self._agent, kind, np.zeros(0)))
+
+    def _publish(self, neighbour: int, envelope: Envelope) -> None:
         self._publishers[neighbour].publish(exchange_to_msg(envelope))
 
-    def _receive(self, request: Exchange) -> dict:
-        deadline = time.monotonic() + self._timeout if self._timeout else float('inf')
-        while (inbox := self.mailbox.take(request.kind, request.expects)) is None:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0.0:
-                silent = ', '.join(self._names[j] for j in self.mailbox.missing(request.expects))
-                raise ExchangeTimeout(f'no {request.kind!r} from {silent} in round {self.rounds} '
-                                      f'within {self._timeout:g} s')
+    def _receive(self, request: Exchange, deadline: float, interrupted: Callable[[], str]) -> dict:
+        expects = request.expects
+        if self.left_out:
+            expects = {j: shape for j, shape in expects.items() if j not in self.left_out}
+        now = time.monotonic()
+        give_up = now + self._timeout if self._timeout else math.inf
+        while now <= deadline:
+            if (inbox := self.mailbox.take(request.kind, expects)) is not None:
+                return inbox
+            if reason := interrupted() or self._who(GIVEN_UP, expects):
+                raise ExchangeTimeout(reason)
+            if reason := self._who(OUT_OF_TIME, expects):
+                raise DeadlineReached(reason)
+            if now >= give_up:
+                raise self._lose(request.kind, self.mailbox.missing(expects))
             if not rclpy.ok():
                 raise ExternalShutdownException
-            self._executor.spin_once(timeout_sec=min(remaining, 0.5))
-        return inbox
+            self._executor.spin_once(timeout_sec=max(0.0, min(give_up - now, deadline - now, 0.5)))
+            now = time.monotonic()
+        raise DeadlineReached(f'out of time in round {self.rounds}')
+
+    def _who(self, gave: str, expects: Iterable[int]) -> str:
+        present = self.mailbox.now[:2]
+        names = [self._names[j] for j in self.mailbox.missing(expects) if self._gave_up.get((j, gave)) == present]
+        return f'{", ".join(names)}: {gave}' if names else ''
+
+    def _lose(self, kind: str, silent: list[int]) -> ExchangeTimeout:
+        """Count silent neighbours as lost."""
+        self.timeouts += 1
+        self._lost.update(silent)
+        names = ', '.join(self._names[j] for j in silent)
+        return ExchangeTimeout(f'no {kind!r} from {names} in round {self.rounds} within {self._timeout:g} s')
 
     def _receiver(self, sender: int):
         def receive(message: msg.Exchange) -> None:
@@ -137,6 +192,9 @@ class RosDriver:
                 self._say(sender, _ANSWER)
             elif envelope.kind == _ANSWER:
                 self._strange.discard(sender)  # who answers has heard this agent, and is heard
+            elif envelope.kind in (GIVEN_UP, OUT_OF_TIME):
+                self._gave_up[sender, envelope.kind] = (envelope.run, envelope.step)
             else:
+                self._lost.discard(sender)
                 self.mailbox.put(envelope)
         return receive

@@ -1,6 +1,10 @@
 """Quality of service of each kind of topic, and names that publisher and subscriber must share."""
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+# Parameters qos_overrides.<topic>.publisher.reliability and the like: ROS 2's own way to change these profiles.
+OVERRIDABLE = QoSOverridingOptions.with_default_policies()
 
 # A neighbour can be a round ahead, and a step ahead while this agent still learns: a depth of 1 would lose messages.
 EXCHANGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=32, reliability=ReliabilityPolicy.RELIABLE,

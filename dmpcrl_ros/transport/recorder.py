@@ -9,13 +9,15 @@ from dmpcrl_ros import msg
 from dmpcrl_ros.simulation.closed_loop import Step
 
 _PATIENCE = 20  # steps after which a message that is still missing will not come
+_NO_STATUS = 'no status of an agent'
 
 
 class StepAssembler:
     """Collects what belongs to a control step until the transition that begins in it is known whole.
 
-    Transition t needs the states and actions of step t, and the stage costs and the status of step t + 1, in which it
-    was evaluated. Messages of another run than the first are left out.
+    Transition t needs the states of the steps t and t + 1, with which the plant tells what was applied and what it
+    cost; how the agents fared is in their status of t and of t + 1, in which it was evaluated. A status that does not
+    come, for its agent was away, leaves a fault in its place. Messages of another run than the first are left out.
 
     Args:
         n_agents: of the network.
@@ -23,37 +25,53 @@ class StepAssembler:
 
     def __init__(self, n_agents: int):
         self._n_agents = n_agents
-        self._parts: dict[tuple[int, str], dict[int, msg.State | msg.Action | msg.Status]] = defaultdict(dict)
+        self._parts: dict[tuple[int, str], dict[int, msg.State | msg.Status]] = defaultdict(dict)
         self._run: int | None = None
+        self._newest = 0
         self.next = 0   # transition that is waited for
-        self.lost = 0   # transitions given up because a message of theirs did not come
+        self.lost = 0   # transitions given up because a state did not come
 
-    def add(self, agent: int, message: msg.State | msg.Action | msg.Status) -> Iterator[Step]:
+    def add(self, agent: int, message: msg.State | msg.Status) -> Iterator[Step]:
         """Take in a message and hand out the transitions that it completes, in order."""
         if self._run is None:
             self._run = message.run
         if message.run != self._run or message.step < self.next:
             return
         self._parts[message.step, type(message).__name__].setdefault(agent, message)
-        while (whole := self._whole(self.next)) or self.next + _PATIENCE < message.step:
-            if whole:
-                yield self._join(self.next)
-            self.lost += not whole
-            for kind in ('State', 'Action', 'Status'):
-                self._parts.pop((self.next, kind), None)
-            self.next += 1
+        self._newest = max(self._newest, message.step)
+        while self._whole(self.next) or self.next + _PATIENCE < message.step:
+            yield from self._hand_out()
+
+    def finish(self) -> Iterator[Step]:
+        """Hand out what there is: nothing more will come."""
+        while self.next < self._newest:
+            yield from self._hand_out()
+
+    def _hand_out(self) -> Iterator[Step]:
+        step = self.next
+        if self._complete(step, 'State') and self._complete(step + 1, 'State'):
+            yield self._join(step)
+        else:
+            self.lost += 1
+        for kind in ('State', 'Status'):
+            self._parts.pop((step, kind), None)
+        self.next += 1
 
     def _whole(self, step: int) -> bool:
-        return all(len(self._parts.get(key, ())) == self._n_agents for key in
-                   ((step, 'State'), (step, 'Action'), (step, 'Status'), (step + 1, 'State'), (step + 1, 'Status')))
+        return all(self._complete(each, kind) for each in (step, step + 1) for kind in ('State', 'Status'))
+
+    def _complete(self, step: int, kind: str) -> bool:
+        return len(self._parts.get((step, kind), ())) == self._n_agents
 
     def _join(self, step: int) -> Step:
-        def parts(of: int, kind: str) -> list:
-            return [self._parts[of, kind][agent] for agent in range(self._n_agents)]
-        begun, ended = parts(step, 'Status'), parts(step + 1, 'Status')
+        agents = range(self._n_agents)
+        here, there = (self._parts[each, 'State'] for each in (step, step + 1))
+        begun, ended = (self._parts[each, 'Status'] for each in (step, step + 1))
+        # agents add up in different orders: which one is asked decides the last digit
+        td_error = next((ended[agent].td_error for agent in sorted(ended) if ended[agent].evaluated), np.nan)
         return Step(
-            step=step, states=np.concatenate([m.state for m in parts(step, 'State')]),
-            actions=np.concatenate([m.action for m in parts(step, 'Action')]),
-            costs=np.array([m.stage_cost for m in parts(step + 1, 'State')]),
-            td_error=ended[0].td_error if ended[0].evaluated else np.nan, explored=any(m.explored for m in begun),
-            rounds=begun[0].rounds, faults=tuple(m.fault for m in ended))
+            step=step, states=np.concatenate([here[agent].state for agent in agents]),
+            actions=np.concatenate([there[agent].applied for agent in agents]),
+            costs=np.array([there[agent].stage_cost for agent in agents]), td_error=td_error,
+            explored=any(m.explored for m in begun.values()), rounds=max((m.rounds for m in begun.values()), default=0),
+            faults=tuple(ended[agent].fault if agent in ended else _NO_STATUS for agent in agents))

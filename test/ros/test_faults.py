@@ -18,8 +18,8 @@ from std_srvs.srv import Trigger  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
+from dmpcrl_ros.node_settings import RunSettings as Settings  # noqa: E402
 from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
-from dmpcrl_ros.settings import Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY, LATCHED  # noqa: E402
 
@@ -84,7 +84,7 @@ def test_all_end_when_one_dies_and_its_name_is_told(tmp_path, domain, victim):  
 
 
 def test_a_frozen_agent_makes_steps_void_and_the_run_goes_on(tmp_path, domain):  # noqa: F811
-    nodes = nodes_of(Settings(steps=60, seed=5), output=str(tmp_path / 'run'), round_timeout=0.5)
+    nodes = nodes_of(Settings(steps=60, seed=5, round_timeout=0.5), output=str(tmp_path / 'run'))
     with ProcessGroup(nodes) as processes:
         wait_for(lambda: recorded_steps(tmp_path / 'run') > 5, PATIENCE, 'the first steps')
         os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
@@ -198,19 +198,16 @@ def test_a_monitor_that_has_heard_nothing_ends_with_an_error_when_interrupted(tm
 
 
 def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_path, outsider, lone_monitor):
-    kinds = {'state': msg.State, 'action': msg.Action, 'status': msg.Status, 'parameters': msg.Parameters}
+    kinds = {'state': msg.State, 'status': msg.Status, 'parameters': msg.Parameters}
     publishers = {name: outsider.create_publisher(kind, f'/agent_1/{name}', HISTORY) for name, kind in kinds.items()}
     for step in range(6):
-        publishers['state'].publish(msg.State(run=1, step=step, state=[0.5, 0.0]))
+        if step != 3:  # it belongs to two transitions
+            publishers['state'].publish(msg.State(run=1, step=step, state=[0.5, 0.0], applied=[0.1]))
         publishers['status'].publish(msg.Status(run=1, step=step))
-        if step != 3:
-            publishers['action'].publish(msg.Action(run=1, step=step, action=[0.1]))
-    outsider.spin_until(lambda: recorded_steps(tmp_path / 'run') == 3)
-    publishers['state'].publish(msg.State(run=1, step=24, state=[0.5, 0.0]))  # so late that step 3 is given up
     outsider.spin_until(lambda: lone_monitor.poll() is not None)
     text = lone_monitor.stdout.read()
-    assert lone_monitor.returncode == 1 and 'lost on its way to the monitor: 4 of 5 steps' in text, text
-    assert load_run(tmp_path / 'run').steps.tolist() == [0, 1, 2, 4]
+    assert lone_monitor.returncode == 1 and 'lost on its way to the monitor: 3 of 5 steps' in text, text
+    assert load_run(tmp_path / 'run').steps.tolist() == [0, 1, 4]
 
 
 @pytest.mark.parametrize(('node', 'arguments', 'message'), [

@@ -84,7 +84,7 @@ def test_states_belong_to_agents():
 
 
 def test_violation_by_hand():
-    violation = LinearPlant(chain(1), 1).violation(np.array([[-0.2, 0.0], [0.5, 1.5], [1.25, -1.5]]))
+    violation = chain(1).violation(np.array([[-0.2, 0.0], [0.5, 1.5], [1.25, -1.5]]))
     assert violation == pytest.approx(np.array([[0.2, 0.0], [0.0, 0.5], [0.25, 0.5]]))
 
 

@@ -124,7 +124,7 @@ def test_the_noise_goes_on_at_a_restart_and_begins_again_at_a_reset():
 def test_violation_is_that_of_the_angles():
     states = np.zeros((2, 16))
     states[0, [0, 1, 4]], states[1, [8, 12, 13]] = [0.15, 5.0, -0.1], [-0.3, 0.1, -9.0]
-    violation = GRID.plant(1).violation(states)
+    violation = GRID.violation(states)
     assert violation[0, 0] == pytest.approx(0.05) and violation[1, 8] == pytest.approx(0.2)
     assert np.count_nonzero(violation) == 2
 

@@ -61,7 +61,7 @@ def test_a_status_has_every_field_of_the_report():
     report = StepReport(value=np.float64(1.5), td_error=float('nan'), evaluated=True, updates=3,
                         fault='a neighbour was late')
     message = convert.status_to_msg(report, **STAMP, agent=0, rounds=7, action_time=0.1, step_time=0.2, timeouts=1,
-                                    dropped=2)
+                                    dropped=2, fallback=True)
     assert (message.value, message.td_error, message.updates, message.fault) == (1.5, 0.0, 3, 'a neighbour was late')
     assert set(vars(report)) <= set(msg.Status.get_fields_and_field_types())
 

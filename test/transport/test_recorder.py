@@ -17,8 +17,8 @@ def messages(run=1):
     for step in range(STEPS + 1):
         for agent in range(AGENTS):
             common = {'run': run, 'step': step, 'agent': agent}
-            yield agent, msg.State(**common, state=[step + 0.1 * agent], stage_cost=100.0 * step + agent)
-            yield agent, msg.Action(**common, action=[-step - 0.1 * agent])
+            yield agent, msg.State(**common, state=[step + 0.1 * agent], stage_cost=100.0 * step + agent,
+                                   applied=[1 - step - 0.1 * agent])
             yield agent, msg.Status(**common, td_error=step + 0.5, evaluated=True, rounds=step, explored=step % 3 == 0)
 
 
@@ -30,7 +30,7 @@ def assemble(stream):
 @pytest.mark.parametrize('seed', range(3))
 def test_transitions_come_whole_and_in_order(seed):
     stream = list(messages())
-    blocks = [stream[k:k + 12] for k in range(0, len(stream), 12)]       # two steps may arrive in any order
+    blocks = [stream[k:k + 8] for k in range(0, len(stream), 8)]       # two steps may arrive in any order
     for block in blocks:
         random.Random(seed).shuffle(block)
     assembler, steps = assemble(m for block in blocks for m in block)
@@ -41,10 +41,21 @@ def test_transitions_come_whole_and_in_order(seed):
     assert seventh.td_error == 8.5 and seventh.rounds == 7 and not seventh.explored and steps[6].explored
 
 
-def test_a_lost_message_costs_its_transition_only():
-    lost = {(5, msg.Action)}
-    assembler, steps = assemble((a, m) for a, m in messages() if (m.step, type(m)) not in lost or a != 1)
-    assert [step.step for step in steps] == [k for k in range(STEPS) if k != 5] and assembler.lost == 1
+def test_a_lost_state_costs_the_two_transitions_that_it_belongs_to():
+    assembler, steps = assemble((a, m) for a, m in messages() if (m.step, type(m), a) != (5, msg.State, 1))
+    assert [step.step for step in steps] == [k for k in range(STEPS) if k not in (4, 5)] and assembler.lost == 2
+
+
+def test_a_transition_without_the_word_of_an_agent_is_recorded_with_a_fault():
+    assembler, steps = assemble((a, m) for a, m in messages() if (m.step, type(m), a) != (5, msg.Status, 1))
+    assert [step.step for step in steps] == list(range(STEPS)) and assembler.lost == 0
+    assert steps[4].faults == ('', 'no status of an agent') and steps[4].td_error == 5.5
+    assert all(not any(step.faults) for step in steps if step.step != 4)
+
+
+def test_what_is_late_at_the_end_is_not_waited_for():
+    assembler, steps = assemble((a, m) for a, m in messages() if (m.step, type(m), a) != (STEPS, msg.Status, 1))
+    assert [step.step for step in [*steps, *assembler.finish()]] == list(range(STEPS))
 
 
 def test_messages_of_another_run_are_left_out():

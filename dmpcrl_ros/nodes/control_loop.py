@@ -1,0 +1,284 @@
+"""What closes the loop with the agents, whatever the plant is: a lifecycle node that tells them of states and applies
+their inputs, in lockstep or in real time.
+
+Publishes: /<agent>/state (State, latched) for every agent, /plant/run (std_msgs/UInt64, latched: its first run), on
+which it also hears of other plants: of several in a ROS domain the first is to go on alone; /diagnostics.
+Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/UInt64) for every agent, /monitor/ready if it is to
+wait for a monitor.
+Services (std_srvs/Trigger): ~/stop and ~/start: pause and go on; ~/step: one step of a paused plant; ~/reset: a new
+run.
+"""
+
+import os
+import time
+from typing import Protocol
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from std_msgs.msg import UInt64
+from std_srvs.srv import Trigger
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.node_settings import PlantSettings
+from dmpcrl_ros.nodes.common import NodeFailure, wait_until_matched
+from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
+from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.simulation.episodes import Observation
+from dmpcrl_ros.simulation.watchdog import ActionWatchdog
+from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
+from dmpcrl_ros.transport.pace import Pace
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, OVERRIDABLE, PLANT_TOPIC, agent_topic, ready_topic
+from dmpcrl_ros.transport.runs import began_before, belongs, first_run
+
+_ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
+
+
+class Body(Protocol):
+    """What is controlled."""
+
+    def reset(self) -> None:
+        """Begin a run."""
+
+    def observe(self) -> Observation | None:
+        """The present step; None while there is no measurement that can be relied on."""
+
+    def apply(self, actions: list[np.ndarray]) -> None:
+        """Let the inputs (n_u,) of all agents act, which lie within their bounds, until the next step."""
+
+    def make_safe(self) -> None:
+        """Let the safe inputs act from now on."""
+
+
+class ControlLoopNode(ManagedNode):
+    """Closes the loop of a body and its agents.
+
+    Args:
+        name: of the node. kind: its settings.
+    """
+
+    def __init__(self, name: str, kind: type[PlantSettings]):
+        super().__init__(name, kind)
+
+    def make_body(self) -> Body:
+        """What this node is for."""
+        raise NotImplementedError
+
+    def configure(self) -> None:
+        """Make the body and the topics."""
+        settings = self.settings
+        self._network = settings.network()
+        self._body = self.make_body()
+        self._watchdog = ActionWatchdog(self._network, settings.hold_steps)
+        self._period = settings.period_of(self._network)
+        self.pace = Pace(self._period / settings.speed)
+        agents = self._network.agents
+        self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY,
+                                              qos_overriding_options=OVERRIDABLE) for name in agents]
+        for i, name in enumerate(agents):
+            self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY,
+                                     qos_overriding_options=OVERRIDABLE)
+        self._absent = {*agents, *(['monitor'] if settings.wait_for_monitor else [])}
+        for name in sorted(self._absent):
+            self.create_subscription(UInt64, ready_topic(name), self._ready_receiver(name), HISTORY)
+        self._run = self._first_run = first_run(settings.launch)
+        self._elder_heard = False
+        self._plants = self.create_subscription(UInt64, PLANT_TOPIC, self._on_plant, HISTORY)
+        self._announcement = self.create_publisher(UInt64, PLANT_TOPIC, LATCHED)
+        self._announcement.publish(UInt64(data=self._run))
+        self.actions: list[np.ndarray | None] = [None] * self._network.n_agents
+        self._seen: Observation | None = None
+        self._begun = self._paused = self._reset_asked = False
+        self._single_steps = 0
+        for name, answer in (('start', self._on_start), ('stop', self._on_stop), ('step', self._on_step),
+                             ('reset', self._on_reset)):
+            self.create_service(Trigger, f'~/{name}', answer)
+        self._diagnostics = LoopDiagnostics(self)
+
+    def work(self) -> None:
+        """Run, and run again after each reset."""
+        wait_until_matched(self, self.executor_, self._missing, self.settings.start_timeout)
+        self.get_logger().info(f'{self._network.name}: {self._network.n_agents} agents connected, '
+                               f'{self.settings.steps} steps')
+        while self._goes_on():
+            if not self._begun:
+                self._begun, self._reset_asked = True, False
+                self._body.reset()
+                self._watchdog.reset()
+                self._seen = None
+            self._close_loop()
+            while self._goes_on() and not self._reset_asked:
+                self.executor_.spin_once(timeout_sec=0.5)
+            if self._reset_asked:
+                self._begun, self._run = False, self._run + 1
+
+    def halt(self) -> None:
+        """Leave the body safe."""
+        self._body.make_safe()
+
+    def release(self) -> None:
+        """Nothing is left of the body."""
+        del self._body, self._watchdog, self._diagnostics
+
+    def tick(self, stamp: Time) -> None:
+        """Tell the time of a step."""
+
+    def _close_loop(self) -> None:
+        """All steps of a run. The agents answer the last state too: they learn from the last transition."""
+        self.pace.begin()
+        while self._goes_on() and not self._reset_asked:
+            if not self._admitted():
+                continue
+            if not self._observe():
+                continue
+            self._publish()
+            self._await_actions()
+            if not self._goes_on() or self._reset_asked:
+                return
+            if self._seen.step == self.settings.steps:
+                self._end()
+                return
+            self._body.apply(self._watchdog.choose(self.actions))
+            if self.settings.real_time:
+                self._spin_until(self.pace.tick())
+
+    def _observe(self) -> bool:
+        """Look at the body; while nothing reliable is seen it is left safe."""
+        self.actions = [None] * self._network.n_agents
+        self._seen = self._body.observe()
+        if self._seen is None:
+            self.get_logger().warning(f'no measurement: {self.unseen()}', throttle_duration_sec=1.0)
+            self._body.make_safe()
+            self._spin_until(self.pace.tick())
+        return self._seen is not None
+
+    def unseen(self) -> str:
+        """What is not measured."""
+        return ''
+
+    def _admitted(self) -> bool:
+        """Whether a step may begin: the plant is not paused, or a single step was asked for."""
+        if not self._paused:
+            return True
+        if self._single_steps:
+            self._single_steps -= 1
+            return True
+        self.executor_.spin_once(timeout_sec=0.1)
+        self.pace.begin()
+        return False
+
+    def _end(self) -> None:
+        self._body.make_safe()
+        self.get_logger().info(f'run complete: {self.settings.steps} steps')
+        if self.settings.real_time:
+            self.get_logger().info(f'real time: {self.pace.report()}')
+
+    def _goes_on(self) -> bool:
+        return self.active and rclpy.ok()
+
+    def _missing(self) -> list[str]:
+        """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
+        if not self.active:
+            return []
+        self._check_alone()
+        listeners = 1 + self.settings.wait_for_monitor
+        deaf = [name for name, state in zip(self._network.agents, self._states, strict=True)
+                if state.get_subscription_count() < listeners]
+        others = ['the end of another plant'] if self._plants.get_publisher_count() > 1 else []
+        return [*sorted(self._absent.union(deaf)), *others]
+
+    def _publish(self, only_silent: bool = False) -> None:
+        seen = self._seen
+        if not only_silent:
+            self.pace.start()
+        nanoseconds = round(seen.step * self._period * 1e9)
+        stamp = Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+        self.tick(stamp)
+        for agent, publisher in enumerate(self._states):
+            if not only_silent or self.actions[agent] is None:
+                publisher.publish(state_to_msg(
+                    stamp=stamp, run=self._run, step=seen.step, episode=seen.episode, agent=agent,
+                    state=seen.states[agent], signal=seen.signals[agent], stage_cost=seen.costs[agent],
+                    applied=seen.applied[agent]))
+
+    def _await_actions(self) -> None:
+        """Until all actions are in or, in real time, until it is time to apply what there is."""
+        if self.settings.real_time:
+            self._spin_until(self.pace.last_call(), lambda: not self.silent())
+            self.pace.note(not self.silent())
+            return
+        started = time.monotonic()
+        ask_again = started + _ASK_AGAIN
+        while self._goes_on() and not self._reset_asked and self.silent():
+            self._check_alone()
+            now = time.monotonic()
+            if self.settings.action_timeout and now - started > self.settings.action_timeout:
+                raise NodeFailure(f'no action from {", ".join(self.silent())} for step {self._seen.step} '
+                                  f'within {self.settings.action_timeout:g} s')
+            if now > ask_again:
+                self._publish(only_silent=True)
+                ask_again = now + _ASK_AGAIN
+            self.executor_.spin_once(timeout_sec=0.5)
+
+    @property
+    def step(self) -> int:
+        """The present control step."""
+        return self._seen.step if self._seen else 0
+
+    def silent(self) -> list[str]:
+        """Whose actions of this step are not in."""
+        return [name for name, action in zip(self._network.agents, self.actions, strict=True) if action is None]
+
+    def _spin_until(self, moment: float, enough=lambda: False) -> None:
+        """Take in messages until a moment of the monotonic clock, or until it is enough."""
+        while self._goes_on() and not enough() and (left := moment - time.monotonic()) > 0.0:
+            self.executor_.spin_once(timeout_sec=min(left, 0.5))
+
+    def _on_plant(self, message: UInt64) -> None:
+        self._elder_heard |= began_before(message.data, self._first_run)
+
+    def _check_alone(self) -> None:
+        if self._elder_heard:
+            raise NodeFailure(f'another plant was there before in ROS domain {os.environ.get("ROS_DOMAIN_ID") or 0}: '
+                              'choose another ROS_DOMAIN_ID for this run, or end the other one')
+
+    def _ready_receiver(self, name: str):
+        def receive(message: UInt64) -> None:
+            if message.data == self.settings.launch:
+                self._absent.discard(name)
+        return receive
+
+    def _receiver(self, agent: int):
+        def receive(message: msg.Action) -> None:
+            if not belongs(message.run, self.settings.launch):  # its plant may not have been heard yet
+                self._elder_heard |= began_before(message.run, self._first_run)
+                return
+            if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
+                return
+            try:
+                self.actions[agent] = vector_from_msg(message, agent, self._network.local[agent].n_inputs)
+            except MessageError as reason:
+                self.get_logger().warning(f'action of {self._network.agents[agent]} dropped: {reason}')
+        return receive
+
+    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused = False
+        return _answer(response, 'going on')
+
+    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused = True
+        self._body.make_safe()
+        return _answer(response, 'paused before the next step')
+
+    def _on_step(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused, self._single_steps = True, self._single_steps + 1
+        return _answer(response, 'one step')
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._reset_asked = True
+        return _answer(response, 'a new run begins')
+
+
+def _answer(response: Trigger.Response, message: str) -> Trigger.Response:
+    response.success, response.message = True, message
+    return response

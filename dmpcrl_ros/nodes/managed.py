@@ -1,0 +1,119 @@
+"""Lifecycle nodes of this package: managed from outside, or bringing themselves up."""
+
+from lifecycle_msgs.srv import ChangeState
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from dmpcrl_ros.networks.graph import NetworkError
+from dmpcrl_ros.node_settings import ManagedSettings
+from dmpcrl_ros.nodes.common import declare
+from dmpcrl_ros.settings import SettingError
+from dmpcrl_ros.transport.driver import make_executor
+
+_REFUSALS = (SettingError, NetworkError)
+
+
+class ManagedNode(LifecycleNode):
+    """A lifecycle node that works in its own loop while it is active.
+
+    Transitions arrive while the executor is spun, which is also in the midst of a step: `active` is then false and the
+    step is to be left.
+
+    Args:
+        name: of the node. kind: its settings, declared as parameters.
+    """
+
+    def __init__(self, name: str, kind: type[ManagedSettings]):
+        super().__init__(name)
+        self.settings = declare(self, kind)
+        self.executor_ = make_executor()
+        self.executor_.add_node(self)
+        self.active = False
+        self._refusal: Exception | None = None
+
+    def run(self) -> None:
+        """Work while active, until shut down.
+
+        Raises:
+            SettingError, NetworkError: the node starts by itself and cannot with these settings.
+        """
+        if self.settings.autostart:
+            self.trigger_configure()
+            if self._refusal:
+                raise self._refusal
+            self.trigger_activate()
+        while self.context.ok():
+            if self.active:
+                self.work()
+            else:
+                self.executor_.spin_once(timeout_sec=0.5)
+
+    def configure(self) -> None:
+        """Make everything that the settings describe."""
+
+    def work(self) -> None:
+        """Do what the node is there for, until it is not active any more."""
+
+    def halt(self) -> None:
+        """Leave the plant safe: the node is not active any more."""
+
+    def release(self) -> None:
+        """Let go of what `configure` made, besides publishers, subscriptions, services and timers."""
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unconfigured to inactive; fails, with the reason in the log, where the settings do not fit."""
+        self._before = self._entities()
+        try:
+            self.configure()
+        except _REFUSALS as refusal:
+            self._refusal = refusal
+            if not self.settings.autostart:
+                self.get_logger().error(str(refusal))
+            self._destroy_entities()
+            return TransitionCallbackReturn.FAILURE
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Inactive to active: the node waits for the network in its own loop, so that all can be activated at once."""
+        self.active = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Active to inactive."""
+        self.active = False
+        self.halt()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Inactive to unconfigured."""
+        self.release()
+        self._destroy_entities()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """To the end; an active node leaves the plant safe."""
+        if self.active:
+            self.active = False
+            self.halt()
+        self.context.try_shutdown()
+        return super().on_shutdown(state)
+
+    def _LifecycleNodeMixin__on_change_state(  # noqa: N802 - rclpy lets a request for an impossible transition raise
+            self, request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
+        except rclpy_implementation.RCLError as error:
+            self.get_logger().warning(f'transition refused: {error}')
+            response.success = False
+            return response
+
+    def _entities(self) -> set:
+        return {*self.publishers, *self.subscriptions, *self.services, *self.timers}
+
+    def _destroy_entities(self) -> None:
+        made = self._entities() - self._before
+        for entities, destroy in ((self.publishers, self.destroy_publisher),
+                                  (self.subscriptions, self.destroy_subscription),
+                                  (self.services, self.destroy_service), (self.timers, self.destroy_timer)):
+            for entity in made.intersection(entities):
+                destroy(entity)
