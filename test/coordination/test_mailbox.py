@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.transport.mailbox import Envelope, Mailbox
+from dmpcrl_ros.coordination.mailbox import Envelope, Mailbox
 
 SHAPE = {1: (2, 3)}
 
