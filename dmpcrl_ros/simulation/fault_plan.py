@@ -14,7 +14,7 @@ from dmpcrl_ros.coordination.mailbox import Envelope
 from dmpcrl_ros.randomness import stream
 
 CORRUPTIONS = ('NaN', 'infinity', 'size', 'kind', 'sender', 'run')
-_PROBABILITIES = ('loss', 'delay_probability', 'duplication', 'reordering', 'corruption', 'hit_steps')
+_FAULTS = ('loss', 'delay_probability', 'duplication', 'reordering', 'corruption')
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class FaultPlan:
     deaths: tuple[Death, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in _PROBABILITIES:
+        for name in (*_FAULTS, 'hit_steps'):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
                 raise ValueError(f'{name} must be a probability, from 0 to 1, not {value!r}')
@@ -97,6 +97,8 @@ class FaultPlan:
         """
         if self.silent(sender, step, round) or self.silent(receiver, step, round):
             return []
+        if not any(getattr(self, name) for name in _FAULTS):
+            return [Copy()]
         if self.hit_steps < 1.0 and stream(self.seed, 'faults', step).random() >= self.hit_steps:
             return [Copy()]
         drawn = stream(self.seed, 'faults', step, round, sender, receiver, zlib.crc32(kind.encode()), attempt)
