@@ -86,6 +86,14 @@ def test_a_flood_is_bounded(mailbox):
     assert mailbox.dropped['too many'] == 1000 - 256
 
 
+def test_what_is_due_soon_finds_room_in_a_full_mailbox(mailbox):
+    for number in range(300):
+        mailbox.put(letter(step=1000, round=number))
+    mailbox.put(letter())
+    assert mailbox.take('copies', SHAPE) is not None
+    assert mailbox.dropped == {'too many': 300 + 1 - 256}
+
+
 def test_advancing_drops_what_was_never_used(mailbox):
     mailbox.put(letter())
     mailbox.now = (7, 3, 0)
