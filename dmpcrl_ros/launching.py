@@ -22,7 +22,8 @@ def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
     for node in nodes:
         parameters = {name: ParameterValue(value, value_type=type(value)) for name, value in node.parameters.items()}
         action = Node(package='dmpcrl_ros', executable=node.executable, name=node.name, namespace=node.namespace,
-                      parameters=[parameters], additional_env={'OMP_NUM_THREADS': '1'}, output=output)
+                      parameters=[parameters], remappings=list(node.remappings), output=output,
+                      additional_env={'OMP_NUM_THREADS': '1'})
         reason = 'the run is complete' if node.name == 'monitor' else f'{node.label} has ended'
         actions += [action, RegisterEventHandler(OnProcessExit(
             target_action=action, on_exit=[EmitEvent(event=Shutdown(reason=reason))]))]

@@ -29,6 +29,21 @@ class Death:
     round: int
     returns: int
 
+    @staticmethod
+    def parse(text: str) -> 'tuple[Death, ...]':
+        """Deaths from 'agent:step:round:returns, ...'.
+
+        Raises:
+            ValueError: the text is not of this form.
+        """
+        try:
+            return tuple(Death(*map(int, each.split(':', 3))) for each in text.split(',') if each.strip())
+        except (TypeError, ValueError):
+            raise ValueError(f'deaths must be agent:step:round:returns, ..., not {text!r}') from None
+
+    def __str__(self) -> str:
+        return f'{self.agent}:{self.step}:{self.round}:{self.returns}'
+
 
 @dataclass(frozen=True)
 class Copy:

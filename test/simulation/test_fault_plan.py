@@ -62,6 +62,17 @@ def test_a_dead_agent_is_neither_heard_nor_hears_until_it_returns():
         assert (not plan.copies(sender, receiver, step, number, 'copies')) == silent
 
 
+def test_deaths_there_and_back_as_text():
+    deaths = (Death(1, 3, 5, 6), Death(0, 7, 0, 9))
+    assert Death.parse(', '.join(map(str, deaths))) == deaths and Death.parse('') == ()
+
+
+@pytest.mark.parametrize('text', ['1:2:3', '1:2:3:4:5', 'one:2:3:4', '1;2;3;4'])
+def test_a_death_that_cannot_be_read_is_refused(text):
+    with pytest.raises(ValueError, match=f"deaths must be agent:step:round:returns, ..., not '{text}'"):
+        Death.parse(text)
+
+
 @pytest.mark.parametrize('name', ['loss', 'delay_probability', 'duplication', 'reordering', 'corruption', 'hit_steps'])
 @pytest.mark.parametrize('value', [-0.1, 1.1, float('nan'), True, 'much'])
 def test_what_is_no_probability_is_refused_by_its_name(name, value):
