@@ -2,25 +2,29 @@
 
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from dmpcrl_ros.node_settings import AgentSettings, MonitorSettings, PlantSettings, RunSettings
+from dmpcrl_ros.node_settings import AgentSettings, MonitorSettings, PlantSettings, RelaySettings, RunSettings
+from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import SettingError
+from dmpcrl_ros.simulation.fault_plan import FaultPlan
+from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
 
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One process: an executable of this package, where it lives in the ROS graph, its parameters, and whether it is
-    started again when it has died."""
+    """One process: an executable of this package, where it lives in the ROS graph, its parameters, whether it is
+    started again when it has died, and which topics it finds under another name."""
 
     executable: str
     name: str
     namespace: str
     parameters: dict[str, Any]
     respawn: bool = False
+    remappings: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
@@ -45,8 +49,13 @@ def isolation() -> dict[str, str]:
     return {} if any(name in os.environ for name in reach) else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 
 
-def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 5.0) -> list[NodeSpec]:
-    """Plant, one node per agent, and (with an output directory) the monitor: one system, of a launch of its own.
+def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 5.0, faults: FaultPlan | None = None,
+             fault_log: str = '', faulty_plant: bool = False) -> list[NodeSpec]:
+    """Plant, one node per agent, (with an output directory) the monitor and (with faults) the relay that injects them:
+    one system, of a launch of its own.
+
+    Args:
+        fault_log: file in which the relay lists the faults. faulty_plant: whether states and actions pass it, too.
 
     Raises:
         NetworkError: the scenario is wrong.
@@ -60,4 +69,27 @@ def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 
     if output:
         monitor = settings.of(MonitorSettings, launch=launch, output=output, report_period=report_period)
         nodes.append(NodeSpec('dmpcrl_monitor', 'monitor', '/', asdict(monitor)))
+    if faults:
+        nodes = _through_relay(nodes, settings.network(), faulty_plant)
+        relay = settings.of(RelaySettings, launch=launch, **_settings_of(faults), faulty_plant=faulty_plant,
+                            log=fault_log)
+        nodes.append(NodeSpec('dmpcrl_relay', 'relay', '/', asdict(relay)))
     return nodes
+
+
+def _settings_of(faults: FaultPlan) -> dict[str, Any]:
+    names = ('loss', 'delay_probability', 'delay', 'duplication', 'reordering', 'corruption', 'hit_steps')
+    return {'fault_seed': faults.seed, 'deaths': ', '.join(map(str, faults.deaths)),
+            **{name: float(getattr(faults, name)) for name in names}}
+
+
+def _through_relay(nodes: list[NodeSpec], network: Scenario, faulty_plant: bool) -> list[NodeSpec]:
+    """The nodes, hearing from the relay what it repeats. A monitor hears what was said."""
+    heard: dict[str, list[str]] = {node.label: [] for node in nodes}
+    for receiver, neighbours in enumerate(network.graph.neighbours):
+        name = network.agents[receiver]
+        heard[name] += [exchange_topic(network.agents[sender], name) for sender in neighbours]
+        if faulty_plant:
+            heard[name].append(agent_topic(name, 'state'))
+            heard['plant'].append(agent_topic(name, 'action'))
+    return [replace(node, remappings=tuple((topic, relayed(topic)) for topic in heard[node.label])) for node in nodes]

@@ -24,6 +24,11 @@ def monitor() -> int:
     return _start('dmpcrl_ros.nodes.monitor')
 
 
+def relay() -> int:
+    """The executable dmpcrl_relay."""
+    return _start('dmpcrl_ros.nodes.relay')
+
+
 def _start(module: str) -> int:
     """Call a module's main(). While it is imported the kernel ends the process on Ctrl-C: nothing is to be undone."""
     handler = signal.getsignal(signal.SIGINT)

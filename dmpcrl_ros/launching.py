@@ -23,8 +23,8 @@ def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
     for node in nodes:
         parameters = {name: ParameterValue(value, value_type=type(value)) for name, value in node.parameters.items()}
         action = Node(package='dmpcrl_ros', executable=node.executable, name=node.name, namespace=node.namespace,
-                      parameters=[parameters], additional_env={'OMP_NUM_THREADS': '1'}, output=output,
-                      respawn=node.respawn, respawn_delay=1.0)
+                      parameters=[parameters], remappings=list(node.remappings), output=output,
+                      additional_env={'OMP_NUM_THREADS': '1'}, respawn=node.respawn, respawn_delay=1.0)
         reason = 'the run is complete' if node.name == 'monitor' else f'{node.label} has ended'
         actions.append(action)
         if not node.respawn:

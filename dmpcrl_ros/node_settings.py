@@ -125,3 +125,22 @@ class MonitorSettings(NodeSettings):
                                    minimum=0.0, maximum=3600.0)
     silence_timeout: float = setting(90.0, 'the recording ends with an error when nothing was heard for this long',
                                      unit='s', minimum=1.0, maximum=3600.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelaySettings(NodeSettings):
+    """Settings of the relay that injects faults: those of a FaultPlan."""
+
+    fault_seed: int = setting(1, 'of the faults: the same seed, the same faults', minimum=0, maximum=2**31 - 1)
+    loss: float = setting(0.0, 'probability that a message never arrives', minimum=0.0, maximum=1.0)
+    delay_probability: float = setting(0.0, 'probability that a message is late', minimum=0.0, maximum=1.0)
+    delay: float = setting(0.05, 'longest time by which a message is late', unit='s', minimum=0.0, maximum=3600.0)
+    duplication: float = setting(0.0, 'probability that a message arrives twice', minimum=0.0, maximum=1.0)
+    reordering: float = setting(0.0, 'probability that a message is held back for those after it to pass', minimum=0.0,
+                                maximum=1.0)
+    corruption: float = setting(0.0, 'probability that a message is spoiled: NaN, infinity, another size, kind, sender '
+                                     'or run', minimum=0.0, maximum=1.0)
+    hit_steps: float = setting(1.0, 'probability that a control step is hit by faults at all', minimum=0.0, maximum=1.0)
+    deaths: str = setting('', 'agents that fall silent, as agent:step:round:returns, ... (numbers, of agents from 0)')
+    faulty_plant: bool = setting(False, 'whether states and actions pass the relay, too')
+    log: str = setting('', 'file that lists the faults, one row for each message that was hit; must not exist yet')

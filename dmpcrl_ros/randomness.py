@@ -7,7 +7,7 @@ round.
 
 import numpy as np
 
-_PURPOSES = ('noise', 'exploration coin', 'exploration direction', 'replay', 'model', 'scenarios')
+_PURPOSES = ('noise', 'exploration coin', 'exploration direction', 'replay', 'model', 'scenarios', 'faults')
 
 
 def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:

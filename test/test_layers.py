@@ -13,7 +13,7 @@ PACKAGE = Path(dmpcrl_ros.__file__).parent
 
 # Bottom to top. Rooms of one floor stand side by side.
 FLOORS = [
-    ['networks', 'randomness'],
+    ['networks', 'randomness', 'topics'],
     ['mpc'],
     ['scenarios'],
     ['coordination'],

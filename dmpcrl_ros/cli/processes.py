@@ -111,6 +111,8 @@ class ProcessGroup:
         module = f'dmpcrl_ros.nodes.{node.executable.removeprefix("dmpcrl_")}'
         command = [sys.executable, '-P', '-m', module, '--ros-args', '-r', f'__node:={node.name}',
                    '-r', f'__ns:={node.namespace}', '--params-file', str(parameters)]
+        for topic, other in node.remappings:
+            command += ['-r', f'{topic}:={other}']
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    text=True, errors='replace', env=self._environment, start_new_session=True,
                                    preexec_fn=_end_with_parent)

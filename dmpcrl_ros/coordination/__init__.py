@@ -1,1 +1,1 @@
-"""Protocols by which neighbours agree: ADMM and consensus, as generators without I/O."""
+"""Protocols by which neighbours agree: ADMM and consensus, as generators without I/O; and what keeps their messages."""

@@ -1,16 +1,20 @@
 """Plant and agents in closed loop, in one process; the reference for the same loop over ROS 2."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dmpcrl_ros.controllers.build import central_agent, distributed_agent
 from dmpcrl_ros.controllers.learning_agent import LearningAgent, StepReport
+from dmpcrl_ros.coordination.exchange import ExchangeTimeout, Protocol
 from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.episodes import Episodes
 from dmpcrl_ros.simulation.lockstep import run_lockstep
+
+Driver: TypeAlias = Callable[[Sequence[Protocol[Any]]], tuple[list[Any], int]]  # results, rounds
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,21 @@ class Step:
     faults: tuple[str, ...]
 
 
+def control_step(agent: LearningAgent, step: int, episode: int, state: np.ndarray, signal: np.ndarray,
+                 stage_cost: float) -> Protocol[tuple[np.ndarray, StepReport]]:
+    """Input (n_u,) and report of one agent: it acts and then learns, unless a neighbour is lost on the way."""
+    try:
+        action = yield from agent.act(step, state, signal)
+    except ExchangeTimeout as timeout:
+        agent.abandon()
+        return agent.fallback(), StepReport(updates=agent.updates, fault=str(timeout))
+    try:
+        return action, (yield from agent.learn(step, episode, stage_cost))
+    except ExchangeTimeout as timeout:
+        agent.abandon()
+        return action, StepReport(updates=agent.updates, fault=str(timeout))
+
+
 class ClosedLoop:
     """A scenario with its agents, stepped in lockstep.
 
@@ -42,32 +61,32 @@ class ClosedLoop:
         network: the scenario.
         settings: of the run.
         central: control with the centralised twin instead of the agents.
+        drive: what drives the protocols of all agents through one control step.
     """
 
-    def __init__(self, network: Scenario, settings: Settings, central: bool = False):
+    def __init__(self, network: Scenario, settings: Settings, central: bool = False, drive: Driver = run_lockstep):
         self.network = network
         self.plant = network.plant(settings.seed)
         self.agents: list[LearningAgent] = (
             [central_agent(network, settings)] if central
             else [distributed_agent(network, i, settings) for i in range(network.n_agents)])
-        self._central = central
+        self._central, self._drive = central, drive
 
     def run(self, steps: int) -> Iterator[Step]:
         """Transitions 0 to steps - 1. The agents take one step more, to evaluate and learn from the last of them."""
         episodes, begun = Episodes(self.network, self.plant), None
         for step in range(steps + 1):
             seen = episodes.observe()
-            actions, act_rounds = run_lockstep(
-                [agent.act(step, state, signal) for agent, state, signal in
-                 zip(self.agents, self._shared(seen.states), self._shared(seen.signals), strict=True)])
-            reports, learn_rounds = run_lockstep(
-                [agent.learn(step, seen.episode, float(cost.sum())) for agent, cost in
-                 zip(self.agents, self._shared(seen.costs[:, None]), strict=True)])
+            results, rounds = self._drive(
+                [control_step(agent, step, seen.episode, state, signal, float(cost.sum()))
+                 for agent, state, signal, cost in zip(self.agents, *map(
+                     self._shared, (seen.states, seen.signals, seen.costs[:, None])), strict=True)])
+            actions, reports = zip(*results, strict=True)
             if begun is not None:
                 yield self._transition(begun, seen.costs, reports)
             if step < steps:
                 episodes.apply(actions)
-                begun = (seen, np.concatenate(actions), reports, act_rounds + learn_rounds)
+                begun = (seen, np.concatenate(actions), reports, rounds)
 
     def _shared(self, parts: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         """What each controller is given of what there is for each agent."""

@@ -1,1 +1,1 @@
-"""Protocols over ROS 2: messages, the mailbox that keeps what arrived, and the driver that runs one agent's program."""
+"""Protocols over ROS 2: messages, and the driver that runs one agent's program."""

@@ -8,8 +8,8 @@ from builtin_interfaces.msg import Time
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.controllers.learning_agent import StepReport
+from dmpcrl_ros.coordination.mailbox import Envelope
 from dmpcrl_ros.mpc.parameters import ParameterLayout
-from dmpcrl_ros.transport.mailbox import Envelope
 
 
 class MessageError(ValueError):

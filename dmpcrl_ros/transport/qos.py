@@ -1,7 +1,9 @@
-"""Quality of service of each kind of topic, and names that publisher and subscriber must share."""
+"""Quality of service of each kind of topic, and the names of the topics with it."""
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from dmpcrl_ros.topics import PLANT_TOPIC, agent_topic, exchange_topic, ready_topic  # noqa: F401
 
 # Parameters qos_overrides.<topic>.publisher.reliability and the like: ROS 2's own way to change these profiles.
 OVERRIDABLE = QoSOverridingOptions.with_default_policies()
@@ -21,20 +23,3 @@ HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=Rel
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 CLOCK = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
-
-PLANT_TOPIC = '/plant/run'  # on which plants tell of themselves
-
-
-def exchange_topic(sender: str, receiver: str) -> str:
-    """Topic of one directed edge."""
-    return f'/{sender}/to/{receiver}'
-
-
-def ready_topic(name: str) -> str:
-    """Topic on which an agent or the monitor says, latched, that it is connected to all it needs."""
-    return f'/{name}/ready'
-
-
-def agent_topic(agent: str, name: str) -> str:
-    """Topic of one agent: state, action, status or parameters."""
-    return f'/{agent}/{name}'

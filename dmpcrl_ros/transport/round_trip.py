@@ -15,9 +15,9 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 
 from dmpcrl_ros import msg
+from dmpcrl_ros.coordination.mailbox import Envelope
 from dmpcrl_ros.transport.conversions import exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.mailbox import Envelope
 from dmpcrl_ros.transport.qos import EXCHANGE, exchange_topic
 
 _SIZE = 22      # numbers in a message: a trajectory of two states over a horizon of ten

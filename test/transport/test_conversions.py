@@ -6,9 +6,9 @@ pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.controllers.learning_agent import StepReport  # noqa: E402
+from dmpcrl_ros.coordination.mailbox import Envelope  # noqa: E402
 from dmpcrl_ros.mpc.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
-from dmpcrl_ros.transport.mailbox import Envelope  # noqa: E402
 
 STAMP = {'stamp': convert.Time(sec=3, nanosec=5), 'run': 1, 'step': 2}
 

@@ -61,7 +61,7 @@ class Mailbox:
             self.dropped['late'] += 1
         elif any(_form(other) == _form(envelope) for other in waiting.get(key, ())):
             self.dropped['duplicate'] += 1
-        elif len(waiting) >= _CAPACITY or len(waiting.get(key, ())) >= _CANDIDATES:
+        elif len(waiting.get(key, ())) >= _CANDIDATES or not self._room(waiting, key):
             self.dropped['too many'] += 1
         else:
             waiting.setdefault(key, []).append(envelope)
@@ -80,6 +80,15 @@ class Mailbox:
     def missing(self, expects: Iterable[int]) -> list[int]:
         """Who has not written for the round that is due."""
         return [sender for sender in expects if not self._waiting[sender].get(self._now)]
+
+    def _room(self, waiting: dict[tuple[int, int, int], list[Envelope]], key: tuple[int, int, int]) -> bool:
+        """Whether a message can be kept. What is due last makes room: a stamp far ahead is wrong more likely."""
+        if key in waiting or len(waiting) < _CAPACITY:
+            return True
+        last = max(waiting)
+        if last > key:
+            self.dropped['too many'] += len(waiting.pop(last))
+        return last > key
 
     def _sort_out(self, sender: int, kind: str, shape: tuple[int, ...]) -> bool:
         """Drop what is not of this kind and shape for the round that is due; whether anything is left."""

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.transport.mailbox import Envelope, Mailbox
+from dmpcrl_ros.coordination.mailbox import Envelope, Mailbox
 
 SHAPE = {1: (2, 3)}
 
@@ -84,6 +84,14 @@ def test_a_flood_is_bounded(mailbox):
     for number in range(1000):
         mailbox.put(letter(round=5 + number))
     assert mailbox.dropped['too many'] == 1000 - 256
+
+
+def test_what_is_due_soon_finds_room_in_a_full_mailbox(mailbox):
+    for number in range(300):
+        mailbox.put(letter(step=1000, round=number))
+    mailbox.put(letter())
+    assert mailbox.take('copies', SHAPE) is not None
+    assert mailbox.dropped == {'too many': 300 + 1 - 256}
 
 
 def test_advancing_drops_what_was_never_used(mailbox):

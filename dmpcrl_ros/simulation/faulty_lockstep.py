@@ -1,0 +1,109 @@
+"""The driver that runs the protocols of all agents in one process while messages are lost, late, doubled or spoiled.
+
+It does what the ROS driver does, with the same mailbox, in a time that is counted in rounds: a message that nothing
+happens to arrives one round after it was sent. So every run can be replayed.
+"""
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+from dmpcrl_ros.coordination.exchange import Exchange, ExchangeTimeout, Protocol
+from dmpcrl_ros.coordination.mailbox import Envelope, Mailbox
+from dmpcrl_ros.simulation.fault_plan import FaultPlan, spoil
+
+_RUN = 1
+
+
+class FaultyLockstep:
+    """Drives one protocol per agent through the faults of a plan; each call is one control step.
+
+    Agents need not be in the same round, nor end together. One that waits in vain is told so by ExchangeTimeout, in its
+    protocol; those that wait for it then wait in vain, too. A step begins when all agents have ended the one before:
+    over ROS 2, an agent that was answered can be a step ahead of one that still waits for the last round of learning.
+
+    Args:
+        plan: the faults.
+        neighbours: of every agent, by index.
+        round_timeout: rounds after which an agent no longer waits for a message.
+    """
+
+    def __init__(self, plan: FaultPlan, neighbours: Sequence[Sequence[int]], round_timeout: int = 10):
+        self.mailboxes = [Mailbox(each) for each in neighbours]
+        self.lost: list[tuple[int, int, int, int, str]] = []  # sender, receiver, step, round, kind
+        self.timeouts = 0
+        self._plan, self._timeout = plan, round_timeout
+        self._step, self._time, self._order = -1, 0, count()
+        self._on_the_way: list[tuple[int, bool, int, int, int, Envelope]] = []  # a heap; see _send
+
+    def __call__(self, programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
+        """Drive all programs to their ends.
+
+        Returns:
+            the results in the order of the agents, and the number of rounds that the first agent completed.
+
+        Raises:
+            ExchangeTimeout: a program does not handle it.
+        """
+        self._step += 1
+        results: list[Any] = [None] * len(programs)
+        waiting: dict[int, tuple[Exchange, int]] = {}  # by agent: for what, and until when
+
+        def resume(agent: int, how: Callable[[Any], Exchange], what: Any) -> None:
+            try:
+                request = how(what)
+            except StopIteration as end:
+                results[agent] = end.value
+                return
+            self._send(agent, request)
+            waiting[agent] = (request, self._time + self._timeout)
+
+        for agent, program in enumerate(programs):
+            self.mailboxes[agent].now = (_RUN, self._step, 0)
+            resume(agent, program.send, None)
+        while waiting:
+            self._time += 1
+            self._deliver()
+            for agent, (request, deadline) in sorted(waiting.items(), key=lambda item: item[0]):
+                inbox = self.mailboxes[agent].take(request.kind, request.expects)
+                if inbox is not None:
+                    self._advance(agent)
+                    del waiting[agent]
+                    resume(agent, programs[agent].send, inbox)
+                elif self._time >= deadline:
+                    self.timeouts += 1
+                    del waiting[agent]
+                    resume(agent, programs[agent].throw, self._vain(agent, request))
+        return results, self.mailboxes[0].now[2]
+
+    def _advance(self, agent: int) -> None:
+        run, step, number = self.mailboxes[agent].now
+        self.mailboxes[agent].now = (run, step, number + 1)
+
+    def _vain(self, agent: int, request: Exchange) -> ExchangeTimeout:
+        silent = ', '.join(map(str, self.mailboxes[agent].missing(request.expects)))
+        return ExchangeTimeout(f'no {request.kind!r} from {silent} in round {self.mailboxes[agent].now[2]}')
+
+    def _send(self, sender: int, request: Exchange) -> None:
+        """Put on the way what arrives of an outbox, by the time of its arrival; what is overtaken comes last then."""
+        run, step, number = self.mailboxes[sender].now
+        for receiver, data in request.outbox.items():
+            data = data.reshape(len(data), -1).copy()
+            envelope = Envelope(run, step, number, sender, request.kind, data)
+            copies = self._plan.copies(sender, receiver, step, number, request.kind)
+            if not copies:
+                self.lost.append((sender, receiver, step, number, request.kind))
+            for copy in copies:
+                due = self._time + 1 + math.ceil(copy.late * self._plan.delay_rounds) + copy.overtaken
+                heapq.heappush(self._on_the_way, (due, copy.overtaken, next(self._order), sender, receiver,
+                                                  spoil(envelope, copy.corruption)))
+
+    def _deliver(self) -> None:
+        while self._on_the_way and self._on_the_way[0][0] <= self._time:
+            *_, sender, receiver, envelope = heapq.heappop(self._on_the_way)
+            if envelope.sender == sender:
+                self.mailboxes[receiver].put(envelope)
+            else:
+                self.mailboxes[receiver].dropped['stranger'] += 1

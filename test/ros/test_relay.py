@@ -1,0 +1,87 @@
+"""Real processes and a relay between them: what it does to messages is replayable, and the network lives with it."""
+import csv
+from functools import cache
+
+import numpy as np
+import pytest
+from ros_system import PATIENCE, domain, wait_for  # noqa: F401
+
+pytest.importorskip('rclpy')
+
+from dmpcrl_ros.bringup import nodes_of  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
+from dmpcrl_ros.node_settings import RunSettings as Settings  # noqa: E402
+from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
+from dmpcrl_ros.simulation.fault_plan import CORRUPTIONS, FaultPlan  # noqa: E402
+from dmpcrl_ros.simulation.faulty_lockstep import FaultyLockstep  # noqa: E402
+
+SETTINGS = Settings(steps=24, seed=5, admm_iterations=5)
+
+
+def run_through_relay(folder, plan, **options):
+    """The recording and the relay's log of faults, one tuple of texts for each message that was hit."""
+    log = folder / 'faults.csv'
+    nodes = nodes_of(SETTINGS, output=str(folder / 'run'), faults=plan, fault_log=str(log), **options)
+    with ProcessGroup(nodes) as processes:
+        wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
+    with open(log, newline='') as file:
+        return load_run(folder / 'run'), [tuple(row.values()) for row in csv.DictReader(file)]
+
+
+@cache
+def in_process():
+    loop = ClosedLoop(SETTINGS.network(), SETTINGS)
+    return list(loop.run(SETTINGS.steps)), [agent.mpc.theta for agent in loop.agents]
+
+
+def assert_same(run, steps, thetas):
+    for name in ('states', 'actions', 'costs'):
+        assert np.array_equal(getattr(run, name), [getattr(step, name) for step in steps]), name
+    assert np.array_equal(run.td_error, [step.td_error for step in steps], equal_nan=True)
+    for history, theta in zip(run.parameters.values(), thetas, strict=True):
+        assert np.array_equal(history.theta[-1], theta)
+
+
+@pytest.mark.parametrize('faulty_plant', [False, True], ids=['exchanges', 'all'])
+def test_without_faults_the_numbers_are_those_in_one_process(tmp_path, domain, faulty_plant):  # noqa: F811
+    run, hit = run_through_relay(tmp_path, FaultPlan(), faulty_plant=faulty_plant)
+    assert not any(run.faults) and not hit
+    assert_same(run, *in_process())
+
+
+def test_late_doubled_and_overtaken_messages_change_no_number(tmp_path, domain):  # noqa: F811
+    plan = FaultPlan(seed=2, delay_probability=0.1, delay=0.02, duplication=0.2, reordering=0.1)
+    run, hit = run_through_relay(tmp_path, plan, faulty_plant=True)
+    assert {'doubled', 'late', 'overtaken'} <= {word for row in hit for word in row[-1].split()}
+    assert {'copies', 'averages', 'consensus', 'state', 'action'} <= {row[4] for row in hit}
+    assert not any(run.faults)
+    assert_same(run, *in_process())
+
+
+def test_losses_make_steps_void_and_the_same_seed_loses_the_same_messages(tmp_path, domain):  # noqa: F811
+    """And the numbers are those of the same plan in one process. Every fourth step or so loses some messages."""
+    plan = FaultPlan(seed=4, hit_steps=0.25, loss=0.1)
+    drive = FaultyLockstep(plan, SETTINGS.network().graph.neighbours)
+    loop = ClosedLoop(SETTINGS.network(), SETTINGS, drive=drive)
+    steps = list(loop.run(SETTINGS.steps))
+    run, hit = run_through_relay(tmp_path, plan, round_timeout=0.3)
+    agents = SETTINGS.network().agents
+    lost = {(agents.index(s), agents.index(r), int(step), int(number), kind)
+            for s, r, step, number, kind, _, fate in hit if fate == 'lost'}
+    assert lost and all(not plan.copies(*message) for message in lost)
+    assert lost == set(drive.lost)
+    assert run.steps.tolist() == list(range(SETTINGS.steps)) and np.abs(run.actions).max() <= 1.0
+    assert [bool(fault) for fault in run.faults] == [any(step.faults) for step in steps]
+    assert_same(run, steps, [agent.mpc.theta for agent in loop.agents])
+
+
+def test_all_faults_at_once_are_survived(tmp_path, domain):  # noqa: F811
+    """States and actions, too: the plant asks again for what was lost."""
+    plan = FaultPlan(seed=3, hit_steps=0.3, loss=0.05, corruption=0.1, delay_probability=0.1, delay=0.02,
+                     duplication=0.1, reordering=0.1)
+    run, hit = run_through_relay(tmp_path, plan, round_timeout=0.3, faulty_plant=True)
+    words = {word for row in hit for word in row[-1].split()}
+    assert {'lost', 'late', 'doubled', 'overtaken'} <= words and len(words & set(CORRUPTIONS)) > 3
+    assert run.steps.tolist() == list(range(SETTINGS.steps)) and np.abs(run.actions).max() <= 1.0
+    assert any(run.faults) and not all(run.faults) and np.isfinite(run.states).all()
