@@ -17,6 +17,8 @@ def main() -> int:
     options = _parser().parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
     carts = Carts(options.seed, options.gusts)
     try:
+        if options.render:
+            options.render.touch()
         record = Record(carts.names, options.log)
     except OSError as error:
         print(f'mujoco_carts: {error}', file=sys.stderr)

@@ -90,6 +90,8 @@ def _draw_frame(axes, row: Row, rest: np.ndarray, metres_per_newton: float = 0.2
     for forces, height, colour in ((row.forces, 0.3, 'C0'), (row.gusts, 0.42, 'C3')):
         axes.quiver(places, np.full(len(places), height), metres_per_newton * forces, np.zeros(len(places)),
                     angles='xy', scale_units='xy', scale=1.0, color=colour, width=0.004, zorder=4)
+    for place, position in zip(places, row.positions, strict=True):
+        axes.text(place, 0.1, f'{100.0 * position:+.1f} cm', ha='center', va='center', fontsize='x-small')
     axes.set(xlim=walls, ylim=(-0.05, 0.55), yticks=[])
     axes.set_ylabel(f'{row.since_reset:.1f} s', rotation=0, ha='right', va='center')
     axes.spines[['top', 'right', 'left']].set_visible(False)
