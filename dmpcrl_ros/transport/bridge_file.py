@@ -1,0 +1,141 @@
+"""The mapping of a bridge from its YAML file, checked against the network whose agents it serves."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from std_msgs.msg import Float64MultiArray
+
+from dmpcrl_ros.networks.graph import NetworkError
+from dmpcrl_ros.scenarios.reading import read_yaml
+from dmpcrl_ros.scenarios.scenario import Scenario
+from dmpcrl_ros.transport.bridging import MESSAGES, Mapping, Source, Target, reader
+
+
+class MappingError(ValueError):
+    """A mapping is wrong; the message names the file, the agent and the element."""
+
+
+def load_mapping(path: str | Path, network: Scenario) -> Mapping:
+    """Read the mapping of a network's agents.
+
+    Raises:
+        MappingError: the file cannot be read, does not follow bridging.schema.json, or does not map every element of
+            every state and input of the network exactly once.
+    """
+    try:
+        declared = read_yaml(path)
+    except NetworkError as error:
+        raise MappingError(str(error)) from None
+    try:
+        return _mapping(declared, network)
+    except MappingError as error:
+        raise MappingError(f'{path}: {error}') from None
+
+
+def _mapping(declared: Any, network: Scenario) -> Mapping:
+    _check_schema(declared)
+    named = [agent['name'] for agent in declared['agents']]
+    if sorted(named) != sorted(network.agents):
+        raise MappingError(f'maps the agents {", ".join(named)}; {network.name} has {", ".join(network.agents)}')
+    agents = {agent['name']: agent for agent in declared['agents']}
+    sources, targets = [], []
+    for name, data in zip(network.agents, network.local, strict=True):
+        sources.append([_source(where, each) for where, each in _elements(agents[name], 'state', data.n_states)])
+        targets.append([_target(where, each) for where, each in _elements(agents[name], 'input', data.n_inputs)])
+    _check_topics([source for agent in sources for source in agent], [target for agent in targets for target in agent])
+    return Mapping(sources, targets)
+
+
+def _elements(agent: dict[str, Any], part: str, size: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and declaration of each element of a state or input, in their order."""
+    declared = {each['element']: each for each in agent[part]}
+    counts = Counter(each['element'] for each in agent[part])
+    for element in sorted({*range(size), *counts}):
+        if element >= size:
+            raise MappingError(f'agent {agent["name"]}: {part} {element} is mapped, but there are only {size}')
+        if counts[element] != 1:
+            raise MappingError(f'agent {agent["name"]}: {part} {element} is mapped {counts[element]} times')
+    return ((f'agent {agent["name"]}: {part} {element}', declared[element]) for element in range(size))
+
+
+def _source(name: str, declared: dict[str, Any]) -> Source:
+    kind = MESSAGES[declared['type']]
+    gain, offset = _conversion(name, declared)
+    return Source(name=name, topic=declared['topic'], kind=kind, read=reader(kind, declared), gain=gain, offset=offset)
+
+
+def _target(name: str, declared: dict[str, Any]) -> Target:
+    kind = MESSAGES[declared['type']]
+    gain, offset = _conversion(name, declared)
+    low, high = (_finite(name, 'saturation', value) for value in declared['saturation'])
+    safe, rate_limit = _finite(name, 'safe', declared['safe']), float(declared.get('rate_limit', math.inf))
+    if not low <= safe <= high:
+        raise MappingError(f'{name}: safe must lie within the saturation, from {low:g} to {high:g}, but is {safe:g}')
+    if math.isnan(rate_limit):
+        raise MappingError(f'{name}: rate_limit is not a number')
+    place = int(declared['index']) if kind is Float64MultiArray else tuple(declared['field'].split('.'))
+    return Target(name=name, topic=declared['topic'], kind=kind, place=place, gain=gain, offset=offset, low=low,
+                  high=high, rate_limit=rate_limit, safe=safe)
+
+
+def _conversion(name: str, declared: dict[str, Any]) -> tuple[float, float]:
+    """Gain and offset."""
+    return (declared.get('sign', 1) * _finite(name, 'scale', declared.get('scale', 1.0)),
+            _finite(name, 'offset', declared.get('offset', 0.0)))
+
+
+def _finite(name: str, key: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise MappingError(f'{name}: {key} is not a finite number')
+    return float(value)
+
+
+def _check_topics(sources: list[Source], targets: list[Target]) -> None:
+    """One type for each topic, which is heard or commanded but not both, and one input for each place in a command."""
+    kinds: dict[str, type] = {}
+    for each in [*sources, *targets]:
+        if kinds.setdefault(each.topic, each.kind) is not each.kind:
+            raise MappingError(f'{each.name}: {each.topic} has another type elsewhere')
+    heard, taken = {source.topic for source in sources}, {}
+    for target in targets:
+        place = target.topic, target.place
+        if target.topic in heard:
+            raise MappingError(f'{target.name}: {target.topic} tells a state and cannot be commanded')
+        if place in taken:
+            raise MappingError(f'{target.name}: its place in {target.topic} is taken by {taken[place]}')
+        taken[place] = target.name
+    for target in targets:
+        size = sum(each.topic == target.topic for each in targets)
+        if target.kind is Float64MultiArray and target.place >= size:
+            raise MappingError(f'{target.name}: index {target.place} of {target.topic}, of which only {size} '
+                               f'{"is" if size == 1 else "are"} commanded')
+
+
+def _check_schema(declared: Any) -> None:
+    schema = json.loads(files(__package__).joinpath('bridging.schema.json').read_text(encoding='utf-8'))
+    errors = Draft202012Validator(schema).iter_errors(declared)
+    # the deepest says most; what it lacks says more than what is left over because of that
+    for error in sorted(errors, key=lambda e: (-len(e.absolute_path), e.validator == 'unevaluatedProperties')):
+        raise MappingError(f'{_place(list(error.absolute_path), declared)}: {error.message}')
+
+
+def _place(keys: list[Any], declared: Any) -> str:
+    """Readable place of an error: agents by their names, elements of states and inputs by their numbers."""
+    if len(keys) < 2:
+        return '.'.join(keys) or 'mapping'
+    agent, rest = declared['agents'][keys[1]], keys[2:]
+    words = [f'agent {_label(agent, "name", keys[1])}']
+    if len(rest) > 1:
+        words.append(f'{rest[0]} {_label(agent[rest[0]][rest[1]], "element", rest[1])}')
+        rest = rest[2:]
+    return ': '.join([*words, *(['.'.join(map(str, rest))] if rest else [])])
+
+
+def _label(item: Any, key: str, position: int) -> Any:
+    return item.get(key, position) if isinstance(item, dict) else position
