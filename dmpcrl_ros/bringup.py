@@ -5,7 +5,14 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from dmpcrl_ros.node_settings import AgentSettings, MonitorSettings, PlantSettings, RelaySettings, RunSettings
+from dmpcrl_ros.node_settings import (
+    AgentSettings,
+    BridgeSettings,
+    MonitorSettings,
+    PlantSettings,
+    RelaySettings,
+    RunSettings,
+)
 from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import SettingError
 from dmpcrl_ros.simulation.fault_plan import FaultPlan
@@ -51,8 +58,8 @@ def isolation() -> dict[str, str]:
 
 def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 5.0, faults: FaultPlan | None = None,
              fault_log: str = '', faulty_plant: bool = False) -> list[NodeSpec]:
-    """Plant, one node per agent, (with an output directory) the monitor and (with faults) the relay that injects them:
-    one system, of a launch of its own.
+    """Plant or bridge, one node per agent, (with an output directory) the monitor and (with faults) the relay that
+    injects them: one system, of a launch of its own.
 
     Args:
         fault_log: file in which the relay lists the faults. faulty_plant: whether states and actions pass it, too.
@@ -61,8 +68,13 @@ def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 
         NetworkError: the scenario is wrong.
     """
     launch = 1 + secrets.randbelow(2**32 - 1)
-    plant = settings.of(PlantSettings, launch=launch, wait_for_monitor=bool(output))
-    nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(plant))]
+    own = {'launch': launch, 'wait_for_monitor': bool(output)}
+    if settings.bridge:
+        settings = replace(settings, real_time=True)
+        bridge = settings.of(BridgeSettings, mapping=settings.bridge, **own)
+        nodes = [NodeSpec('dmpcrl_bridge', 'bridge', '/', asdict(bridge))]
+    else:
+        nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(settings.of(PlantSettings, **own)))]
     for agent in settings.network().agents:
         parameters = asdict(settings.of(AgentSettings, launch=launch, agent=agent))
         nodes.append(NodeSpec('dmpcrl_agent', 'controller', f'/{agent}', parameters))

@@ -19,6 +19,11 @@ def plant() -> int:
     return _start('dmpcrl_ros.nodes.plant')
 
 
+def bridge() -> int:
+    """The executable dmpcrl_bridge."""
+    return _start('dmpcrl_ros.nodes.bridge')
+
+
 def monitor() -> int:
     """The executable dmpcrl_monitor."""
     return _start('dmpcrl_ros.nodes.monitor')

@@ -67,6 +67,12 @@ class PlantOptions(Timing):
 class RunSettings(AgentOptions, PlantOptions):
     """A whole system."""
 
+    bridge: str = setting('', 'YAML file that maps standard topics to states and inputs of the agents: a robot or a '
+                              'physics simulator in place of the simulated plant, in real time')
+    sensor_timeout: float = setting(0.5, 'with a bridge: a measurement older than this is none; the agents are told of '
+                                         'no state and the safe inputs are applied', unit='s', minimum=0.001,
+                                    maximum=3600.0)
+
     def of(self, kind: type[Kind], **own: Any) -> Kind:
         """Settings of one of its nodes, whose own are given."""
         shared = {entry.name for entry in fields(kind)} & {entry.name for entry in fields(self)} - set(own)
@@ -108,9 +114,8 @@ class PlantSettings(PlantOptions, ManagedSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeSettings(PlantSettings):
-    """Of the bridge to a robot or a physics simulator, which is always in real time."""
+    """Of the bridge to a robot or a physics simulator, which does not wait: real_time must be true."""
 
-    real_time: bool = setting(True, 'a robot does not wait')
     mapping: str = setting('', 'path of the YAML file that maps standard topics to states and inputs of the agents')
     sensor_timeout: float = setting(0.5, 'a measurement older than this is none: the agents are told of no state and '
                                          'the safe inputs are applied', unit='s', minimum=0.001, maximum=3600.0)

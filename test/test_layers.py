@@ -18,7 +18,7 @@ FLOORS = [
     ['scenarios'],
     ['coordination'],
     ['learning'],
-    ['controllers', 'settings'],
+    ['controllers', 'settings', 'node_settings'],
     ['simulation'],
     ['reports'],
     ['bringup', 'reproductions'],

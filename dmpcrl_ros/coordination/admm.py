@@ -87,6 +87,7 @@ class Admm:
         """Forget the last run: the next one starts cold."""
         self._warm: tuple[np.ndarray, np.ndarray] | None = None
         self.multipliers = np.zeros(self.size)
+        self._predicted = np.zeros(self.size)  # averages of the last run
         self.linear = np.zeros(self.size)  # of a local update that would follow the last run
 
     def run(self, solve: Callable[[np.ndarray], np.ndarray],
@@ -114,7 +115,7 @@ class Admm:
             if observe:
                 observe(iteration)
             try:
-                before, z = z, (yield from self._average(x, z))
+                before, z = z, (yield from self._average(x))
                 y = y + rho * (x - z)
                 linear = y - rho * z
                 if self.options.tolerance and iteration % self.options.check_every == 0:
@@ -126,12 +127,12 @@ class Admm:
                 late = str(deadline)
             if stopped or late:
                 break
-        self.multipliers, self.linear = y, linear
+        self.multipliers, self.linear, self._predicted = y, linear, z
         self._warm = None if failure or late else (z, y)
         return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)), late)
 
-    def _average(self, x: np.ndarray, z: np.ndarray) -> Protocol[np.ndarray]:
-        """Averages (size,) of all opinions on each trajectory; of a parent that is lost the last one, z, is kept."""
+    def _average(self, x: np.ndarray) -> Protocol[np.ndarray]:
+        """Averages (size,) of all opinions on each trajectory; of a parent that is lost that of the run before."""
         inbox = yield Exchange('copies', {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
                                dict.fromkeys(self._holders, self._own_shape))
         own = x[self._own].reshape(self._own_shape).copy()
@@ -139,7 +140,7 @@ class Admm:
             own += opinion
         own /= 1 + len(inbox)
         inbox = yield Exchange('averages', dict.fromkeys(self._holders, own), self._shapes)
-        z = z.copy()
+        z = self._predicted.copy()
         z[self._own] = own.ravel()
         for j, part in self._copies.items():
             if j in inbox:

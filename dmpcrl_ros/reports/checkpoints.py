@@ -18,7 +18,7 @@ from dmpcrl_ros.learning.replay import Transition
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 
 FORMAT = 1
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 class CheckpointError(RuntimeError):
@@ -116,7 +116,7 @@ class CheckpointFolder:
 
     def _read(self, path: Path) -> Checkpoint:
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
                 header = _Header(**json.loads(str(arrays['header'])))
                 self._check(header)
                 return Checkpoint(self._learned(header, arrays), int(header.run), int(header.step))

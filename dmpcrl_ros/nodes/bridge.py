@@ -1,0 +1,118 @@
+"""The node between the agents and a robot, or a simulator with a robot's topics: see control_loop for its topics and
+services towards the agents.
+
+Subscribes and publishes besides: the topics of standard messages that the mapping declares (transport.bridging).
+Parameters: those of node_settings.BridgeSettings.
+"""
+
+import sys
+import time
+
+import numpy as np
+from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
+
+from dmpcrl_ros.node_settings import BridgeSettings
+from dmpcrl_ros.nodes.common import run_node
+from dmpcrl_ros.nodes.control_loop import ControlLoopNode
+from dmpcrl_ros.scenarios.scenario import Scenario
+from dmpcrl_ros.settings import SettingError
+from dmpcrl_ros.simulation.episodes import Observation
+from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping
+from dmpcrl_ros.transport.bridging import Mapping
+
+
+class RobotBody:
+    """A robot behind standard topics. It moves all the time; what is applied acts until the next command.
+
+    Args:
+        node: on which the topics are made. network: that describes the robot to the agents. mapping: between both.
+        sensor_timeout: s after which a measurement is none.
+    """
+
+    def __init__(self, node: ControlLoopNode, network: Scenario, mapping: Mapping, sensor_timeout: float):
+        self._network, self._mapping, self._sensor_timeout = network, mapping, sensor_timeout
+        self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default)
+                            for topic, kind in mapping.publications}
+        for topic, kind in mapping.subscriptions:
+            node.create_subscription(kind, topic, self._taker(topic), qos_profile_sensor_data)
+        self._commanded = time.monotonic()
+        self.reset()
+
+    def reset(self) -> None:
+        """Count steps from zero; the robot stays where it is."""
+        self._step = self._episode = 0
+        self._blind = False
+        self._seen: np.ndarray | None = None    # stacked state of the present step
+        self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
+
+    def unseen(self) -> str:
+        """What is not measured."""
+        return ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
+
+    def observe(self) -> Observation | None:
+        """The present step. After a time without measurements another episode begins: nothing is learned across it."""
+        states = self._mapping.states(time.monotonic(), self._sensor_timeout)
+        if states is None:
+            self._blind = True
+            return None
+        self._episode += self._blind and self._step > 0
+        self._blind = False
+        self._seen = np.concatenate(states)
+        costs, applied = np.zeros(self._network.n_agents), [np.zeros(0)] * self._network.n_agents
+        if self._before is not None:
+            applied = self._mapping.applied()
+            costs = self._network.stage_costs(self._before, np.concatenate(applied),
+                                              self._network.signals_at(self._step - 1))
+        return Observation(self._step, self._episode, states, self._network.signals_at(self._step), costs, applied)
+
+    def apply(self, actions: list[np.ndarray]) -> None:
+        """Command the inputs of all agents."""
+        now = time.monotonic()
+        self._send(self._mapping.commands(actions, now - self._commanded))
+        self._commanded, self._step, self._before = now, self._step + 1, self._seen
+
+    def make_safe(self) -> None:
+        """Command the safe values at once."""
+        self._send(self._mapping.safe_commands())
+        self._commanded = time.monotonic()
+
+    def _send(self, messages: list) -> None:
+        for topic, message in messages:
+            self._publishers[topic].publish(message)
+
+    def _taker(self, topic: str):
+        return lambda message: self._mapping.take(topic, message, time.monotonic())
+
+
+class BridgeNode(ControlLoopNode):
+    """Closes the loop of a robot."""
+
+    def __init__(self) -> None:
+        super().__init__('bridge', BridgeSettings)
+
+    def make_body(self) -> RobotBody:
+        """The robot behind the mapping.
+
+        Raises:
+            SettingError: the mapping cannot be read or does not fit the scenario.
+        """
+        if not self.settings.real_time:
+            raise SettingError('real_time must be true: a robot does not wait')
+        try:
+            mapping = load_mapping(self.settings.mapping, self._network)
+        except MappingError as error:
+            raise SettingError(str(error)) from None
+        return RobotBody(self, self._network, mapping, self.settings.sensor_timeout)
+
+    def unseen(self) -> str:
+        """What is not measured."""
+        return self._body.unseen()
+
+
+def main() -> int:
+    """The executable dmpcrl_bridge, all imported."""
+    return run_node(BridgeNode, 'dmpcrl_bridge')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
