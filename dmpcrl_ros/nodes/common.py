@@ -11,6 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from dmpcrl_ros.bringup import check_domain
 from dmpcrl_ros.networks.graph import NetworkError
@@ -78,11 +79,17 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
 
 
 def _start_ros() -> None:
+    """Without the signal handlers of rclpy, which would take the node its topics before it could leave a robot safe."""
     check_domain()
+    signal.signal(signal.SIGTERM, _stop)
     try:
-        rclpy.init()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # rcl's: arguments after --ros-args that are none, for one
         raise SettingError(str(error)) from None
+
+
+def _stop(number: int, frame: object) -> None:
+    raise ExternalShutdownException
 
 
 def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
@@ -106,7 +113,8 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         print(f'{name}: {error}', file=sys.stderr)
         return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C is not to interrupt the way out
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second one is not to interrupt the way out
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -28,7 +28,7 @@ class ManagedNode(LifecycleNode):
         self.settings = declare(self, kind)
         self.executor_ = make_executor()
         self.executor_.add_node(self)
-        self.active = False
+        self.active = self._over = False
         self._refusal: Exception | None = None
 
     def run(self) -> None:
@@ -42,11 +42,14 @@ class ManagedNode(LifecycleNode):
             if self._refusal:
                 raise self._refusal
             self.trigger_activate()
-        while self.context.ok():
-            if self.active:
-                self.work()
-            else:
-                self.executor_.spin_once(timeout_sec=0.5)
+        try:
+            while self.context.ok() and not self._over:
+                if self.active:
+                    self.work()
+                else:
+                    self.executor_.spin_once(timeout_sec=0.5)
+        finally:
+            self._leave()
 
     def configure(self) -> None:
         """Make everything that the settings describe."""
@@ -80,8 +83,7 @@ class ManagedNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Active to inactive."""
-        self.active = False
-        self.halt()
+        self._leave()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -92,10 +94,8 @@ class ManagedNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """To the end; an active node leaves the plant safe."""
-        if self.active:
-            self.active = False
-            self.halt()
-        self.context.try_shutdown()
+        self._leave()
+        self._over = True
         return super().on_shutdown(state)
 
     def _LifecycleNodeMixin__on_change_state(  # noqa: N802 - rclpy lets a request for an impossible transition raise
@@ -106,6 +106,11 @@ class ManagedNode(LifecycleNode):
             self.get_logger().warning(f'transition refused: {error}')
             response.success = False
             return response
+
+    def _leave(self) -> None:
+        if self.active:
+            self.active = False
+            self.halt()
 
     def _entities(self) -> set:
         return {*self.publishers, *self.subscriptions, *self.services, *self.timers}

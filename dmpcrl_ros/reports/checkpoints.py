@@ -18,7 +18,8 @@ from dmpcrl_ros.learning.replay import Transition
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 
 FORMAT = 1
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, zipfile.BadZipFile,
+zlib.error)
 
 
 class CheckpointError(RuntimeError):

@@ -66,9 +66,10 @@ def damage(kind, file):
     else:
         with np.load(file) as arrays:
             changed = dict(arrays)
+        header = str(changed['header']).replace('"format": 1', '"format": 9')
         changed |= {'another size': {'theta': np.zeros(4)}, 'NaN': {'theta': np.full(5, np.nan)},
-                    'another format': {'header': np.array(str(changed['header']).replace('"format": 1', '"format": 9'))},
-                    'no header': {'header': np.array('{}')}, 'lacking arrays': {}}[kind]
+                    'another format': {'header': np.array(header)}, 'no header': {'header': np.array('{}')},
+                    'lacking arrays': {}}[kind]
         if kind == 'lacking arrays':
             del changed['td_errors']
         with open(file, 'wb') as target:

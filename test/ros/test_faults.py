@@ -11,8 +11,6 @@ from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, recorded_
 pytest.importorskip('rclpy')
 
 import numpy as np  # noqa: E402
-import rclpy  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
@@ -24,34 +22,6 @@ from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY, LATCHED  # noqa: E402
 
 LONG = ['chain', '--steps', 100000, '--no-figures', '--no-baseline', '--output']
-
-
-@pytest.fixture
-def outsider(domain):  # noqa: F811
-    """A node of the test's own in the same ROS graph, spun while it waits."""
-    rclpy.init(domain_id=domain)
-    try:
-        node, executor = rclpy.create_node('outsider'), SingleThreadedExecutor()
-        executor.add_node(node)
-        node.spin_until = lambda done, seconds=PATIENCE: _spin(executor, done, seconds)
-        node.spin_for = lambda seconds: _spin_for(executor, seconds)
-        yield node
-        node.destroy_node()
-    finally:
-        rclpy.try_shutdown()
-
-
-def _spin(executor, done, seconds):
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f'waited {seconds} s'
-        executor.spin_once(timeout_sec=0.05)
-
-
-def _spin_for(executor, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        executor.spin_once(timeout_sec=0.01)
 
 
 def test_ctrl_c_keeps_the_results_and_leaves_nobody(tmp_path, domain):  # noqa: F811

@@ -1,0 +1,145 @@
+"""Managed nodes, their services, and checkpoints that cannot be written."""
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ros_system import PATIENCE  # noqa: F401
+
+pytest.importorskip('rclpy')
+
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+
+from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.bringup import nodes_of  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
+from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
+from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+
+QUICK = {'admm_iterations': 5, 'seed': 5, 'exploration': False, 'steps': 100000, 'period': 0.1, 'real_time': True}
+NODES = ['/plant', '/agent_1/controller', '/agent_2/controller', '/agent_3/controller']
+
+
+def managed(nodes):
+    return [replace(node, parameters=node.parameters | {'autostart': False}) for node in nodes]
+
+
+def watch(outsider, kind, agent, topic):
+    heard = []
+    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, HISTORY)
+    return heard
+
+
+def change(outsider, node, transition):
+    return outsider.ask(f'{node}/change_state', ChangeState, transition=Transition(id=transition)).success
+
+
+def state(outsider, node):
+    return outsider.ask(f'{node}/get_state', GetState).current_state.label
+
+
+def test_a_manager_brings_the_system_up_and_down(outsider):
+    states, actions = watch(outsider, msg.State, 'agent_2', 'state'), watch(outsider, msg.Action, 'agent_2', 'action')
+    with ProcessGroup(managed(nodes_of(RunSettings(**QUICK)))) as processes:
+        assert {state(outsider, node) for node in NODES} == {'unconfigured'}
+        assert not change(outsider, NODES[1], Transition.TRANSITION_ACTIVATE)  # refused, and the node lives
+        for node in NODES:
+            assert change(outsider, node, Transition.TRANSITION_CONFIGURE)
+        outsider.spin_for(0.5)
+        assert not states
+        for node in NODES:  # one after another: each waits for the network
+            assert change(outsider, node, Transition.TRANSITION_ACTIVATE)
+        outsider.spin_until(lambda: states and states[-1].step > 5)
+        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_DEACTIVATE)
+        left = states[-1].step
+        outsider.spin_until(lambda: states[-1].step > left + 8)
+        answers = [m for m in actions if m.step > left + 1]
+        assert answers and all(m.fallback and m.action[0] == 0.0 for m in answers)
+        assert all(s.applied[0] == 0.0 for s in states if s.step > left + 2)
+        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_CLEANUP)
+        assert state(outsider, '/agent_2/controller') == 'unconfigured'
+        outsider.spin_until(lambda: states[-1].step > left + 16)
+        assert all(s.applied[0] == 0.0 for s in states if s.step > left + 2)  # now by the watchdog of the plant
+        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_CONFIGURE)
+        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_ACTIVATE)
+        outsider.spin_until(lambda: not actions[-1].fallback)
+        assert change(outsider, '/plant', Transition.TRANSITION_DEACTIVATE)
+        outsider.spin_for(0.5)
+        last = states[-1].step
+        outsider.spin_for(1.0)
+        assert states[-1].step == last
+        assert change(outsider, '/plant', Transition.TRANSITION_ACTIVATE)
+        outsider.spin_until(lambda: states[-1].step > last + 3)
+        assert change(outsider, '/agent_3/controller', Transition.TRANSITION_ACTIVE_SHUTDOWN)
+        outsider.spin_until(lambda: subprocess.run(['kill', '-0', str(processes.pids()['agent_3'])],
+                                                   capture_output=True).returncode or _ended(processes, 'agent_3'))
+
+
+def _ended(processes, label):
+    return processes._processes[label].poll() == 0
+
+
+def test_a_wrong_setting_is_told_when_a_managed_node_is_configured(outsider):
+    node, = [n for n in managed(nodes_of(RunSettings(**QUICK))) if n.label == 'agent_1']
+    wrong = replace(node, parameters=node.parameters | {'agent': 'agent_9'})
+    with ProcessGroup([wrong]) as processes:
+        assert not change(outsider, '/agent_1/controller', Transition.TRANSITION_CONFIGURE)
+        assert state(outsider, '/agent_1/controller') == 'unconfigured'
+        assert any("no agent 'agent_9'" in line for _, line in processes.output(timeout=1.0))
+
+
+def test_learning_stops_for_all_when_it_is_stopped_at_one_and_goes_on_with_it(outsider):
+    status = watch(outsider, msg.Status, 'agent_3', 'status')
+    with ProcessGroup(nodes_of(RunSettings(**QUICK))):
+        outsider.spin_until(lambda: status and status[-1].updates >= 3)
+        assert outsider.ask('/agent_1/controller/stop').success
+        outsider.spin_until(lambda: 'held back by another' in status[-1].fault)
+        updates, step = status[-1].updates, status[-1].step
+        outsider.spin_until(lambda: status[-1].step > step + 10)
+        assert status[-1].updates == updates and not status[-1].fallback
+        assert outsider.ask('/agent_1/controller/start').success
+        outsider.spin_until(lambda: status[-1].updates > updates + 2)
+
+
+def test_save_learn_on_load_and_reset(tmp_path, outsider):
+    parameters = watch(outsider, msg.Parameters, 'agent_1', 'parameters')
+    settings = RunSettings(**QUICK, checkpoints=str(tmp_path / 'kept'), checkpoint_every=0)
+    with ProcessGroup(nodes_of(settings)):
+        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 3)
+        assert not outsider.ask('/agent_1/controller/load').success  # there is none yet
+        answer = outsider.ask('/agent_1/controller/save')
+        assert answer.success, answer.message
+        saved = int(answer.message.split()[0])
+        outsider.spin_until(lambda: parameters[-1].updates >= saved + 5)
+        assert outsider.ask('/agent_1/controller/load').success
+        outsider.spin_until(lambda: parameters[-1].updates <= saved + 2)
+        assert outsider.ask('/agent_1/controller/reset').success
+        outsider.spin_until(lambda: parameters[-1].updates <= 2)
+    known = {m.updates: list(m.theta) for m in parameters[:saved + 1]}
+    assert known[saved] and np.isfinite(parameters[-1].theta).all()
+
+
+def test_where_no_checkpoint_can_be_written_the_run_goes_on_and_says_so(tmp_path, outsider):
+    (tmp_path / 'file').write_text('in the way')
+    status = watch(outsider, msg.Status, 'agent_1', 'status')
+    settings = RunSettings(**QUICK, checkpoints=str(tmp_path / 'file'), checkpoint_every=1)
+    with ProcessGroup(nodes_of(settings)) as processes:
+        outsider.spin_until(lambda: status and status[-1].updates >= 10)
+        assert any('cannot save a checkpoint' in line for _, line in processes.output(timeout=2.0))
+        assert not processes._processes['agent_1'].poll()
+
+
+def test_a_deployed_controller_acts_on_what_was_learned_and_learns_nothing(tmp_path, outsider):
+    parameters = watch(outsider, msg.Parameters, 'agent_1', 'parameters')
+    settings = RunSettings(**QUICK, checkpoints=str(tmp_path))
+    with ProcessGroup(nodes_of(settings)):
+        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 4)
+    outsider.spin_for(0.5)
+    learned = parameters[-1]
+    parameters.clear()
+    status = watch(outsider, msg.Status, 'agent_1', 'status')
+    with ProcessGroup(nodes_of(replace(settings, learning=False))):
+        outsider.spin_until(lambda: status and status[-1].step > 10)
+    assert list(parameters[-1].theta) == list(learned.theta) and parameters[-1].updates == learned.updates
+    assert all(m.updates == learned.updates and m.primal_residual > 0.0 for m in status if not m.fallback)

@@ -1,0 +1,166 @@
+"""Real time: the plant does not wait, agents act in time, and whoever dies comes back."""
+import os
+import signal
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ros_system import PATIENCE, domain, leftovers, recorded_steps, wait_for  # noqa: F401
+
+pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+
+from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.bringup import nodes_of  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
+from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
+from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
+from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+
+FAST = {'real_time': True, 'admm_iterations': 10, 'seed': 5, 'exploration': False}
+
+
+def respawning(nodes, *labels):
+    return [replace(node, respawn=node.label in labels) for node in nodes]
+
+
+def watch(outsider, agent='agent_1', kind=msg.State, topic='state'):
+    heard = []
+    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, HISTORY)
+    return heard
+
+
+def kill(processes, label):
+    os.kill(processes.pids()[label], signal.SIGKILL)
+
+
+def test_with_time_enough_the_numbers_are_those_of_lockstep(tmp_path, domain):  # noqa: F811
+    settings = RunSettings(real_time=True, period=0.8, steps=8, seed=5)
+    with ProcessGroup(nodes_of(settings, output=str(tmp_path / 'run'))) as processes:
+        wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
+    run, loop = load_run(tmp_path / 'run'), ClosedLoop(settings.network(), settings.common())
+    steps = list(loop.run(8))
+    for name in ('states', 'actions', 'costs'):
+        assert np.array_equal(getattr(run, name), [getattr(step, name) for step in steps]), name
+    assert np.array_equal(run.td_error, [step.td_error for step in steps], equal_nan=True) and not any(run.faults)
+    for history, agent in zip(run.parameters.values(), loop.agents, strict=True):
+        assert np.array_equal(history.theta[-1], agent.mpc.theta)
+
+
+def test_where_there_is_no_time_for_all_iterations_agents_act_on_what_they_have(tmp_path, domain):  # noqa: F811
+    """10,000 iterations do not fit into a period of 0.3 s; the action comes in time all the same."""
+    settings = RunSettings(**FAST | {'admm_iterations': 10000}, period=0.3, steps=12)
+    with ProcessGroup(nodes_of(settings, output=str(tmp_path / 'run'))) as processes:
+        wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
+    run = load_run(tmp_path / 'run')
+    assert all('out of time' in fault for fault in run.faults[1:]), run.faults
+    assert np.isnan(run.td_error).all() and (np.abs(run.actions) > 1e-6).any()
+    for history in run.parameters.values():
+        assert len(history.theta) == 1
+
+
+@pytest.mark.parametrize('lost_neighbours', ['fall-back', 'leave-out'])
+def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, outsider, lost_neighbours):
+    settings = RunSettings(**FAST, period=0.2, steps=100000, checkpoints=str(tmp_path / 'kept'), checkpoint_every=1,
+                           round_timeout=0.1, lost_neighbours=lost_neighbours, fallback_steps=2, hold_steps=1)
+    states, parameters, others = watch(outsider, 'agent_2'), watch(outsider, 'agent_2', msg.Parameters, 'parameters'), \
+        watch(outsider, 'agent_1', msg.Status, 'status')
+    neighbours = watch(outsider, 'agent_1', msg.Parameters, 'parameters')
+    with ProcessGroup(respawning(nodes_of(settings), 'agent_2')) as processes:
+        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 5)
+        kill(processes, 'agent_2')
+        outsider.spin_for(3.0)
+        before, known, gone = parameters[-1], neighbours[-1], states[-1].step
+        assert not processes.ended('plant')  # which starts it again
+        outsider.spin_until(lambda: parameters[-1].updates > before.updates + 3)
+    assert gone >= 13 and [s.step for s in states] == list(range(states[0].step, states[-1].step + 1))
+    assert all(abs(a) <= 1.0 for state in states for a in state.applied)
+    away = [state for state in states if before.step + 6 < state.step <= gone]
+    assert away and all(state.applied[0] == 0.0 for state in away)  # the watchdog of the plant: the safe input
+    first = next(m for m in parameters if m.step > gone)
+    assert before.updates - 1 <= first.updates <= before.updates  # killed in the midst of a save, it is the one before
+    assert np.allclose(first.theta, before.theta, atol=1e-2) and list(known.theta) == list(neighbours[
+        neighbours.index(known)].theta)
+    back = next(m.step for m in others if m.step > gone and m.evaluated)
+    assert [m.fault for m in others if back < m.step <= back + 5 and m.fault and 'lost' in m.fault] == []
+    faults = [m.fault for m in others if before.step + 3 < m.step < gone]
+    assert faults and all(faults)
+    expected = 'lost: last prediction held' if lost_neighbours == 'leave-out' else "no '"
+    assert any(expected in fault for fault in faults), faults
+    fallbacks = [m.fallback for m in others if before.step + 6 < m.step < gone]
+    assert all(fallbacks) if lost_neighbours == 'fall-back' else not any(fallbacks)
+
+
+def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_they_know(tmp_path, outsider):
+    settings = RunSettings(**FAST, period=0.1, steps=100000, checkpoints=str(tmp_path))
+    states, parameters = watch(outsider), watch(outsider, kind=msg.Parameters, topic='parameters')
+    with ProcessGroup(respawning(nodes_of(settings), 'plant')) as processes:
+        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 5)
+        kill(processes, 'plant')
+        outsider.spin_for(1.0)
+        before, run = parameters[-1].updates, states[-1].run
+        time.sleep(2.0)
+        assert not processes.ended('agent_1')
+        outsider.spin_until(lambda: parameters[-1].updates > before)
+    assert states[-1].run > run and parameters[-1].run == states[-1].run
+    assert all(m.updates >= before for m in parameters if m.run == states[-1].run)
+
+
+def test_the_loop_goes_on_without_its_monitor(tmp_path, outsider):
+    states = watch(outsider)
+    with ProcessGroup(nodes_of(RunSettings(**FAST, steps=100000), output=str(tmp_path / 'run'))) as processes:
+        outsider.spin_until(lambda: len(states) > 5)
+        kill(processes, 'monitor')
+        last = states[-1].step
+        outsider.spin_until(lambda: states[-1].step > last + 10)
+    assert recorded_steps(tmp_path / 'run') > 0 and not leftovers()
+
+
+def test_pause_single_steps_and_going_on(outsider):
+    states = watch(outsider)
+    with ProcessGroup(nodes_of(RunSettings(**FAST, period=0.1, steps=100000))):
+        outsider.spin_until(lambda: len(states) > 3)
+        assert outsider.ask('/plant/stop').success
+        outsider.spin_for(0.5)
+        paused = states[-1].step
+        outsider.spin_for(1.0)
+        assert states[-1].step == paused
+        for count in (1, 2):
+            outsider.ask('/plant/step')
+            outsider.spin_until(lambda: states[-1].step == paused + count)  # noqa: B023
+            outsider.spin_for(0.4)
+            assert states[-1].step == paused + count
+        outsider.ask('/plant/start')
+        outsider.spin_until(lambda: states[-1].step > paused + 6)
+
+
+def test_time_runs_at_the_declared_speed(outsider):
+    states = watch(outsider)
+    with ProcessGroup(nodes_of(RunSettings(**FAST, period=1.0, speed=5.0, steps=100000))):
+        outsider.spin_until(lambda: len(states) > 2)
+        first, started = states[-1], time.monotonic()
+        outsider.spin_for(4.0)
+        elapsed = time.monotonic() - started
+    told = states[-1].stamp.sec - first.stamp.sec
+    assert told == states[-1].step - first.step and abs(told - 5.0 * elapsed) <= 3.0  # a period of 1 s at either end
+
+
+def test_diagnostics_tell_how_agents_and_plant_are(outsider):
+    found = {}
+    outsider.create_subscription(DiagnosticArray, '/diagnostics',
+                                 lambda m: found.setdefault(m.status[0].name, []).append(m.status[0]), 10)
+    with ProcessGroup(nodes_of(RunSettings(**FAST, period=0.2, steps=100000, diagnostics_period=0.2,
+                                           round_timeout=0.15))) as processes:
+        outsider.spin_until(lambda: len(found) == 4 and all(len(each) > 5 for each in found.values()))
+        values = {item.key: item.value for item in found['agent_1: controller'][-1].values}
+        assert values['learning'] == 'on' and values['stale neighbours'] == 'none' and int(values['rounds']) > 10
+        assert found['plant: control loop'][-1].level == b'\0'
+        os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
+        outsider.spin_until(lambda: 'agent_2' in {
+            item.key: item.value for item in found['agent_1: controller'][-1].values}['stale neighbours'])
+        outsider.spin_until(lambda: found['plant: control loop'][-1].level == b'\2')
+        os.kill(processes.pids()['agent_2'], signal.SIGCONT)
+        outsider.spin_until(lambda: found['agent_1: controller'][-1].level == b'\0')
