@@ -38,7 +38,8 @@ class RosDriver:
         executor: to which the node belongs; spun only while the driver waits.
         agent: index of this agent. names: of all agents it may address, by index.
         neighbours: indices of the agents it exchanges with.
-        round_timeout: s, after which a round is given up; 0 waits as long as the node lives.
+        round_timeout: s, after which a round is given up, twice of it at the start of a step; 0 waits as long as the
+            node lives.
         launch: number of the system; messages of another one are dropped.
     """
 
@@ -46,7 +47,7 @@ class RosDriver:
                  neighbours: tuple[int, ...], round_timeout: float, launch: int = 0):
         self.mailbox = Mailbox(neighbours)
         self.timeouts = 0
-        self._launch, self._strange, self._next_greeting = launch, set(neighbours), 0.0
+        self._launch, self._strange, self._next_greeting, self._together = launch, set(neighbours), 0.0, 0.0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
         self._publishers = {
             j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE)
@@ -74,8 +75,13 @@ class RosDriver:
         return [self._names[j] for j in sorted(self._strange)]
 
     def begin_step(self, run: int, step: int) -> None:
-        """Start the rounds of a control step; what neighbours sent of earlier ones is dropped."""
+        """Start the rounds of a control step; what neighbours sent of earlier ones is dropped.
+
+        A neighbour may still wait in vain for the last round of the step before, for as long as the timeout: only from
+        then on is its silence counted.
+        """
         self.mailbox.now = (run, step, 0)
+        self._together = time.monotonic() + self._timeout
 
     def run(self, program: Protocol[Result]) -> Result:
         """Drive a protocol to its end.
@@ -111,7 +117,7 @@ class RosDriver:
         self._publishers[neighbour].publish(exchange_to_msg(envelope))
 
     def _receive(self, request: Exchange) -> dict:
-        deadline = time.monotonic() + self._timeout if self._timeout else float('inf')
+        deadline = max(time.monotonic(), self._together) + self._timeout if self._timeout else float('inf')
         while (inbox := self.mailbox.take(request.kind, request.expects)) is None:
             remaining = deadline - time.monotonic()
             if remaining <= 0.0:
