@@ -11,8 +11,9 @@ pytest.importorskip('rclpy')
 
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
+from dmpcrl_ros.nodes.relay import plan_of  # noqa: E402
 from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
-from dmpcrl_ros.settings import Settings  # noqa: E402
+from dmpcrl_ros.settings import RelaySettings, Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.simulation.fault_plan import CORRUPTIONS, Death, FaultPlan  # noqa: E402
 from dmpcrl_ros.simulation.faulty_lockstep import FaultyLockstep  # noqa: E402
@@ -43,6 +44,18 @@ def assert_same(run, steps, thetas):
     assert np.array_equal(run.td_error, [step.td_error for step in steps], equal_nan=True)
     for history, theta in zip(run.parameters.values(), thetas, strict=True):
         assert np.array_equal(history.theta[-1], theta)
+
+
+def test_the_relay_is_told_the_whole_plan_and_receivers_hear_it():
+    plan = FaultPlan(seed=3, loss=0.1, delay_probability=0.2, delay=0.3, duplication=0.4, reordering=0.5, hit_steps=0.7,
+                     corruption=0.6, deaths=(Death(1, 2, 3, 4), Death(0, 5, 0, 7)))
+    nodes = {node.label: node for node in nodes_of(SETTINGS, output='run', faults=plan, faulty_plant=True)}
+    assert plan_of(RelaySettings(**nodes['relay'].parameters)) == plan
+    assert nodes['agent_1'].remappings == (('/agent_2/to/agent_1', '/relayed/agent_2/to/agent_1'),
+                                           ('/agent_1/state', '/relayed/agent_1/state'))
+    assert [topic for topic, _ in nodes['plant'].remappings] == [f'/agent_{i}/action' for i in (1, 2, 3)]
+    assert not nodes['monitor'].remappings and not nodes['relay'].remappings
+    assert not any(node.remappings for node in nodes_of(SETTINGS))
 
 
 @pytest.mark.parametrize('faulty_plant', [False, True], ids=['exchanges', 'all'])
