@@ -64,7 +64,15 @@ class PlantOptions(Timing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(AgentOptions, PlantOptions):
+class Diagnosed(Settings):
+    """Of all that tell how they are."""
+
+    diagnostics_period: float = setting(1.0, 'time between two messages on /diagnostics; 0 sends none', unit='s',
+                                        minimum=0.0, maximum=3600.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(AgentOptions, PlantOptions, Diagnosed):
     """A whole system."""
 
     bridge: str = setting('', 'YAML file that maps standard topics to states and inputs of the agents: a robot or a '
@@ -89,13 +97,11 @@ class NodeSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManagedSettings(NodeSettings):
+class ManagedSettings(Diagnosed, NodeSettings):
     """Of a lifecycle node."""
 
     autostart: bool = setting(True, 'whether the node configures and activates itself; otherwise a lifecycle manager '
                                     'does')
-    diagnostics_period: float = setting(1.0, 'time between two messages on /diagnostics; 0 sends none', unit='s',
-                                        minimum=0.0, maximum=3600.0)
 
 
 @dataclass(frozen=True, kw_only=True)

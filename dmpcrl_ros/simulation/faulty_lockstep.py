@@ -27,7 +27,7 @@ class FaultyLockstep:
     Args:
         plan: the faults.
         neighbours: of every agent, by index.
-        round_timeout: rounds after which an agent no longer waits for a message.
+        round_timeout: rounds after which an agent no longer waits for a message; twice of it at the start of a step.
     """
 
     def __init__(self, plan: FaultPlan, neighbours: Sequence[Sequence[int]], round_timeout: int = 10):
@@ -50,6 +50,7 @@ class FaultyLockstep:
         self._step += 1
         results: list[Any] = [None] * len(programs)
         waiting: dict[int, tuple[Exchange, int]] = {}  # by agent: for what, and until when
+        together = self._time + self._timeout          # see RosDriver.begin_step
 
         def resume(agent: int, how: Callable[[Any], Exchange], what: Any) -> None:
             try:
@@ -58,7 +59,7 @@ class FaultyLockstep:
                 results[agent] = end.value
                 return
             self._send(agent, request)
-            waiting[agent] = (request, self._time + self._timeout)
+            waiting[agent] = (request, max(self._time, together) + self._timeout)
 
         for agent, program in enumerate(programs):
             self.mailboxes[agent].now = (_RUN, self._step, 0)

@@ -44,7 +44,8 @@ class RosDriver:
         executor: to which the node belongs; spun only while the driver waits.
         agent: index of this agent. names: of all agents it may address, by index.
         neighbours: indices of the agents it exchanges with.
-        round_timeout: s, after which a round is given up; 0 waits as long as the node lives.
+        round_timeout: s, after which a round is given up, twice of it at the start of a step; 0 waits as long as the
+            node lives.
         launch: number of the system; messages of another one are dropped.
         leave_out_lost: whether to go on without lost neighbours: inboxes lack them.
     """
@@ -56,7 +57,7 @@ class RosDriver:
         self.left_out: frozenset[int] = frozenset()
         self._lost: set[int] = set()
         self._gave_up: dict[tuple[int, str], tuple[int, int]] = {}
-        self._launch, self._strange, self._next_greeting = launch, set(neighbours), 0.0
+        self._launch, self._strange, self._next_greeting, self._together = launch, set(neighbours), 0.0, 0.0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
         self._leave_out_lost = leave_out_lost
         self._publishers = {
@@ -92,8 +93,13 @@ class RosDriver:
         return [self._names[j] for j in sorted(self._lost)]
 
     def begin_step(self, run: int, step: int) -> None:
-        """Start the rounds of a control step; what neighbours sent of earlier ones is dropped."""
+        """Start the rounds of a control step; what neighbours sent of earlier ones is dropped.
+
+        A neighbour may still wait in vain for the last round of the step before, for as long as the timeout: only from
+        then on is its silence counted.
+        """
         self.mailbox.now = (run, step, 0)
+        self._together = time.monotonic() + self._timeout
         self.left_out = frozenset(self._lost) if self._leave_out_lost else frozenset()
 
     def give_up(self, why: str) -> None:
@@ -150,7 +156,7 @@ class RosDriver:
         if self.left_out:
             expects = {j: shape for j, shape in expects.items() if j not in self.left_out}
         now = time.monotonic()
-        give_up = now + self._timeout if self._timeout else math.inf
+        give_up = max(now, self._together) + self._timeout if self._timeout else math.inf
         while now <= deadline:
             if (inbox := self.mailbox.take(request.kind, expects)) is not None:
                 return inbox

@@ -188,7 +188,11 @@ def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_p
     ('agent', ['-p', 'agent:=agent_1', '-p', 'scenario:=ring'], "unknown scenario 'ring'"),
     ('agent', ['-p', 'agent:=agent_1', '-p', 'learner:=magic'], 'learner must be one of'),
     ('plant', ['-p', 'period:=-1.0'], 'period must be'),
-    ('monitor', [], 'output must name')])
+    ('monitor', [], 'output must name'),
+    ('relay', ['-p', 'loss:=1.5'], 'loss must be from 0 to 1'),
+    ('relay', ['-p', 'deaths:="1:2"'], "deaths must be agent:step:round:returns, ..., not '1:2'"),
+    ('relay', ['-p', 'deaths:="1:9:0:4"'], 'agent 1 returns at step 4, but dies at step 9'),
+    ('relay', ['-p', 'log:=/nowhere/faults.csv'], 'log cannot be written')])
 def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):  # noqa: F811
     done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
                           capture_output=True, text=True, timeout=PATIENCE)
@@ -196,7 +200,7 @@ def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, nod
     assert message in done.stderr and 'Traceback' not in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize('node', ['agent', 'plant', 'monitor'])
+@pytest.mark.parametrize('node', ['agent', 'plant', 'monitor', 'relay'])
 @pytest.mark.parametrize(('number', 'arguments', 'message'), [
     ('abc', [], "ROS_DOMAIN_ID must be a whole number from 0 to 232, not 'abc'"),
     ('7', ['--ros-args', '-p', 'steps'], "parameter override rule: '-p steps'")])

@@ -192,6 +192,22 @@ def test_a_single_loss_stops_learning_everywhere_but_in_the_last_rounds_of_an_ag
     assert tried >= ALL - 10
 
 
+@pytest.mark.parametrize(('network', 'settings'), [
+    (chain(3, '000'), {'variant': '000', 'learner': 'second-order'}),
+    (chain(3), {'consensus': 'metropolis', 'consensus_rounds': 7}),
+    (chain(5), {'agents': 5, 'admm_iterations': 2})], ids=['second order', 'more rounds', 'five agents'])
+def test_an_agent_changes_its_parameters_if_the_silence_reaches_it_after_a_round_that_is_the_same_for_all(
+        network, settings):
+    """As above, of whatever rounds the agreement consists: before the last D rounds of it, all agents or none."""
+    rounds = Run(FaultPlan(), DUE + 1, network, exploration=False, **settings).steps[DUE].rounds
+    silenced = {True: [], False: []}
+    for number in range(rounds):
+        run = Run(Chosen((1, 0, DUE, number)), DUE, network, exploration=False, **settings)
+        for agent, moved in enumerate(run.moved(DUE)):
+            silenced[moved].append(number + agent if run.driver.lost else rounds)
+    assert max(silenced[False]) < min(silenced[True])
+
+
 @pytest.mark.parametrize('step', [6, 7])
 @pytest.mark.parametrize('number', [0, 5, 17])
 @pytest.mark.parametrize('returns', [1, 5])
