@@ -73,7 +73,7 @@ def draw_film_strip(rows: Sequence[Row], names: Sequence[str], rest: Sequence[fl
     for axes, row in zip(figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0], chosen, strict=True):
         _draw_frame(axes, row, np.asarray(rest))
         axes.tick_params(bottom=row is chosen[-1])
-    axes.set_xlabel(f'{", ".join(names)}: place on the rail [m]; in the boxes: displacement [cm]; '
+    axes.set_xlabel(f'{", ".join(names)}: place on the rail [m]; in the boxes: displacement [cm]\n'
                     'dashed: displacement 0; blue: motor, red: gust')
     figure.savefig(path, dpi=110)
 
