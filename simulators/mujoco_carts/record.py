@@ -73,7 +73,8 @@ def draw_film_strip(rows: Sequence[Row], names: Sequence[str], rest: Sequence[fl
     for axes, row in zip(figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0], chosen, strict=True):
         _draw_frame(axes, row, np.asarray(rest))
         axes.tick_params(bottom=row is chosen[-1])
-    axes.set_xlabel(f'{", ".join(names)}: place on the rail [m]; dashed: displacement 0; blue: motor, red: gust')
+    axes.set_xlabel(f'{", ".join(names)}: place on the rail [m]; in the boxes: displacement [cm]\n'
+                    'dashed: displacement 0; blue: motor, red: gust')
     figure.savefig(path, dpi=110)
 
 
@@ -91,7 +92,7 @@ def _draw_frame(axes, row: Row, rest: np.ndarray, metres_per_newton: float = 0.2
         axes.quiver(places, np.full(len(places), height), metres_per_newton * forces, np.zeros(len(places)),
                     angles='xy', scale_units='xy', scale=1.0, color=colour, width=0.004, zorder=4)
     for place, position in zip(places, row.positions, strict=True):
-        axes.text(place, 0.1, f'{100.0 * position:+.1f} cm', ha='center', va='center', fontsize='x-small')
+        axes.text(place, 0.1, f'{100.0 * position:+.1f}', ha='center', va='center', fontsize='x-small', zorder=5)
     axes.set(xlim=walls, ylim=(-0.05, 0.55), yticks=[])
     axes.set_ylabel(f'{row.since_reset:.1f} s', rotation=0, ha='right', va='center')
     axes.spines[['top', 'right', 'left']].set_visible(False)
