@@ -56,6 +56,7 @@ class RosDriver:
         self.timeouts = 0
         self.left_out: frozenset[int] = frozenset()
         self._lost: set[int] = set()
+        self._heard: set[int] = set()  # since the step began
         self._gave_up: dict[tuple[int, str], tuple[int, int]] = {}
         self._launch, self._strange, self._next_greeting, self._together = launch, set(neighbours), 0.0, 0.0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
@@ -100,6 +101,7 @@ class RosDriver:
         """
         self.mailbox.now = (run, step, 0)
         self._together = time.monotonic() + self._timeout
+        self._heard.clear()
         self.left_out = frozenset(self._lost) if self._leave_out_lost else frozenset()
 
     def give_up(self, why: str) -> None:
@@ -170,12 +172,19 @@ class RosDriver:
                 raise ExternalShutdownException
             self._executor.spin_once(timeout_sec=max(0.0, min(give_up - now, deadline - now, 0.5)))
             now = time.monotonic()
-        raise DeadlineReached(f'out of time in round {self.rounds}')
+        raise self._late(expects)
 
     def _who(self, gave: str, expects: Iterable[int]) -> str:
         present = self.mailbox.now[:2]
         names = [self._names[j] for j in self.mailbox.missing(expects) if self._gave_up.get((j, gave)) == present]
         return f'{", ".join(names)}: {gave}' if names else ''
+
+    def _late(self, expects: Iterable[int]) -> DeadlineReached:
+        """Count as lost who has said nothing in the whole step."""
+        silent = sorted(set(self.mailbox.missing(expects)) - self._heard)
+        self._lost.update(silent)
+        names = ', '.join(self._names[j] for j in silent)
+        return DeadlineReached(f'out of time in round {self.rounds}' + (f': nothing from {names}' if names else ''))
 
     def _lose(self, kind: str, silent: list[int]) -> ExchangeTimeout:
         """Count silent neighbours as lost."""
@@ -199,8 +208,10 @@ class RosDriver:
             elif envelope.kind == _ANSWER:
                 self._strange.discard(sender)  # who answers has heard this agent, and is heard
             elif envelope.kind in (GIVEN_UP, OUT_OF_TIME):
+                self._heard.add(sender)
                 self._gave_up[sender, envelope.kind] = (envelope.run, envelope.step)
             else:
                 self._lost.discard(sender)
+                self._heard.add(sender)
                 self.mailbox.put(envelope)
         return receive
