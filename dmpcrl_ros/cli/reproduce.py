@@ -79,6 +79,7 @@ def _chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int, con
     trained = Campaign(output, paper_001.training(seed, steps))
     run_campaign(trained, jobs, console)
     runs = {job.name: run for job, run in trained.runs()}
+    published = {name: runs[name] for name in paper_001.TRAINED}
     contenders = paper_001.contenders(output, int(runs['distributed'].parameters['agent_2'].updates[-1]))
     seeds = range(paper_001.FIRST_EVALUATION_SEED, paper_001.FIRST_EVALUATION_SEED + evaluations)
     scores = _compared(output / 'evaluations', contenders, Settings(steps=paper_001.EVALUATED_STEPS), seeds, jobs,
@@ -86,9 +87,9 @@ def _chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int, con
     tell(paper_001.with_published(score_table(scores)), output / 'scores.csv', console,
          f'chain, cost of {paper_001.EVALUATED_STEPS} steps, {evaluations} noise sequences; low, high: 95 % confidence')
     save({'figure_1_dual_errors': dual_error(paper_001.dual_errors_of(runs['distributed'])),
-          'figure_2_states_and_inputs': states_and_inputs(runs),
+          'figure_2_states_and_inputs': states_and_inputs(published),
           'figure_3_learning_curves': learning_curves({name: Curves.of([run], steps) for name, run in runs.items()}),
-          'figure_4_parameters': paper_001.parameters_of_both(runs, 'agent_2'),
+          'figure_4_parameters': paper_001.parameters_of_both(published, 'agent_2'),
           'figure_5_costs': paper_001.costs_of_all(scores)}, output)
 
 

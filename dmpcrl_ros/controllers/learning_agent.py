@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dmpcrl_ros.controllers.reports import Learned, StepReport
 from dmpcrl_ros.coordination.admm import Admm, AdmmReport
 from dmpcrl_ros.coordination.consensus import Consensus
 from dmpcrl_ros.coordination.exchange import Protocol
@@ -27,35 +28,6 @@ class Evaluation:
     def failure(self) -> str:
         """Why the local problem failed; empty when it did not."""
         return self.report.failure
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """How one control step went at one agent; the fields are those of Status.msg."""
-
-    value: float = 0.0
-    td_error: float = 0.0
-    cost: float = 0.0
-    evaluated: bool = False
-    explored: bool = False
-    updates: int = 0
-    curvature_reversed: int = 0
-    step_scale: float = 1.0
-    parameters_held: int = 0
-    admm_iterations: int = 0
-    primal_residual: float = 0.0
-    dual_residual: float = 0.0
-    kkt_residual: float = 0.0
-    fault: str = ''
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What an agent would lose with its process: theta (p,), how many updates made it, and what is being replayed."""
-
-    theta: np.ndarray
-    updates: int
-    transitions: tuple[Transition, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.controllers.build import distributed_agent
-from dmpcrl_ros.controllers.learning_agent import StepReport
+from dmpcrl_ros.controllers.reports import StepReport
 from dmpcrl_ros.coordination.exchange import ExchangeTimeout
 from dmpcrl_ros.node_settings import AgentSettings
 from dmpcrl_ros.nodes.common import run_node, wait_until_matched

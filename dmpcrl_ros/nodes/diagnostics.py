@@ -7,7 +7,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from dmpcrl_ros.controllers.learning_agent import LearningAgent, StepReport
+from dmpcrl_ros.controllers.learning_agent import LearningAgent
+from dmpcrl_ros.controllers.reports import StepReport
 from dmpcrl_ros.transport.driver import RosDriver
 
 _STALE = 3.0  # s without a step

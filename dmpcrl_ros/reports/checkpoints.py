@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.controllers.learning_agent import Learned
+from dmpcrl_ros.controllers.reports import Learned
 from dmpcrl_ros.learning.replay import Transition
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 

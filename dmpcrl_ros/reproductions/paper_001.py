@@ -1,6 +1,7 @@
 """Paper 001, section 6.1: the chain learns, distributed and centralised, beside MPC that does not learn."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dmpcrl_ros.settings import Settings
 from dmpcrl_ros.simulation.dual_recovery import dual_errors
 
 TRAINED = ('distributed', 'centralised')
+SECOND_ORDER = 'second-order'  # distributed, as in paper 000: what the chain of this paper gains by it
 EVALUATED_STEPS = 100
 FIRST_EVALUATION_SEED = 1001
 # Released data, one noise sequence: cost of 100 steps, and steps with the first state of an agent below zero.
@@ -32,9 +34,10 @@ PUBLISHED = {'learned-0': (312.4, 62), 'learned-500': (22.2, 10), 'learned-10000
 
 
 def training(seed: int, steps: int) -> list[Job]:
-    """The agents and their centralised twin on the same noise."""
+    """The agents and their centralised twin, and agents that learn in second order, on the same noise."""
     settings = Settings(seed=seed, steps=steps)
-    return [Job(name, settings, central=name == 'centralised') for name in TRAINED]
+    return [*(Job(name, settings, central=name == 'centralised') for name in TRAINED),
+            Job(SECOND_ORDER, replace(settings, learner='second-order'))]
 
 
 def contenders(folder: Path, updates: int) -> list[Contender]:
@@ -46,6 +49,7 @@ def contenders(folder: Path, updates: int) -> list[Contender]:
     learned = [Contender(f'learned-{count}', policy=Policy(folder / 'distributed', count))
                for count in dict.fromkeys((0, min(500, updates), updates))]
     return [*learned,
+            Contender(SECOND_ORDER, policy=Policy(folder / SECOND_ORDER)),
             Contender('nominal', {'controller': 'nominal'}),
             Contender('nominal-exact', {'controller': 'nominal', 'model': 'exact'}),
             Contender('scenario', {'controller': 'scenario'}, central=True),
@@ -94,7 +98,7 @@ def costs_of_all(scores: Mapping[str, Scores]) -> Figure:
     shown = [name for name, found in scores.items() if np.isfinite(found.costs).all()]
     for place, name in enumerate(shown):
         mean, bounds = scores[name].costs.mean(), confidence_interval(scores[name].costs)
-        panel.bar(place, mean, color=COLOURS[0 if name.startswith('learned') else 1], width=0.6)
+        panel.bar(place, mean, color=COLOURS[0 if name.startswith(('learned', SECOND_ORDER)) else 1], width=0.6)
         panel.plot([place, place], bounds, color='black', linewidth=1.0)
         if name in PUBLISHED:
             panel.plot(place, PUBLISHED[name][0], 'D', color=COLOURS[2], markersize=3.5)

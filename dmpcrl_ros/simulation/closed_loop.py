@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dmpcrl_ros.controllers.build import central_agent, distributed_agent
-from dmpcrl_ros.controllers.learning_agent import LearningAgent, StepReport
+from dmpcrl_ros.controllers.learning_agent import LearningAgent
+from dmpcrl_ros.controllers.reports import StepReport
 from dmpcrl_ros.coordination.exchange import ExchangeTimeout, Protocol
 from dmpcrl_ros.scenarios.scenario import Scenario
 from dmpcrl_ros.settings import Settings

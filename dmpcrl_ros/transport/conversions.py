@@ -7,7 +7,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.controllers.learning_agent import StepReport
+from dmpcrl_ros.controllers.reports import StepReport
 from dmpcrl_ros.coordination.mailbox import Envelope
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 

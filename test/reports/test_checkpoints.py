@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from dmpcrl_ros.controllers.learning_agent import Learned
+from dmpcrl_ros.controllers.reports import Learned
 from dmpcrl_ros.learning.replay import Transition
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 from dmpcrl_ros.reports.checkpoints import Checkpoint, CheckpointError, CheckpointFolder

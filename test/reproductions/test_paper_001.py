@@ -13,7 +13,8 @@ from dmpcrl_ros.reproductions.evaluation import Scores
 
 
 def test_agents_and_twin_are_trained_on_the_same_noise():
-    distributed, centralised = paper_001.training(seed=4, steps=30)
+    distributed, centralised, second_order = paper_001.training(seed=4, steps=30)
+    assert second_order.settings.learner == 'second-order' and not second_order.central
     assert distributed.settings == centralised.settings and distributed.settings.learner == 'first-order'
     assert (distributed.central, centralised.central) == (False, True)
 
@@ -22,7 +23,7 @@ def test_the_policy_is_compared_before_in_the_midst_of_and_after_training(tmp_pa
     found = {each.name: each for each in paper_001.contenders(tmp_path, 10000)}
     assert list(found)[:3] == ['learned-0', 'learned-500', 'learned-10000']
     assert [found[name].policy.updates for name in list(found)[:3]] == [0, 500, 10000]
-    assert set(found) == set(paper_001.PUBLISHED)
+    assert set(found) == {*paper_001.PUBLISHED, 'second-order'}
     assert [name for name in paper_001.contenders(tmp_path, 500)[1].name.split('-')] == ['learned', '500']
 
 

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
-from dmpcrl_ros.controllers.learning_agent import StepReport  # noqa: E402
+from dmpcrl_ros.controllers.reports import StepReport  # noqa: E402
 from dmpcrl_ros.coordination.mailbox import Envelope  # noqa: E402
 from dmpcrl_ros.mpc.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
