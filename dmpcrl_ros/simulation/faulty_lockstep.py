@@ -18,11 +18,12 @@ _RUN = 1
 
 
 class FaultyLockstep:
-    """Drives one protocol per agent through the faults of a plan; each call is one control step.
+    """Drives one protocol per agent through the faults of a plan; each call is one control step of one run.
 
     Agents need not be in the same round, nor end together. One that waits in vain is told so by ExchangeTimeout, in its
-    protocol; those that wait for it then wait in vain, too. A step begins when all agents have ended the one before:
-    over ROS 2, an agent that was answered can be a step ahead of one that still waits for the last round of learning.
+    protocol; those that wait for it then wait in vain, too. A step begins when all agents have ended the one before.
+    Over ROS 2 one that lacks nothing may begin while another still waits for the last round of learning; the numbers
+    are the same, as long as no agent is slower than the timeout.
 
     Args:
         plan: the faults.
@@ -67,16 +68,17 @@ class FaultyLockstep:
         while waiting:
             self._time += 1
             self._deliver()
-            for agent, (request, deadline) in sorted(waiting.items(), key=lambda item: item[0]):
+            for agent in sorted(waiting):
+                request, deadline = waiting.pop(agent)
                 inbox = self.mailboxes[agent].take(request.kind, request.expects)
                 if inbox is not None:
                     self._advance(agent)
-                    del waiting[agent]
                     resume(agent, programs[agent].send, inbox)
                 elif self._time >= deadline:
                     self.timeouts += 1
-                    del waiting[agent]
                     resume(agent, programs[agent].throw, self._vain(agent, request))
+                else:
+                    waiting[agent] = (request, deadline)
         return results, self.mailboxes[0].now[2]
 
     def _advance(self, agent: int) -> None:

@@ -104,10 +104,11 @@ def test_a_loss_in_the_last_round_of_a_step_does_not_spoil_the_next_one(tmp_path
 
 def test_all_faults_at_once_are_survived(tmp_path, domain):  # noqa: F811
     """States and actions, too: the plant asks again for what was lost."""
-    plan = FaultPlan(seed=3, hit_steps=0.3, loss=0.05, corruption=0.1, delay_probability=0.1, delay=0.02,
+    plan = FaultPlan(seed=11, hit_steps=0.3, loss=0.05, corruption=0.1, delay_probability=0.1, delay=0.02,
                      duplication=0.1, reordering=0.1)
-    run, hit = run_through_relay(tmp_path, plan, round_timeout=0.3, faulty_plant=True)
+    run, hit = run_through_relay(tmp_path, plan, replace(SETTINGS, steps=12), round_timeout=0.3, faulty_plant=True)
     words = {word for row in hit for word in row[-1].split()}
     assert {'lost', 'late', 'doubled', 'overtaken'} <= words and len(words & set(CORRUPTIONS)) > 3
-    assert run.steps.tolist() == list(range(SETTINGS.steps)) and np.abs(run.actions).max() <= 1.0
+    assert run.steps.tolist() == list(range(12)) and np.abs(run.actions).max() <= 1.0
+    assert {'state', 'action'} <= {row[4] for row in hit if row[-1] == 'lost'}
     assert any(run.faults) and not all(run.faults) and np.isfinite(run.states).all()
