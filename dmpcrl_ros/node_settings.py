@@ -35,6 +35,9 @@ class AgentOptions(Timing):
     round_timeout: float = setting(5.0, 'a communication round without an answer for this long is given up, and with '
                                         'it the step; short is quick to recover, too short gives up healthy rounds; '
                                         '0 never gives up', unit='s', minimum=0.0, maximum=3600.0)
+    resend_after: float = setting(0.1, 'without progress for this long, agents send again what they sent in the last '
+                                       'two rounds, at most 20 times: for networks that lose messages; 0 never does',
+                                  unit='s', minimum=0.0, maximum=3600.0)
     action_deadline: float = setting(0.0, 'after its state an agent acts on what ADMM has by then, and nobody learns '
                                           'from that step; 0 sets none, in real time 70 % of the period', unit='s',
                                      minimum=0.0, maximum=3600.0)

@@ -59,7 +59,8 @@ class AgentNode(ManagedNode):
         self._driver = RosDriver(self, self.executor_, agent=self._index, names=dict(enumerate(network.agents)),
                                  neighbours=network.graph.neighbours[self._index],
                                  round_timeout=settings.round_timeout, launch=settings.launch,
-                                 leave_out_lost=settings.lost_neighbours == 'leave-out')
+                                 leave_out_lost=settings.lost_neighbours == 'leave-out',
+                                 resend_after=settings.resend_after)
         self._action_publisher, self._status_publisher, self._parameters_publisher = (
             self.create_publisher(kind, agent_topic(name, topic), HISTORY, qos_overriding_options=OVERRIDABLE)
             for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters')))
@@ -82,7 +83,7 @@ class AgentNode(ManagedNode):
             self._ready_publisher.publish(UInt64(data=self.settings.launch))
         while self.active and rclpy.ok():
             if self._state is None:
-                self.executor_.spin_once(timeout_sec=0.5)
+                self._driver.idle(timeout=0.5)
                 self.keeper.serve()
             else:
                 (state, received), self._state = self._state, None

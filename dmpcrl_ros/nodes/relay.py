@@ -35,6 +35,7 @@ from dmpcrl_ros.transport.runs import no_run
 
 _HELD = 0.01            # s by which what is to be overtaken is held back: several rounds
 _LOOK_FOR_OTHERS = 0.05  # s between two looks who listens
+_REMEMBERED = 64        # stamps of an edge and a kind, the newest
 _IDLE = 0.5             # s between two looks whether the node is to stop
 LOG_COLUMNS = ('sender', 'receiver', 'step', 'round', 'kind', 'attempt', 'fate')
 
@@ -75,7 +76,7 @@ class RelayNode(Node):
         self._unheard = [(edge, self.create_publisher(edge[2], relayed(edge[3]), edge[4])) for edge in edges]
         self._held: list[tuple[float, int, Publisher, Message]] = []  # a heap, by when they are due
         self._order = count()
-        self._last: dict[tuple[int, int, str], tuple[tuple[int, int, int], int]] = {}
+        self._times: dict[tuple[int, int, str], dict[tuple[int, int, int], int]] = {}
         self._faults: Counter[str] = Counter()
         self._log = None
 
@@ -122,10 +123,13 @@ class RelayNode(Node):
         return receive
 
     def _attempt(self, edge: tuple[int, int, str], at: tuple[int, int, int]) -> int:
-        """How often this message was sent before: the plant asks again, and an agent answers again."""
-        last, times = self._last.get(edge, (None, 0))
-        self._last[edge] = (at, times + 1 if last == at else 0)
-        return self._last[edge][1]
+        """How often this message was sent before: the plant asks again, an agent answers again, and may send again what
+        it sent in a round."""
+        times = self._times.setdefault(edge, {})
+        times[at] = times.get(at, -1) + 1
+        if len(times) > _REMEMBERED:
+            del times[next(iter(times))]
+        return times[at]
 
     def _pass_on(self, publisher: Publisher, message: Message, copy: Copy) -> None:
         if copy.corruption:

@@ -6,6 +6,7 @@ happens to arrives one round after it was sent. So every run can be replayed.
 
 import heapq
 import math
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -29,15 +30,19 @@ class FaultyLockstep:
         plan: the faults.
         neighbours: of every agent, by index.
         round_timeout: rounds after which an agent no longer waits for a message; twice of it at the start of a step.
+        resend_after: rounds without progress after which an agent sends again what it sent in its last two; 0 never.
     """
 
-    def __init__(self, plan: FaultPlan, neighbours: Sequence[Sequence[int]], round_timeout: int = 10):
+    def __init__(self, plan: FaultPlan, neighbours: Sequence[Sequence[int]], round_timeout: int = 10,
+                 resend_after: int = 0):
         self.mailboxes = [Mailbox(each) for each in neighbours]
         self.lost: list[tuple[int, int, int, int, str]] = []  # sender, receiver, step, round, kind
         self.timeouts = 0
-        self._plan, self._timeout = plan, round_timeout
+        self._plan, self._timeout, self._resend_after = plan, round_timeout, resend_after
+        self._sent: list[deque[list[tuple[int, Envelope]]]] = [deque(maxlen=2) for _ in neighbours]
+        self._quiet_since, self._times = [0] * len(neighbours), Counter()
         self._step, self._time, self._order = -1, 0, count()
-        self._on_the_way: list[tuple[int, bool, int, int, int, Envelope]] = []  # a heap; see _send
+        self._on_the_way: list[tuple[int, bool, int, int, int, Envelope]] = []  # a heap; see _post
 
     def __call__(self, programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
         """Drive all programs to their ends.
@@ -49,6 +54,7 @@ class FaultyLockstep:
             ExchangeTimeout: a program does not handle it.
         """
         self._step += 1
+        self._times.clear()
         results: list[Any] = [None] * len(programs)
         waiting: dict[int, tuple[Exchange, int]] = {}  # by agent: for what, and until when
         together = self._time + self._timeout          # see RosDriver.begin_step
@@ -67,6 +73,7 @@ class FaultyLockstep:
             resume(agent, program.send, None)
         while waiting:
             self._time += 1
+            self._resend()
             self._deliver()
             for agent in sorted(waiting):
                 request, deadline = waiting.pop(agent)
@@ -90,18 +97,34 @@ class FaultyLockstep:
         return ExchangeTimeout(f'no {request.kind!r} from {silent} in round {self.mailboxes[agent].now[2]}')
 
     def _send(self, sender: int, request: Exchange) -> None:
-        """Put on the way what arrives of an outbox, by the time of its arrival; what is overtaken comes last then."""
         run, step, number = self.mailboxes[sender].now
-        for receiver, data in request.outbox.items():
-            data = data.reshape(len(data), -1).copy()
-            envelope = Envelope(run, step, number, sender, request.kind, data)
-            copies = self._plan.copies(sender, receiver, step, number, request.kind)
-            if not copies:
-                self.lost.append((sender, receiver, step, number, request.kind))
-            for copy in copies:
-                due = self._time + 1 + math.ceil(copy.late * self._plan.delay_rounds) + copy.overtaken
-                heapq.heappush(self._on_the_way, (due, copy.overtaken, next(self._order), sender, receiver,
-                                                  spoil(envelope, copy.corruption)))
+        messages = [(receiver, Envelope(run, step, number, sender, request.kind, data.reshape(len(data), -1).copy()))
+                    for receiver, data in request.outbox.items()]
+        self._sent[sender].append(messages)
+        self._quiet_since[sender] = self._time
+        for receiver, envelope in messages:
+            self._post(receiver, envelope)
+
+    def _resend(self) -> None:
+        """An agent lacks what its neighbours sent in this round, or the neighbour still lacks that of the round before;
+        one that has ended its step may have neighbours that lack its last messages."""
+        for sender, sent in enumerate(self._sent):
+            if self._resend_after and self._time >= self._quiet_since[sender] + self._resend_after:
+                self._quiet_since[sender] = self._time
+                for receiver, envelope in [each for messages in sent for each in messages]:
+                    self._post(receiver, envelope)
+
+    def _post(self, receiver: int, envelope: Envelope) -> None:
+        """Put on the way what arrives of a message, by the time of its arrival; what is overtaken comes last then."""
+        stamp = (envelope.sender, receiver, envelope.step, envelope.round, envelope.kind)
+        copies = self._plan.copies(*stamp, attempt=self._times[stamp])
+        self._times[stamp] += 1
+        if not copies:
+            self.lost.append(stamp)
+        for copy in copies:
+            due = self._time + 1 + math.ceil(copy.late * self._plan.delay_rounds) + copy.overtaken
+            heapq.heappush(self._on_the_way, (due, copy.overtaken, next(self._order), envelope.sender, receiver,
+                                              spoil(envelope, copy.corruption)))
 
     def _deliver(self) -> None:
         while self._on_the_way and self._on_the_way[0][0] <= self._time:

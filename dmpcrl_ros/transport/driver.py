@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ Result = TypeVar('Result')
 # Kinds of exchange outside of all protocols.
 _GREETING, _ANSWER = 'greeting', 'answer to a greeting'
 GIVEN_UP, OUT_OF_TIME = 'step given up', 'out of time'
+_RESENDS = 20  # of one round, at most: who has not answered by then will not
 _GREETING_PERIOD = 0.05  # s between two greetings of a neighbour that does not answer yet
 
 
@@ -48,10 +50,12 @@ class RosDriver:
             node lives.
         launch: number of the system; messages of another one are dropped.
         leave_out_lost: whether to go on without lost neighbours: inboxes lack them.
+        resend_after: s without progress after which what was sent in the last two rounds is sent again; 0 never does.
     """
 
     def __init__(self, node: Node, executor: Executor, *, agent: int, names: Mapping[int, str],
-                 neighbours: tuple[int, ...], round_timeout: float, launch: int = 0, leave_out_lost: bool = False):
+                 neighbours: tuple[int, ...], round_timeout: float, launch: int = 0, leave_out_lost: bool = False,
+                 resend_after: float = 0.0):
         self.mailbox = Mailbox(neighbours)
         self.timeouts = 0
         self.left_out: frozenset[int] = frozenset()
@@ -60,7 +64,10 @@ class RosDriver:
         self._gave_up: dict[tuple[int, str], tuple[int, int]] = {}
         self._launch, self._strange, self._next_greeting, self._together = launch, set(neighbours), 0.0, 0.0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
-        self._leave_out_lost = leave_out_lost
+        self._leave_out_lost, self._resend_after = leave_out_lost, resend_after or math.inf
+        # A neighbour can lack this round's message, or still wait for that of the round before.
+        self._sent: deque[dict[int, msg.Exchange]] = deque(maxlen=2)
+        self._next_resend, self._resends_left = math.inf, 0
         self._publishers = {
             j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE,
                                      qos_overriding_options=OVERRIDABLE)
@@ -142,10 +149,28 @@ class RosDriver:
         except StopIteration as end:
             return end.value
 
+    def idle(self, timeout: float) -> None:
+        """Take in messages for at most `timeout` s between two steps; a neighbour may still lack the last round's."""
+        self._spin(timeout)
+
+    def _spin(self, timeout: float) -> None:
+        now = time.monotonic()
+        if now >= self._next_resend and self._resends_left:
+            self._next_resend, self._resends_left = now + self._resend_after, self._resends_left - 1
+            for messages in self._sent:
+                for neighbour, message in messages.items():
+                    self._publishers[neighbour].publish(message)
+        self._executor.spin_once(timeout_sec=max(0.0, min(timeout, self._next_resend - now if self._resends_left
+                                                          else timeout)))
+
     def _send(self, request: Exchange) -> None:
         run, step, number = self.mailbox.now
-        for neighbour, data in request.outbox.items():
-            self._publish(neighbour, Envelope(run, step, number, self._agent, request.kind, data))
+        messages = {neighbour: exchange_to_msg(Envelope(run, step, number, self._agent, request.kind, data))
+                    for neighbour, data in request.outbox.items()}
+        for neighbour, message in messages.items():
+            self._publishers[neighbour].publish(message)
+        self._sent.append(messages)
+        self._next_resend, self._resends_left = time.monotonic() + self._resend_after, _RESENDS
 
     def _say(self, neighbour: int, kind: str) -> None:
         self._publish(neighbour, Envelope(no_run(self._launch), 0, 0, self._agent, kind, np.zeros(0)))
@@ -170,7 +195,7 @@ class RosDriver:
                 raise self._lose(request.kind, self.mailbox.missing(expects))
             if not rclpy.ok():
                 raise ExternalShutdownException
-            self._executor.spin_once(timeout_sec=max(0.0, min(give_up - now, deadline - now, 0.5)))
+            self._spin(min(give_up - now, deadline - now, 0.5))
             now = time.monotonic()
         raise self._late(expects)
 

@@ -21,9 +21,9 @@ class Run:
     """A closed loop through a plan of faults (in plain lockstep without one), with theta of all agents after each step.
     `restarts`: an agent that forgets everything, and at which step."""
 
-    def __init__(self, plan, steps, network=None, patience=10, restarts=None, **settings):
+    def __init__(self, plan, steps, network=None, patience=10, restarts=None, resends=0, **settings):
         network, self._restarts = network or chain(3), restarts
-        self.driver = FaultyLockstep(plan, network.graph.neighbours, patience) if plan else None
+        self.driver = FaultyLockstep(plan, network.graph.neighbours, patience, resends) if plan else None
         self.loop = ClosedLoop(network, Settings(**({'admm_iterations': 5} | settings)),
                                **({'drive': self._watched} if plan else {}))
         self.reports, self.thetas = [], [self._theta()]
@@ -154,6 +154,18 @@ def test_a_long_run_goes_on_whatever_is_lost(faults, learns):
         if not any(report.fault for report in reports):
             assert len(set(run.moved(step))) == 1               # all agents or none
     assert max(len(kept) for mailbox in run.driver.mailboxes for kept in mailbox._waiting.values()) <= 3
+
+
+@pytest.mark.parametrize(('network', 'settings'), [(chain(3), {}), (chain(5), {'agents': 5})],
+                         ids=['three', 'five'])
+def test_where_messages_are_sent_again_a_fifth_of_them_can_be_lost_and_no_number_changes(network, settings):
+    """500 steps: every message is lost with a probability of 0.2, others are late, doubled and overtaken."""
+    steps = 500 if network.n_agents == 3 else 100
+    plan = FaultPlan(seed=1, loss=0.2, **HARMLESS)
+    run = Run(plan, steps, network, patience=500, resends=3, **settings)
+    assert len(run.driver.lost) > 30 * steps and not run.driver.timeouts and run.loop.agents[0].updates > 0.4 * steps
+    reference = Run(None, steps, network, **settings)
+    assert same(run, reference) and same_theta(run, reference)
 
 
 DUE, DIAMETER = 4, 2
