@@ -162,7 +162,7 @@ def _run(settings: RunSettings, output: Path, *, figures: bool, baseline: bool, 
         experiments.run_over_ros(settings, output, console, verbose=verbose, respawn=respawn)
     except KeyboardInterrupt:
         _interrupted(output, console)
-    _tell(settings.common(), output, console, figures, baseline)
+    _tell(settings.common(), output, console, figures, baseline and not settings.bridge)
 
 
 def _interrupted(output: Path, console: Console) -> None:
