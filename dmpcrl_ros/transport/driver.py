@@ -60,7 +60,7 @@ class RosDriver:
         self.timeouts = 0
         self.left_out: frozenset[int] = frozenset()
         self._lost: set[int] = set()
-        self._heard: set[int] = set()  # since the step began
+        self._heard: set[int] = set()  # in a protocol, since the step began
         self._gave_up: dict[tuple[int, str], tuple[int, int]] = {}
         self._launch, self._strange, self._next_greeting, self._together = launch, set(neighbours), 0.0, 0.0
         self._executor, self._agent, self._names, self._timeout = executor, agent, names, round_timeout
@@ -187,7 +187,10 @@ class RosDriver:
         while now <= deadline:
             if (inbox := self.mailbox.take(request.kind, expects)) is not None:
                 return inbox
-            if reason := interrupted() or self._who(GIVEN_UP, expects):
+            if reason := interrupted():
+                raise ExchangeTimeout(reason)
+            if reason := self._who(GIVEN_UP, expects):
+                self._lose_silent(expects)
                 raise ExchangeTimeout(reason)
             if reason := self._who(OUT_OF_TIME, expects):
                 raise DeadlineReached(reason)
@@ -205,11 +208,15 @@ class RosDriver:
         return f'{", ".join(names)}: {gave}' if names else ''
 
     def _late(self, expects: Iterable[int]) -> DeadlineReached:
-        """Count as lost who has said nothing in the whole step."""
+        """Out of time, perhaps because somebody has said nothing in the whole step."""
+        names = ', '.join(self._lose_silent(expects))
+        return DeadlineReached(f'out of time in round {self.rounds}' + (f': nothing from {names}' if names else ''))
+
+    def _lose_silent(self, expects: Iterable[int]) -> list[str]:
+        """Count as lost who has said nothing in the whole step but, perhaps, that it gives it up; their names."""
         silent = sorted(set(self.mailbox.missing(expects)) - self._heard)
         self._lost.update(silent)
-        names = ', '.join(self._names[j] for j in silent)
-        return DeadlineReached(f'out of time in round {self.rounds}' + (f': nothing from {names}' if names else ''))
+        return [self._names[j] for j in silent]
 
     def _lose(self, kind: str, silent: list[int]) -> ExchangeTimeout:
         """Count silent neighbours as lost."""
@@ -233,7 +240,6 @@ class RosDriver:
             elif envelope.kind == _ANSWER:
                 self._strange.discard(sender)  # who answers has heard this agent, and is heard
             elif envelope.kind in (GIVEN_UP, OUT_OF_TIME):
-                self._heard.add(sender)
                 self._gave_up[sender, envelope.kind] = (envelope.run, envelope.step)
             else:
                 self._lost.discard(sender)
