@@ -17,6 +17,7 @@ else
   unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
 endif
 
+# Tests with processes of their own, some of them in real time, run one after another; the others share the cores.
 # One thread for each process, checked message fields, no traffic beyond this machine, only the
 # plugins named here, and no source folder in sys.path before the installed package.
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
@@ -34,7 +35,8 @@ demo: setup  ## let a few agents learn to control a chain, over ROS 2
 	@'$(VENV)/bin/dmpcrl' demo $(ARGS)
 
 test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
-	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) test
+	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) --ignore test/ros test
+	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) test/ros
 
 lint: setup  ## check the style of the sources
 	@'$(VENV)/bin/ruff' check --quiet
