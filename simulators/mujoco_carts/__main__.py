@@ -24,7 +24,7 @@ def main() -> int:
         print(f'mujoco_carts: {error}', file=sys.stderr)
         return 2
     rclpy.init()
-    simulator = Simulator(carts, record, options.rate)
+    simulator = Simulator(carts, record, options.rate, options.hold)
     try:
         simulator.run(options.duration)
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--gusts', type=_non_negative(float), default=0.8,
                         help='force of the strongest gust in N [0.8]')
     parser.add_argument('--rate', type=_positive, default=1.0, help='simulated seconds per second of wall time [1]')
+    parser.add_argument('--hold', action='store_true',
+                        help='brakes hold the carts in their initial state until the first command')
     parser.add_argument('--duration', type=_non_negative(float), default=0.0,
                         help='simulated seconds after which to end; 0 goes on until Ctrl-C [0]')
     parser.add_argument('--log', type=Path, help='CSV file of positions, velocities, forces and commands')
