@@ -7,9 +7,10 @@ from pathlib import Path
 
 import rclpy
 from carts import Carts
+from film_strip import draw_film_strip
 from node import Simulator
 from rclpy.executors import ExternalShutdownException
-from record import Record, draw_film_strip
+from record import Record
 
 
 def main() -> int:
@@ -35,7 +36,7 @@ def main() -> int:
         simulator.destroy_node()
         rclpy.try_shutdown()
     if options.render and record.rows:
-        draw_film_strip(record.rows, carts.names, carts.rest, options.render)
+        draw_film_strip({'': record.rows}, carts.names, carts.rest, options.render)
     largest = ', '.join(f'{name} {value:g} N' for name, value in zip(carts.names, simulator.largest, strict=True))
     ignored = ', '.join(f'{count} {reason}' for reason, count in simulator.ignored.items())
     print(f'{simulator.time:.2f} s simulated; largest commands: {largest}; ignored: {ignored or "none"}')
