@@ -41,7 +41,7 @@ class RobotBody:
     def reset(self) -> None:
         """Count steps from zero; the robot stays where it is."""
         self._step = self._episode = 0
-        self._blind = False
+        self._interrupted = False               # by safe commands, since the last step
         self._seen: np.ndarray | None = None    # stacked state of the present step
         self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
 
@@ -50,13 +50,13 @@ class RobotBody:
         return ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
 
     def observe(self) -> Observation | None:
-        """The present step. After a time without measurements another episode begins: nothing is learned across it."""
+        """The present step. After a time under the safe commands, for want of measurements or in a pause, another
+        episode begins: nothing is learned across it."""
         states = self._mapping.states(time.monotonic(), self._sensor_timeout)
         if states is None:
-            self._blind = True
             return None
-        self._episode += self._blind and self._step > 0
-        self._blind = False
+        self._episode += self._interrupted and self._step > 0
+        self._interrupted = False
         self._seen = np.concatenate(states)
         costs, applied = np.zeros(self._network.n_agents), [np.zeros(0)] * self._network.n_agents
         if self._before is not None:
@@ -74,7 +74,7 @@ class RobotBody:
     def make_safe(self) -> None:
         """Command the safe values at once."""
         self._send(self._mapping.safe_commands())
-        self._commanded = time.monotonic()
+        self._commanded, self._interrupted = time.monotonic(), True
 
     def _send(self, messages: list) -> None:
         for topic, message in messages:
