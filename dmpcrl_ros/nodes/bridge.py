@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
 
 from dmpcrl_ros.node_settings import BridgeSettings
@@ -19,6 +20,9 @@ from dmpcrl_ros.settings import SettingError
 from dmpcrl_ros.simulation.episodes import Observation
 from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping
 from dmpcrl_ros.transport.bridging import Mapping
+from dmpcrl_ros.transport.qos import OVERRIDABLE
+
+_LAST_COMMANDS = Duration(seconds=0.2)  # that they may take to arrive, on each topic
 
 
 class RobotBody:
@@ -31,10 +35,12 @@ class RobotBody:
 
     def __init__(self, node: ControlLoopNode, network: Scenario, mapping: Mapping, sensor_timeout: float):
         self._network, self._mapping, self._sensor_timeout = network, mapping, sensor_timeout
-        self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default)
+        self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default,
+                                                         qos_overriding_options=OVERRIDABLE)
                             for topic, kind in mapping.publications}
         for topic, kind in mapping.subscriptions:
-            node.create_subscription(kind, topic, self._taker(topic), qos_profile_sensor_data)
+            node.create_subscription(kind, topic, self._taker(topic), qos_profile_sensor_data,
+                                     qos_overriding_options=OVERRIDABLE)
         self._commanded = time.monotonic()
         self.reset()
 
@@ -76,6 +82,16 @@ class RobotBody:
         self._send(self._mapping.safe_commands())
         self._commanded, self._interrupted = time.monotonic(), True
 
+    def deaf(self) -> list[str]:
+        """Whose commands would be lost, as those of actuators whose driver is not there yet."""
+        return [f'a listener to {topic}' for topic, publisher in self._publishers.items()
+                if not publisher.get_subscription_count()]
+
+    def see_off(self) -> None:
+        """Wait, but not for long, until the last commands have arrived where delivery is reliable."""
+        for publisher in self._publishers.values():
+            publisher.wait_for_all_acked(_LAST_COMMANDS)
+
     def _send(self, messages: list) -> None:
         for topic, message in messages:
             self._publishers[topic].publish(message)
@@ -103,6 +119,15 @@ class BridgeNode(ControlLoopNode):
         except MappingError as error:
             raise SettingError(str(error)) from None
         return RobotBody(self, self._network, mapping, self.settings.sensor_timeout)
+
+    def halt(self) -> None:
+        """Leave the robot safe; the node may end right after."""
+        super().halt()
+        self._body.see_off()
+
+    def missing(self) -> list[str]:
+        """The actuators are needed, too."""
+        return [*super().missing(), *(self._body.deaf() if self.active else [])]
 
     def unseen(self) -> str:
         """What is not measured."""

@@ -97,7 +97,7 @@ class ControlLoopNode(ManagedNode):
 
     def work(self) -> None:
         """Run, and run again after each reset."""
-        wait_until_matched(self, self.executor_, self._missing, self.settings.start_timeout)
+        wait_until_matched(self, self.executor_, self.missing, self.settings.start_timeout)
         self.get_logger().info(f'{self._network.name}: {self._network.n_agents} agents connected, '
                                f'{self.settings.steps} steps')
         while self._goes_on():
@@ -183,7 +183,7 @@ class ControlLoopNode(ManagedNode):
     def _goes_on(self) -> bool:
         return self.active and rclpy.ok()
 
-    def _missing(self) -> list[str]:
+    def missing(self) -> list[str]:
         """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
         if not self.active:
             return []

@@ -175,6 +175,17 @@ def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode
     assert robot.states['left'][-1].episode == episode + 1 and robot.newest() != [SAFE] * 3
 
 
+def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
+    robot.listen('left', 'right')
+    with ProcessGroup(nodes_of(settings_of(mapping))):
+        outsider.spin_until(lambda: outsider.count_subscribers('/middle/to/left') == 1
+                            and outsider.count_publishers('/left/ready') and outsider.count_publishers('/right/ready'))
+        outsider.spin_for(1.0)
+        assert not robot.states['left'] and not robot.commands['left']
+        robot.listen('middle')
+        robot.wait_steps(3)
+
+
 def test_a_wrong_mapping_is_refused_at_the_start_by_name(domain, tmp_path, mapping):  # noqa: F811
     mapping.write_text(mapping.read_text().replace('joint: middle', 'hinge: middle'))
     done = dmpcrl('run', SCENARIO, '--bridge', mapping, '--steps', 5, '--output', tmp_path / 'run')
