@@ -30,11 +30,12 @@ class RobotBody:
 
     Args:
         node: on which the topics are made. network: that describes the robot to the agents. mapping: between both.
-        sensor_timeout: s after which a measurement is none.
+        sensor_timeout: s after which a measurement is none. speed: seconds of the robot per second of the clock.
     """
 
-    def __init__(self, node: ControlLoopNode, network: Scenario, mapping: Mapping, sensor_timeout: float):
-        self._network, self._mapping, self._sensor_timeout = network, mapping, sensor_timeout
+    def __init__(self, node: ControlLoopNode, network: Scenario, mapping: Mapping, sensor_timeout: float,
+                 speed: float = 1.0):
+        self._network, self._mapping, self._sensor_timeout, self._speed = network, mapping, sensor_timeout, speed
         self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default,
                                                          qos_overriding_options=OVERRIDABLE)
                             for topic, kind in mapping.publications}
@@ -74,7 +75,7 @@ class RobotBody:
     def apply(self, actions: list[np.ndarray]) -> None:
         """Command the inputs of all agents."""
         now = time.monotonic()
-        self._send(self._mapping.commands(actions, now - self._commanded))
+        self._send(self._mapping.commands(actions, self._speed * (now - self._commanded)))
         self._commanded, self._step, self._before = now, self._step + 1, self._seen
 
     def make_safe(self) -> None:
@@ -118,7 +119,7 @@ class BridgeNode(ControlLoopNode):
             mapping = load_mapping(self.settings.mapping, self._network)
         except MappingError as error:
             raise SettingError(str(error)) from None
-        return RobotBody(self, self._network, mapping, self.settings.sensor_timeout)
+        return RobotBody(self, self._network, mapping, self.settings.sensor_timeout, self.settings.speed)
 
     def halt(self) -> None:
         """Leave the robot safe; the node may end right after."""

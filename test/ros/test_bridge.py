@@ -3,6 +3,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
+from dmpcrl_ros.nodes.bridge import RobotBody  # noqa: E402
+from dmpcrl_ros.scenarios.files import load_scenario  # noqa: E402
+from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,6 +188,19 @@ def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
         assert not robot.states['left'] and not robot.commands['left']
         robot.listen('middle')
         robot.wait_steps(3)
+
+
+@pytest.mark.parametrize('speed', [1.0, 5.0])
+def test_the_rate_limit_is_in_time_of_the_robot(mapping, speed):
+    """0.1 s of the clock after SAFE, 2 N wanted, where speed * 0.1 s * RATE may be added up to LIMIT."""
+    sent, network = {}, load_scenario(SCENARIO)
+    node = SimpleNamespace(create_subscription=lambda *_, **__: None, create_publisher=lambda kind, topic, *_, **__:
+                           SimpleNamespace(publish=lambda message: sent.update({topic: message.data[0]})))
+    body = RobotBody(node, network, load_mapping(mapping, network), SENSOR_TIMEOUT, speed)
+    body.make_safe()
+    time.sleep(0.1)
+    body.apply([np.array([2.0])] * 3)
+    assert list(sent.values()) == pytest.approx([min(SAFE + speed * 0.1 * RATE, LIMIT)] * 3, abs=RATE * SLACK)
 
 
 def test_a_wrong_mapping_is_refused_at_the_start_by_name(domain, tmp_path, mapping):  # noqa: F811
