@@ -1,14 +1,18 @@
-"""The bridge between agents and a robot made of standard messages alone."""
+"""The bridge between agents and a robot: one of standard messages alone, made here, and the simulated carts."""
+import csv
 import os
 import signal
+import subprocess
+import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
-from ros_system import dmpcrl, domain  # noqa: F401
+from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, wait_for  # noqa: F401
 
 pytest.importorskip('rclpy')
 
@@ -208,3 +212,36 @@ def test_a_wrong_mapping_is_refused_at_the_start_by_name(domain, tmp_path, mappi
     done = dmpcrl('run', SCENARIO, '--bridge', mapping, '--steps', 5, '--output', tmp_path / 'run')
     assert done.returncode == 1 and str(mapping) in done.stdout + done.stderr
     assert 'agent middle: state' in done.stdout + done.stderr and "'joint' is a required" in done.stdout + done.stderr
+
+
+physics = pytest.mark.skipif(not find_spec('mujoco'), reason='MuJoCo is not installed')
+
+
+def demonstrate(*arguments):
+    return subprocess.Popen([sys.executable, '-P', ROOT / 'simulators' / 'demonstration', *map(str, arguments)],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+
+
+@physics
+def test_learning_in_real_time_lowers_the_cost_on_gusts_not_learned_from(domain, tmp_path):  # noqa: F811
+    process = demonstrate('--steps', 30, '--training-steps', 80, '--output', tmp_path / 'demonstration')
+    output, _ = process.communicate(timeout=PATIENCE + 30.0)
+    assert process.returncode == 0, output
+    with (tmp_path / 'demonstration' / 'table.csv').open() as file:
+        row, = csv.DictReader(file)
+    assert float(row['cost learned']) < float(row['cost untrained'])
+    assert max(float(row[f'largest command {when} [N]']) for when in ('untrained', 'learned')) <= 2.0
+    assert 0.0 < float(row['deadlines met learned']) <= 1.0
+    for name in ('costs.png', 'film_strip.png'):
+        assert (tmp_path / 'demonstration' / name).read_bytes().startswith(b'\x89PNG')
+
+
+@physics
+def test_ctrl_c_ends_a_demonstration_with_all_its_processes(domain, tmp_path):  # noqa: F811
+    process = demonstrate('--output', tmp_path / 'demonstration')
+    steps = tmp_path / 'demonstration' / 'untrained-gusts-401' / 'run' / 'steps.csv'
+    wait_for(lambda: steps.exists() and steps.read_text().count('\n') > 3, PATIENCE, 'the first steps')
+    interrupt(process)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and 'interrupted' in output, output
+    assert not leftovers()
