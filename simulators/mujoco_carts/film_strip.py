@@ -32,7 +32,7 @@ def draw_film_strip(runs: Mapping[str, Sequence[Row]], names: Sequence[str], res
         for axes, instant in zip(column, chosen, strict=True):
             _draw_frame(axes, rows[instant], np.asarray(rest))
             axes.tick_params(bottom=instant == chosen[-1])
-        column[-1].set_xlabel(f'{", ".join(names)}: place on the rail [m]; in the boxes: displacement [cm]\n'
+        column[-1].set_xlabel(f'{", ".join(names)}: place on the rail [m]; boxes: displacement [cm], red below 0\n'
                               'dashed: displacement 0; blue: motor, red: gust')
     figure.savefig(path, dpi=110)
 
@@ -51,7 +51,8 @@ def _draw_frame(axes, row: Row, rest: np.ndarray, metres_per_newton: float = 0.2
         axes.quiver(places, np.full(len(places), height), metres_per_newton * forces, np.zeros(len(places)),
                     angles='xy', scale_units='xy', scale=1.0, color=colour, width=0.004, zorder=4)
     for place, position in zip(places, row.positions, strict=True):
-        axes.text(place, 0.1, f'{100.0 * position:+.1f}', ha='center', va='center', fontsize='x-small', zorder=5)
+        axes.text(place, 0.1, f'{100.0 * position:+.1f}', ha='center', va='center', fontsize='x-small', zorder=5,
+                  color='C3' if position < 0.0 else 'black')
     axes.set(xlim=walls, ylim=(-0.05, 0.55), yticks=[])
     axes.set_ylabel(f'{row.since_reset:.1f} s', rotation=0, ha='right', va='center')
     axes.spines[['top', 'right', 'left']].set_visible(False)
