@@ -23,16 +23,20 @@ endif
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
   PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONSAFEPATH=1
 
-.PHONY: help setup demo test lint bench test-jazzy clean
+.PHONY: help setup demo demo-physics test lint bench test-jazzy clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
 
 setup:  ## make or update the environment
 	@$(SETUP)
 
 demo: setup  ## let a few agents learn to control a chain, over ROS 2
 	@'$(VENV)/bin/dmpcrl' demo $(ARGS)
+
+demo-physics:  ## let agents learn to control carts in MuJoCo, in real time; three minutes
+	@$(SETUP) --physics
+	@'$(VENV)/bin/python' simulators/demonstration $(ARGS)
 
 test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
 	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) --ignore test/ros test

@@ -162,6 +162,19 @@ def test_a_lost_file_of_the_package_is_noticed(environment):
     assert not environment.package_is_whole()
 
 
+def test_physics_is_added_where_it_is_lacking(environment, monkeypatch):
+    asked = []
+    monkeypatch.setattr(environment, 'pip', lambda *arguments: asked.append(arguments))
+    environment.add_physics()
+    (options, pin), = asked  # the rest is in the environment anyway
+    assert options == '--no-deps' and pin.startswith('mujoco==')
+    folder = environment.site() / '{}-{}.dist-info'.format(*pin.split('=='))
+    folder.mkdir()
+    (folder / 'RECORD').touch()
+    environment.add_physics()
+    assert len(asked) == 1 and environment.is_whole()
+
+
 def test_a_folder_that_is_no_environment_is_left_alone(environment, machine):
     environment.stamp.unlink()
     (environment.path / 'pyvenv.cfg').unlink()

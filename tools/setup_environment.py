@@ -108,6 +108,14 @@ class Environment:
         if not self.package_is_whole():
             self.install_package()
 
+    def add_physics(self):
+        """Add what the simulators need; it brings dependencies of a viewer, without which they do."""
+        there = set(installed_pins(self.site()))
+        lacking = [pin for pin in pins([REQUIREMENTS / 'physics.txt']) if pin not in there]
+        if lacking:
+            say(f'adding {lacking[0]}')
+            self.pip('--no-deps', *lacking)
+
     def recorded(self, what):
         """What the last complete set-up recorded, or None."""
         try:
@@ -266,6 +274,7 @@ def parse_arguments():
     parser.add_argument('--python', help='Python to make it with')
     parser.add_argument('--versions', choices=['current', 'jazzy'], default='current',
                         help='of the Python packages: current ones, or those of the Ubuntu of ROS 2 Jazzy')
+    parser.add_argument('--physics', action='store_true', help='add MuJoCo, for the simulators')
     return parser.parse_args()
 
 
@@ -273,8 +282,11 @@ def main():
     """Every expected failure is one message and exit status 1."""
     arguments = parse_arguments()
     try:
-        Environment(Path(os.path.abspath(ROOT / arguments.environment)), arguments.versions,
-                    arguments.python).update()
+        environment = Environment(Path(os.path.abspath(ROOT / arguments.environment)), arguments.versions,
+                                  arguments.python)
+        environment.update()
+        if arguments.physics:
+            environment.add_physics()
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1

@@ -62,12 +62,13 @@ def run_over_ros(settings: RunSettings, output: Path, console: Console, *, verbo
 
 def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: Console, verbose: bool) -> None:
     with ProcessGroup(nodes) as processes:
-        while not processes.ended('monitor'):
+        ended = False
+        while not ended:
+            ended = processes.ended('monitor')  # what the others have to say of the end is still heard
             for label, line in processes.output(timeout=0.2):
                 if verbose or '[INFO]' not in line:
                     console.print(f'{label}: {line}', markup=False, highlight=False)
             refresh()
-        refresh()
 
 
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
 
 from dmpcrl_ros.node_settings import BridgeSettings
@@ -19,6 +20,9 @@ from dmpcrl_ros.settings import SettingError
 from dmpcrl_ros.simulation.episodes import Observation
 from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping
 from dmpcrl_ros.transport.bridging import Mapping
+from dmpcrl_ros.transport.qos import OVERRIDABLE
+
+_LAST_COMMANDS = Duration(seconds=0.2)  # that they may take to arrive, on each topic
 
 
 class RobotBody:
@@ -26,22 +30,25 @@ class RobotBody:
 
     Args:
         node: on which the topics are made. network: that describes the robot to the agents. mapping: between both.
-        sensor_timeout: s after which a measurement is none.
+        sensor_timeout: s after which a measurement is none. speed: seconds of the robot per second of the clock.
     """
 
-    def __init__(self, node: ControlLoopNode, network: Scenario, mapping: Mapping, sensor_timeout: float):
-        self._network, self._mapping, self._sensor_timeout = network, mapping, sensor_timeout
-        self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default)
+    def __init__(self, node: ControlLoopNode, network: Scenario, mapping: Mapping, sensor_timeout: float,
+                 speed: float = 1.0):
+        self._network, self._mapping, self._sensor_timeout, self._speed = network, mapping, sensor_timeout, speed
+        self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default,
+                                                         qos_overriding_options=OVERRIDABLE)
                             for topic, kind in mapping.publications}
         for topic, kind in mapping.subscriptions:
-            node.create_subscription(kind, topic, self._taker(topic), qos_profile_sensor_data)
+            node.create_subscription(kind, topic, self._taker(topic), qos_profile_sensor_data,
+                                     qos_overriding_options=OVERRIDABLE)
         self._commanded = time.monotonic()
         self.reset()
 
     def reset(self) -> None:
         """Count steps from zero; the robot stays where it is."""
         self._step = self._episode = 0
-        self._blind = False
+        self._interrupted = False               # by safe commands, since the last step
         self._seen: np.ndarray | None = None    # stacked state of the present step
         self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
 
@@ -50,13 +57,13 @@ class RobotBody:
         return ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
 
     def observe(self) -> Observation | None:
-        """The present step. After a time without measurements another episode begins: nothing is learned across it."""
+        """The present step. After a time under the safe commands, for want of measurements or in a pause, another
+        episode begins: nothing is learned across it."""
         states = self._mapping.states(time.monotonic(), self._sensor_timeout)
         if states is None:
-            self._blind = True
             return None
-        self._episode += self._blind and self._step > 0
-        self._blind = False
+        self._episode += self._interrupted and self._step > 0
+        self._interrupted = False
         self._seen = np.concatenate(states)
         costs, applied = np.zeros(self._network.n_agents), [np.zeros(0)] * self._network.n_agents
         if self._before is not None:
@@ -68,13 +75,23 @@ class RobotBody:
     def apply(self, actions: list[np.ndarray]) -> None:
         """Command the inputs of all agents."""
         now = time.monotonic()
-        self._send(self._mapping.commands(actions, now - self._commanded))
+        self._send(self._mapping.commands(actions, self._speed * (now - self._commanded)))
         self._commanded, self._step, self._before = now, self._step + 1, self._seen
 
     def make_safe(self) -> None:
         """Command the safe values at once."""
         self._send(self._mapping.safe_commands())
-        self._commanded = time.monotonic()
+        self._commanded, self._interrupted = time.monotonic(), True
+
+    def deaf(self) -> list[str]:
+        """Whose commands would be lost, as those of actuators whose driver is not there yet."""
+        return [f'a listener to {topic}' for topic, publisher in self._publishers.items()
+                if not publisher.get_subscription_count()]
+
+    def see_off(self) -> None:
+        """Wait, but not for long, until the last commands have arrived where delivery is reliable."""
+        for publisher in self._publishers.values():
+            publisher.wait_for_all_acked(_LAST_COMMANDS)
 
     def _send(self, messages: list) -> None:
         for topic, message in messages:
@@ -102,7 +119,16 @@ class BridgeNode(ControlLoopNode):
             mapping = load_mapping(self.settings.mapping, self._network)
         except MappingError as error:
             raise SettingError(str(error)) from None
-        return RobotBody(self, self._network, mapping, self.settings.sensor_timeout)
+        return RobotBody(self, self._network, mapping, self.settings.sensor_timeout, self.settings.speed)
+
+    def halt(self) -> None:
+        """Leave the robot safe; the node may end right after."""
+        super().halt()
+        self._body.see_off()
+
+    def missing(self) -> list[str]:
+        """The actuators are needed, too."""
+        return [*super().missing(), *(self._body.deaf() if self.active else [])]
 
     def unseen(self) -> str:
         """What is not measured."""

@@ -88,7 +88,7 @@ class ControlLoopNode(ManagedNode):
         self._announcement.publish(UInt64(data=self._run))
         self.actions: list[np.ndarray | None] = [None] * self._network.n_agents
         self._seen: Observation | None = None
-        self._begun = self._paused = self._reset_asked = False
+        self._begun = self._paused = self._waiting = self._reset_asked = False
         self._single_steps = 0
         for name, answer in (('start', self._on_start), ('stop', self._on_stop), ('step', self._on_step),
                              ('reset', self._on_reset)):
@@ -97,7 +97,7 @@ class ControlLoopNode(ManagedNode):
 
     def work(self) -> None:
         """Run, and run again after each reset."""
-        wait_until_matched(self, self.executor_, self._missing, self.settings.start_timeout)
+        wait_until_matched(self, self.executor_, self.missing, self.settings.start_timeout)
         self.get_logger().info(f'{self._network.name}: {self._network.n_agents} agents connected, '
                                f'{self.settings.steps} steps')
         while self._goes_on():
@@ -114,7 +114,7 @@ class ControlLoopNode(ManagedNode):
 
     def halt(self) -> None:
         """Leave the body safe."""
-        self._body.make_safe()
+        self._leave_safe()
 
     def release(self) -> None:
         """Nothing is left of the body."""
@@ -148,9 +148,14 @@ class ControlLoopNode(ManagedNode):
         self._seen = self._body.observe()
         if self._seen is None:
             self.get_logger().warning(f'no measurement: {self.unseen()}', throttle_duration_sec=1.0)
-            self._body.make_safe()
+            self._leave_safe()
             self._spin_until(self.pace.tick())
         return self._seen is not None
+
+    def _leave_safe(self) -> None:
+        """Until the agents are asked again, whose former inputs are then too old to be held."""
+        self._body.make_safe()
+        self._watchdog.reset()
 
     def unseen(self) -> str:
         """What is not measured."""
@@ -158,11 +163,13 @@ class ControlLoopNode(ManagedNode):
 
     def _admitted(self) -> bool:
         """Whether a step may begin: the plant is not paused, or a single step was asked for."""
-        if not self._paused:
+        if not self._paused or self._single_steps:
+            self._single_steps = max(self._single_steps - 1, 0)
+            self._waiting = False
             return True
-        if self._single_steps:
-            self._single_steps -= 1
-            return True
+        if not self._waiting:  # the step in which the pause was asked for, or a single one, is over
+            self._waiting = True
+            self._leave_safe()
         self.executor_.spin_once(timeout_sec=0.1)
         self.pace.begin()
         return False
@@ -176,7 +183,7 @@ class ControlLoopNode(ManagedNode):
     def _goes_on(self) -> bool:
         return self.active and rclpy.ok()
 
-    def _missing(self) -> list[str]:
+    def missing(self) -> list[str]:
         """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
         if not self.active:
             return []
@@ -267,7 +274,6 @@ class ControlLoopNode(ManagedNode):
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._paused = True
-        self._body.make_safe()
         return _answer(response, 'paused before the next step')
 
     def _on_step(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import rclpy
 from carts import Carts
+from film_strip import draw_film_strip
 from node import Simulator
 from rclpy.executors import ExternalShutdownException
-from record import Record, draw_film_strip
+from record import Record
 
 
 def main() -> int:
@@ -24,7 +25,7 @@ def main() -> int:
         print(f'mujoco_carts: {error}', file=sys.stderr)
         return 2
     rclpy.init()
-    simulator = Simulator(carts, record, options.rate)
+    simulator = Simulator(carts, record, options.rate, options.hold)
     try:
         simulator.run(options.duration)
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -35,7 +36,7 @@ def main() -> int:
         simulator.destroy_node()
         rclpy.try_shutdown()
     if options.render and record.rows:
-        draw_film_strip(record.rows, carts.names, carts.rest, options.render)
+        draw_film_strip({'': record.rows}, carts.names, carts.rest, options.render)
     largest = ', '.join(f'{name} {value:g} N' for name, value in zip(carts.names, simulator.largest, strict=True))
     ignored = ', '.join(f'{count} {reason}' for reason, count in simulator.ignored.items())
     print(f'{simulator.time:.2f} s simulated; largest commands: {largest}; ignored: {ignored or "none"}')
@@ -48,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--gusts', type=_non_negative(float), default=0.8,
                         help='force of the strongest gust in N [0.8]')
     parser.add_argument('--rate', type=_positive, default=1.0, help='simulated seconds per second of wall time [1]')
+    parser.add_argument('--hold', action='store_true',
+                        help='brakes hold the carts in their initial state until the first command')
     parser.add_argument('--duration', type=_non_negative(float), default=0.0,
                         help='simulated seconds after which to end; 0 goes on until Ctrl-C [0]')
     parser.add_argument('--log', type=Path, help='CSV file of positions, velocities, forces and commands')

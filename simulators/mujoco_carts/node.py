@@ -5,6 +5,7 @@ Publishes: /joint_states (sensor_msgs/JointState: position [m], velocity [m/s] a
 Subscribes: /<cart>_effort_controller/commands (std_msgs/Float64MultiArray of one element: force [N]) of every cart.
 Services: /simulator/reset (std_srvs/Trigger): back to the initial state and the beginning of the gusts; the clock goes
 on.
+With brakes, the carts rest in the initial state until the first command: only then do the gusts and the record begin.
 """
 
 import math
@@ -34,11 +35,12 @@ class Simulator(Node):
 
     Args:
         carts: what is simulated. record: of what happens. rate: seconds of simulated time per second.
+        brakes: whether the carts are held in the initial state until the first command.
     """
 
-    def __init__(self, carts: Carts, record: Record, rate: float):
+    def __init__(self, carts: Carts, record: Record, rate: float, brakes: bool = False):
         super().__init__('simulator')
-        self._carts, self._record, self._rate = carts, record, rate
+        self._carts, self._record, self._rate, self._brakes = carts, record, rate, brakes
         n_carts = len(carts.names)
         self._commands, self._commanded_at = np.zeros(n_carts), np.full(n_carts, -math.inf)
         self.largest, self.ignored = np.zeros(n_carts), Counter()
@@ -70,11 +72,17 @@ class Simulator(Node):
                 raise ExternalShutdownException
             self._advance()
 
+    @property
+    def _held(self) -> bool:
+        return self._brakes and not np.isfinite(self._commanded_at).any()
+
     def _advance(self) -> None:
-        fresh = self.time - self._commanded_at <= COMMAND_TIMEOUT
-        self._carts.advance(np.where(fresh, self._commands, 0.0), TICK)
+        held, fresh = self._held, self.time - self._commanded_at <= COMMAND_TIMEOUT
         self._ticks += 1
+        if held:
+            return
         carts = self._carts
+        carts.advance(np.where(fresh, self._commands, 0.0), TICK)
         self._record.add(Row(self.time, carts.time, carts.positions, carts.velocities, carts.forces,
                              self._commands.copy(), self.largest.copy(), carts.gusts))
 

@@ -1,4 +1,4 @@
-"""What happened to the carts, row by row: a CSV file while it happens, and a film strip at the end."""
+"""What happened to the carts, row by row, in a CSV file while it happens."""
 
 import csv
 from collections.abc import Sequence
@@ -27,6 +27,9 @@ class Row(NamedTuple):
     gusts: np.ndarray
 
 
+_VECTORS = ('position', 'velocity', 'force', 'command', 'largest_command', 'gust')
+
+
 class Record:
     """Rows, kept for the film strip and written to a file if there is one.
 
@@ -42,8 +45,7 @@ class Record:
         self._file = path.open('w', newline='', encoding='utf-8') if path else None
         if self._file:
             self._writer = csv.writer(self._file)
-            vectors = ('position', 'velocity', 'force', 'command', 'largest_command', 'gust')
-            columns = [f'{vector}_{name}' for vector in vectors for name in names]
+            columns = [f'{vector}_{name}' for vector in _VECTORS for name in names]
             self._writer.writerow(['time', 'since_reset', *columns])
 
     def add(self, row: Row) -> None:
@@ -58,41 +60,14 @@ class Record:
             self._file.close()
 
 
-def draw_film_strip(rows: Sequence[Row], names: Sequence[str], rest: Sequence[float], path: Path,
-                    frames: int = 8) -> None:
-    """Write a picture of the carts on their rail, with springs, bounds and forces, at some instants from top to bottom.
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file that a Record has written.
 
-    Args:
-        rows: what happened; at least one. names: of the carts. rest: where each cart is at rest [m].
-        path: of the PNG file. frames: how many instants.
+    Raises:
+        OSError, ValueError: it cannot be read, or is no such file.
     """
-    from matplotlib.figure import Figure
-
-    chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, frames).astype(int))]
-    figure = Figure(figsize=(8.0, 0.9 * len(chosen) + 0.8), layout='constrained')
-    for axes, row in zip(figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0], chosen, strict=True):
-        _draw_frame(axes, row, np.asarray(rest))
-        axes.tick_params(bottom=row is chosen[-1])
-    axes.set_xlabel(f'{", ".join(names)}: place on the rail [m]; in the boxes: displacement [cm]\n'
-                    'dashed: displacement 0; blue: motor, red: gust')
-    figure.savefig(path, dpi=110)
-
-
-def _draw_frame(axes, row: Row, rest: np.ndarray, metres_per_newton: float = 0.2) -> None:
-    places = rest + row.positions
-    walls = rest[0] - 1.0, rest[-1] + 1.0
-    axes.plot(walls, (0.0, 0.0), color='0.7', linewidth=1.0)
-    ends = (walls[0], *places, walls[1])
-    for left, right in zip(ends, ends[1:], strict=False):
-        zigzag = 0.12 + 0.04 * np.array([0.0, *[1.0, -1.0] * 12, 0.0])
-        axes.plot(np.linspace(left, right, len(zigzag)), zigzag, color='0.5', linewidth=0.8)
-    axes.vlines(rest, -0.05, 0.5, color='black', linestyles='dashed', linewidth=0.8, zorder=3)
-    axes.bar(places, 0.2, width=0.24, color='0.85', edgecolor='0.3', zorder=2)
-    for forces, height, colour in ((row.forces, 0.3, 'C0'), (row.gusts, 0.42, 'C3')):
-        axes.quiver(places, np.full(len(places), height), metres_per_newton * forces, np.zeros(len(places)),
-                    angles='xy', scale_units='xy', scale=1.0, color=colour, width=0.004, zorder=4)
-    for place, position in zip(places, row.positions, strict=True):
-        axes.text(place, 0.1, f'{100.0 * position:+.1f}', ha='center', va='center', fontsize='x-small', zorder=5)
-    axes.set(xlim=walls, ylim=(-0.05, 0.55), yticks=[])
-    axes.set_ylabel(f'{row.since_reset:.1f} s', rotation=0, ha='right', va='center')
-    axes.spines[['top', 'right', 'left']].set_visible(False)
+    with path.open(newline='', encoding='utf-8') as file:
+        rows = np.array([[float(text) for text in row] for row in list(csv.reader(file))[1:]], ndmin=2)
+    if rows.size == 0 or (rows.shape[1] - 2) % len(_VECTORS):
+        raise ValueError(f'{path} has no rows of a record')
+    return [Row(row[0], row[1], *np.split(row[2:], len(_VECTORS))) for row in rows]

@@ -183,6 +183,30 @@ def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):  # noqa
     assert (log['gust_left'][begins:begins + 45] == gusts[:45]).all()
 
 
+def test_brakes_hold_until_the_first_command_and_the_gusts_begin_with_it(domain, tmp_path):  # noqa: F811
+    process = simulate('--seed', 7, '--hold', '--log', tmp_path / 'held.csv')
+    finished(simulate('--seed', 7, '--rate', 10, '--duration', 1, '--log', tmp_path / 'free.csv'))
+    rclpy.init()
+    try:
+        listener = Listener()
+        start = len(listener.joints)
+        listener.spin_until(lambda: len(listener.joints) > start + 30, 'joint states of carts that are held')
+        assert all(list(message.position) == START and not any(message.velocity) for message in listener.joints)
+        before, clock = listener.joints[-1].header.stamp, len(listener.clocks)
+        listener.command('middle', 0.0)
+        moved = listener.hear(lambda message: message.position[0] < 0.25, 'the carts to move')
+        assert (moved.header.stamp.sec, moved.header.stamp.nanosec) > (before.sec, before.nanosec)
+        assert len(listener.clocks) > clock
+    finally:
+        rclpy.try_shutdown()
+        interrupt(process)
+        finished(process)
+    held, free = read_log(tmp_path / 'held.csv'), read_log(tmp_path / 'free.csv')
+    assert held['since_reset'][0] == pytest.approx(0.01) and held['time'][0] > 0.3
+    for name in ('position_left', 'velocity_right', 'gust_middle'):
+        assert (held[name][:30] == free[name][:30]).all(), name
+
+
 @pytest.mark.parametrize('arguments', [('--rate', '0'), ('--rate', 'nan'), ('--seed', '-1'), ('--gusts', 'inf'),
                                        ('--log', '/nowhere/log.csv'), ('--render', '/nowhere/strip.png')])
 def test_options_that_cannot_be_are_refused(arguments):

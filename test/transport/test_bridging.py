@@ -321,3 +321,16 @@ def test_nothing_that_goes_out_exceeds_the_limits(load):
         assert abs(a - last) <= 30.0 * period + 1e-12
         assert all(np.isfinite(applied).all() for applied in mapping.applied())
         last = a
+
+
+def test_the_mapping_in_the_documentation_fits_what_it_says(load):
+    """Robot 2 at 0.5 m of its own odometer, which counts the other way from 2 m: 2 - 0.5 = 1.5 m."""
+    text = (CONFIG.parent / 'docs' / 'hardware.md').read_text(encoding='utf-8')
+    mapping = load(text.split('```yaml\n')[1].split('```')[0],
+                   SimpleNamespace(name='robots', agents=('robot_1', 'robot_2'),
+                                   local=(SimpleNamespace(n_states=2, n_inputs=1),) * 2))
+    for robot, place in (('robot_1', 1.0), ('robot_2', 0.5)):
+        message = odometry(frame='odom', child=f'{robot}/base_link', x=0.25)
+        message.pose.pose.position.x = place
+        mapping.take(f'/{robot}/odom', message, 0.0)
+    assert [state.tolist() for state in mapping.states(0.0, 1.0)] == [[1.0, 0.25], [1.5, -0.25]]

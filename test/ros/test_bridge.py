@@ -1,0 +1,247 @@
+"""The bridge between agents and a robot: one of standard messages alone, made here, and the simulated carts."""
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, wait_for  # noqa: F401
+
+pytest.importorskip('rclpy')
+
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+from std_msgs.msg import Float64MultiArray  # noqa: E402
+
+from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.bringup import nodes_of  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
+from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
+from dmpcrl_ros.nodes.bridge import RobotBody  # noqa: E402
+from dmpcrl_ros.scenarios.files import load_scenario  # noqa: E402
+from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
+from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIO = ROOT / 'config' / 'mujoco_carts.yaml'
+CARTS = ('left', 'middle', 'right')
+PERIOD, SENSOR_TIMEOUT, HOLD = 0.1, 0.3, 3
+SAFE, LIMIT, RATE = 0.25, 1.5, 4.0  # N, N, N/s; the agents' own bound is 2 N, their safe input 0 N
+SLACK = 0.1                         # s that a busy machine may be late
+
+
+class Robot:
+    """Carts that stay where they are put and keep the commands they get, with the moment of each."""
+
+    def __init__(self, node):
+        self.positions, self.velocities = [0.3, 0.1, 0.2], [0.01, 0.02, 0.03]
+        self.silent, self.told_at = False, 0.0
+        self.commands = {cart: [] for cart in CARTS}
+        self.states, self._node = {cart: [] for cart in CARTS}, node
+        self._joints = node.create_publisher(JointState, '/joint_states', 10)
+        node.create_timer(0.02, self._tell)
+        for cart in CARTS:
+            node.create_subscription(msg.State, f'/{cart}/state', self.states[cart].append, HISTORY)
+
+    def listen(self, *carts):
+        for cart in carts:
+            self._node.create_subscription(Float64MultiArray, f'/{cart}_effort_controller/commands', self._taker(cart),
+                                           10)
+
+    def _tell(self):
+        if not self.silent:
+            self.told_at = time.monotonic()
+            self._joints.publish(JointState(name=CARTS, position=self.positions, velocity=self.velocities))
+
+    def _taker(self, cart):
+        return lambda message: self.commands[cart].append((time.monotonic(), *message.data))
+
+    def step(self):
+        return self.states['middle'][-1].step if self.states['middle'] else -1
+
+    def wait_steps(self, count):
+        first = self.step()
+        self._node.spin_until(lambda: self.step() >= first + count)
+
+    def newest(self):
+        return [self.commands[cart][-1][1] for cart in CARTS]
+
+
+@pytest.fixture
+def robot(outsider):
+    return Robot(outsider)
+
+
+def settings_of(mapping):
+    return RunSettings(scenario=str(SCENARIO), bridge=str(mapping), steps=100000, admm_iterations=5, seed=5,
+                       exploration=False, hold_steps=HOLD, sensor_timeout=SENSOR_TIMEOUT, round_timeout=0.2)
+
+
+@pytest.fixture
+def mapping(tmp_path):
+    """That of the carts with other limits."""
+    declared = yaml.safe_load((ROOT / 'config' / 'mujoco_carts_bridge.yaml').read_text())
+    for agent in declared['agents']:
+        agent['input'][0] |= {'saturation': [-LIMIT, LIMIT], 'rate_limit': RATE, 'safe': SAFE}
+    path = tmp_path / 'bridge.yaml'
+    path.write_text(yaml.safe_dump(declared))
+    return path
+
+
+@pytest.fixture
+def system(mapping, robot):
+    """Bridge and agents, running."""
+    robot.listen(*CARTS)
+    with ProcessGroup(nodes_of(settings_of(mapping))) as processes:
+        robot.wait_steps(3)
+        yield processes
+
+
+def test_states_reach_the_agents_and_commands_the_robot_within_its_limits(system, robot, outsider):
+    for cart, position, velocity in zip(CARTS, robot.positions, robot.velocities, strict=True):
+        assert list(robot.states[cart][-1].state) == [position, velocity]
+    robot.positions = [-0.3, -0.3, -0.3]  # far out of the bounds: all force there is
+    outsider.spin_until(lambda: robot.newest() == [LIMIT] * 3)
+    assert all(robot.states[cart][-1].state[0] == -0.3 for cart in CARTS)
+    robot.positions = [0.7, 0.7, 0.7]
+    outsider.spin_until(lambda: max(robot.newest()) < 0.0)
+    for sent in robot.commands.values():
+        moments, values = np.array(sent).T
+        assert np.abs(values).max() == LIMIT
+        changes = np.abs(values[:, None] - values) - RATE * np.abs(moments[:, None] - moments)
+        assert changes.max() <= RATE * SLACK
+    applied = [state.applied[0] for state in robot.states['left'][1:]]
+    assert set(applied) <= {value for _, value in robot.commands['left']}  # what agents are told is what was sent
+
+
+def test_silent_sensors_make_the_robot_safe_until_they_return(system, robot, outsider):
+    robot.silent, episode = True, robot.states['left'][-1].episode
+    outsider.spin_until(lambda: robot.newest() == [SAFE] * 3)
+    assert robot.commands['left'][-1][0] - robot.told_at <= SENSOR_TIMEOUT + PERIOD + SLACK
+    step, sent = robot.step(), len(robot.commands['left'])
+    outsider.spin_for(0.5)
+    assert robot.step() == step and {value for _, value in robot.commands['left'][sent:]} == {SAFE}
+    robot.silent = False
+    robot.wait_steps(5)
+    assert robot.states['left'][-1].episode == episode + 1
+    assert robot.newest() != [SAFE] * 3
+
+
+def test_a_pause_makes_the_robot_safe_even_if_it_is_asked_for_in_the_midst_of_a_step(system, robot, outsider):
+    for _ in range(4):
+        episode = robot.states['left'][-1].episode
+        assert outsider.ask('/bridge/stop').success
+        outsider.spin_for(2 * PERIOD + SLACK)
+        assert robot.newest() == [SAFE] * 3
+        assert outsider.ask('/bridge/start').success
+        robot.wait_steps(3)
+        assert robot.states['left'][-1].episode == episode + 1 and robot.newest() != [SAFE] * 3
+    outsider.ask('/bridge/stop')
+    outsider.spin_for(2 * PERIOD)
+    sent = len(robot.commands['left'])
+    outsider.ask('/bridge/step')
+    outsider.spin_for(3 * PERIOD)
+    assert [value == SAFE for _, value in robot.commands['left'][sent:]] == [False, True]
+
+
+def test_the_input_of_an_agent_that_is_killed_is_held_and_then_its_safe_one_until_ctrl_c(system, robot, outsider):
+    os.kill(system.pids()['middle'], signal.SIGKILL)
+    first = len(robot.commands['middle'])
+    outsider.spin_until(lambda: robot.commands['middle'][-1][1] == 0.0)
+    held = [value for _, value in robot.commands['middle'][first:]]
+    assert len(held) - held.count(0.0) <= HOLD + 6  # a step that was decided before, and 2 N at most by 0.4 N a step
+    outsider.spin_for(5 * PERIOD)
+    assert {value for _, value in robot.commands['middle'][-3:]} == {0.0}
+    os.kill(system.pids()['bridge'], signal.SIGINT)
+    outsider.spin_until(lambda: robot.newest() == [SAFE] * 3)
+    sent = [len(each) for each in robot.commands.values()]
+    outsider.spin_for(3 * PERIOD)
+    assert [len(each) for each in robot.commands.values()] == sent
+
+
+def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode(system, robot, outsider):
+    def change(transition):
+        assert outsider.ask('/bridge/change_state', ChangeState, transition=Transition(id=transition)).success
+
+    episode = robot.states['left'][-1].episode
+    change(Transition.TRANSITION_DEACTIVATE)
+    outsider.spin_for(3 * PERIOD)
+    assert robot.newest() == [SAFE] * 3
+    step = robot.step()
+    outsider.spin_for(3 * PERIOD)
+    assert robot.step() == step
+    change(Transition.TRANSITION_ACTIVATE)
+    robot.wait_steps(3)
+    assert robot.states['left'][-1].episode == episode + 1 and robot.newest() != [SAFE] * 3
+
+
+def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
+    robot.listen('left', 'right')
+    with ProcessGroup(nodes_of(settings_of(mapping))):
+        outsider.spin_until(lambda: outsider.count_subscribers('/middle/to/left') == 1
+                            and outsider.count_publishers('/left/ready') and outsider.count_publishers('/right/ready'))
+        outsider.spin_for(1.0)
+        assert not robot.states['left'] and not robot.commands['left']
+        robot.listen('middle')
+        robot.wait_steps(3)
+
+
+@pytest.mark.parametrize('speed', [1.0, 5.0])
+def test_the_rate_limit_is_in_time_of_the_robot(mapping, speed):
+    """0.1 s of the clock after SAFE, 2 N wanted, where speed * 0.1 s * RATE may be added up to LIMIT."""
+    sent, network = {}, load_scenario(SCENARIO)
+    node = SimpleNamespace(create_subscription=lambda *_, **__: None, create_publisher=lambda kind, topic, *_, **__:
+                           SimpleNamespace(publish=lambda message: sent.update({topic: message.data[0]})))
+    body = RobotBody(node, network, load_mapping(mapping, network), SENSOR_TIMEOUT, speed)
+    body.make_safe()
+    time.sleep(0.1)
+    body.apply([np.array([2.0])] * 3)
+    assert list(sent.values()) == pytest.approx([min(SAFE + speed * 0.1 * RATE, LIMIT)] * 3, abs=RATE * SLACK)
+
+
+def test_a_wrong_mapping_is_refused_at_the_start_by_name(domain, tmp_path, mapping):  # noqa: F811
+    mapping.write_text(mapping.read_text().replace('joint: middle', 'hinge: middle'))
+    done = dmpcrl('run', SCENARIO, '--bridge', mapping, '--steps', 5, '--output', tmp_path / 'run')
+    assert done.returncode == 1 and str(mapping) in done.stdout + done.stderr
+    assert 'agent middle: state' in done.stdout + done.stderr and "'joint' is a required" in done.stdout + done.stderr
+
+
+physics = pytest.mark.skipif(not find_spec('mujoco'), reason='MuJoCo is not installed')
+
+
+def demonstrate(*arguments):
+    return subprocess.Popen([sys.executable, '-P', ROOT / 'simulators' / 'demonstration', *map(str, arguments)],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+
+
+@physics
+def test_learning_in_real_time_lowers_the_cost_on_gusts_not_learned_from(domain, tmp_path):  # noqa: F811
+    process = demonstrate('--steps', 30, '--training-steps', 80, '--output', tmp_path / 'demonstration')
+    output, _ = process.communicate(timeout=PATIENCE + 30.0)
+    assert process.returncode == 0, output
+    with (tmp_path / 'demonstration' / 'table.csv').open() as file:
+        row, = csv.DictReader(file)
+    assert float(row['cost learned']) < float(row['cost untrained'])
+    assert max(float(row[f'largest command {when} [N]']) for when in ('untrained', 'learned')) <= 2.0
+    assert 0.0 < float(row['deadlines met learned']) <= 1.0
+    for name in ('costs.png', 'film_strip.png'):
+        assert (tmp_path / 'demonstration' / name).read_bytes().startswith(b'\x89PNG')
+
+
+@physics
+def test_ctrl_c_ends_a_demonstration_with_all_its_processes(domain, tmp_path):  # noqa: F811
+    process = demonstrate('--output', tmp_path / 'demonstration')
+    steps = tmp_path / 'demonstration' / 'untrained-gusts-401' / 'run' / 'steps.csv'
+    wait_for(lambda: steps.exists() and steps.read_text().count('\n') > 3, PATIENCE, 'the first steps')
+    interrupt(process)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and 'interrupted' in output, output
+    assert not leftovers()
