@@ -39,6 +39,7 @@ demo-physics:  ## let agents learn to control carts in MuJoCo, in real time; thr
 	@'$(VENV)/bin/python' simulators/demonstration $(ARGS)
 
 test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
+	@$(SETUP) --physics
 	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) --ignore test/ros test
 	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) test/ros
 
