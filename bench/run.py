@@ -1,4 +1,7 @@
-"""`make bench`: one table of what takes how long. Compare the ratios; the times are this machine's, in this minute."""
+"""`make bench`: what takes how long, and real time (ARGS: seconds of each case, 60).
+
+Compare the ratios; the times are this machine's, in this minute.
+"""
 
 import json
 import os
@@ -10,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import real_time
 from rich.console import Console
 from rich.table import Table
 
@@ -107,6 +111,7 @@ def main() -> None:
                   '40 ms')
     table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
     Console().print(table)
+    Console(width=110).print(real_time.table(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))
 
 
 if __name__ == '__main__':

@@ -1,9 +1,12 @@
 """The nodes of a scenario: the one list that the launch files and the command line start from."""
 
+import json
 import os
 import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import yaml
 
 from dmpcrl_ros.node_settings import (
     AgentSettings,
@@ -19,6 +22,8 @@ from dmpcrl_ros.simulation.fault_plan import FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
+_KINDS = {'dmpcrl_plant': PlantSettings, 'dmpcrl_bridge': BridgeSettings, 'dmpcrl_agent': AgentSettings,
+          'dmpcrl_monitor': MonitorSettings, 'dmpcrl_relay': RelaySettings}
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,25 @@ class NodeSpec:
     def label(self) -> str:
         """Short name for logs: the agent's, or the node's."""
         return self.namespace.strip('/') or self.name
+
+    def identity(self) -> list[str]:
+        """ROS arguments for its place in the graph and its topics."""
+        rules = [f'__node:={self.name}', f'__ns:={self.namespace}', *map(':='.join, self.remappings)]
+        return ['--ros-args', *(word for rule in rules for word in ('-r', rule))]
+
+    def command(self) -> list[str]:
+        """What to type to start it by hand; parameters with their default values are left out."""
+        defaults = asdict(_KINDS[self.executable]())
+        changed = {name: value for name, value in self.parameters.items() if value != defaults[name]}
+        return [self.executable, *self.identity(),
+                *(word for name, value in changed.items() for word in ('-p', f'{name}:={_yaml(value)}'))]
+
+
+def _yaml(value: Any) -> str:
+    """A parameter on one line; a text that would be read as something else is quoted."""
+    if isinstance(value, str):
+        return value if yaml.safe_load(value) == value else json.dumps(value)
+    return yaml.safe_dump(value).removesuffix('\n').removesuffix('\n...')
 
 
 def check_domain() -> None:

@@ -1,6 +1,7 @@
 """The commands: what they take, and what they say when something is wrong."""
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +13,7 @@ import yaml
 from rich.console import Console
 
 import dmpcrl_ros
+from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli import experiments
 from dmpcrl_ros.cli.campaigns import run_campaign, tell
 from dmpcrl_ros.cli.doctor import examine
@@ -72,6 +74,19 @@ def run(output: Path | None, figures: bool, baseline: bool, respawn: bool, verbo
     settings = settings_from(options, RunSettings)
     output = _new_output(output, settings)
     _run(settings, output, figures=figures, baseline=baseline, respawn=respawn, verbose=verbose)
+
+
+@main.command()
+@settings_options(RunSettings)
+@click.option('--output', type=click.Path(path_type=Path), default=None,
+              help='directory in which a monitor records the run, on its host; without it there is none')
+def nodes(output: Path | None, **options: Any) -> None:
+    """Print the command of each node of a run, to be started by hand: on several hosts, one in a debugger, ...
+
+    They share a number of their own (launch): start only what was printed together.
+    """
+    for node in nodes_of(settings_from(options, RunSettings), output=str(output or '')):
+        click.echo(shlex.join(node.command()))
 
 
 @main.command()

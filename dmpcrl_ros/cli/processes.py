@@ -109,10 +109,7 @@ class ProcessGroup:
         parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': node.parameters}}), encoding='utf-8')
         # -P: a checkout in the current folder is not to hide the installed package, which has the messages
         module = f'dmpcrl_ros.nodes.{node.executable.removeprefix("dmpcrl_")}'
-        command = [sys.executable, '-P', '-m', module, '--ros-args', '-r', f'__node:={node.name}',
-                   '-r', f'__ns:={node.namespace}', '--params-file', str(parameters)]
-        for topic, other in node.remappings:
-            command += ['-r', f'{topic}:={other}']
+        command = [sys.executable, '-P', '-m', module, *node.identity(), '--params-file', str(parameters)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    text=True, errors='replace', env=self._environment, start_new_session=True,
                                    preexec_fn=_end_with_parent)

@@ -1,5 +1,7 @@
 """Lifecycle nodes of this package: managed from outside, or bringing themselves up."""
 
+import gc
+
 from lifecycle_msgs.srv import ChangeState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -74,6 +76,8 @@ class ManagedNode(LifecycleNode):
                 self.get_logger().error(str(refusal))
             self._destroy_entities()
             return TransitionCallbackReturn.FAILURE
+        gc.collect()
+        gc.freeze()  # going through all that was made until here takes longer than a short control step
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -90,6 +94,7 @@ class ManagedNode(LifecycleNode):
         """Inactive to unconfigured."""
         self.release()
         self._destroy_entities()
+        gc.unfreeze()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -1,6 +1,7 @@
 """What an agent keeps is whole, its own and of this format, or it is not used; the one before it then is."""
 import os
 import pickle
+import subprocess
 
 import numpy as np
 import pytest
@@ -114,6 +115,28 @@ def test_an_unwritable_folder_is_said_and_the_old_checkpoint_stays_whole(tmp_pat
     found, refused = mine.load()
     same(found, first)
     assert not refused and sorted(path.name for path in tmp_path.iterdir()) == ['agent_1.npz']
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB."""
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', tmp_path], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f'mounting is not permitted: {done.stderr}')
+    yield tmp_path
+    subprocess.run(['umount', tmp_path], check=True)
+
+
+def test_a_full_disk_is_said_and_the_old_checkpoint_stays_whole(small_disk):
+    mine, first = folder(small_disk), checkpoint(1)
+    mine.save(first)
+    with pytest.raises(CheckpointError, match=r'cannot save a checkpoint to .*agent_1\.npz: No space left'):
+        mine.save(checkpoint(2, transitions=5000))
+    found, refused = mine.load()
+    same(found, first)
+    assert not refused and [path.name for path in small_disk.iterdir()] == ['agent_1.npz']
+    mine.save(checkpoint(3))  # there is room again for what is small
+    same(mine.load()[0], checkpoint(3))
 
 
 def test_a_file_where_the_folder_should_be_is_said(tmp_path):
