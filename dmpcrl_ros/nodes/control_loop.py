@@ -9,27 +9,27 @@ Services (std_srvs/Trigger): ~/stop and ~/start: pause and go on; ~/step: one st
 run.
 """
 
-import os
 import time
 from typing import Protocol
 
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
-from std_msgs.msg import UInt64
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.node_settings import PlantSettings
+from dmpcrl_ros.nodes.attendance import Attendance
 from dmpcrl_ros.nodes.common import NodeFailure, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.nodes.pause import Pause, answer
 from dmpcrl_ros.simulation.episodes import Observation
 from dmpcrl_ros.simulation.watchdog import ActionWatchdog
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
 from dmpcrl_ros.transport.pace import Pace
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, OVERRIDABLE, PLANT_TOPIC, agent_topic, ready_topic
-from dmpcrl_ros.transport.runs import began_before, belongs, first_run
+from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE, agent_topic
+from dmpcrl_ros.transport.runs import belongs, first_run
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
@@ -78,21 +78,14 @@ class ControlLoopNode(ManagedNode):
         for i, name in enumerate(agents):
             self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY,
                                      qos_overriding_options=OVERRIDABLE)
-        self._absent = {*agents, *(['monitor'] if settings.wait_for_monitor else [])}
-        for name in sorted(self._absent):
-            self.create_subscription(UInt64, ready_topic(name), self._ready_receiver(name), HISTORY)
-        self._run = self._first_run = first_run(settings.launch)
-        self._elder_heard = False
-        self._plants = self.create_subscription(UInt64, PLANT_TOPIC, self._on_plant, HISTORY)
-        self._announcement = self.create_publisher(UInt64, PLANT_TOPIC, LATCHED)
-        self._announcement.publish(UInt64(data=self._run))
+        self._run = first_run(settings.launch)
+        needed = [*agents, *(['monitor'] if settings.wait_for_monitor else [])]
+        self._attendance = Attendance(self, needed, settings.launch, self._run)
         self.actions: list[np.ndarray | None] = [None] * self._network.n_agents
         self._seen: Observation | None = None
-        self._begun = self._paused = self._waiting = self._reset_asked = False
-        self._single_steps = 0
-        for name, answer in (('start', self._on_start), ('stop', self._on_stop), ('step', self._on_step),
-                             ('reset', self._on_reset)):
-            self.create_service(Trigger, f'~/{name}', answer)
+        self._begun = self._reset_asked = False
+        self._pause = Pause(self)
+        self.create_service(Trigger, '~/reset', self._on_reset)
         self._diagnostics = LoopDiagnostics(self)
 
     def work(self) -> None:
@@ -118,7 +111,7 @@ class ControlLoopNode(ManagedNode):
 
     def release(self) -> None:
         """Nothing is left of the body."""
-        del self._body, self._watchdog, self._diagnostics
+        del self._body, self._watchdog, self._attendance, self._pause, self._diagnostics
 
     def tick(self, stamp: Time) -> None:
         """Tell the time of a step."""
@@ -162,13 +155,11 @@ class ControlLoopNode(ManagedNode):
         return ''
 
     def _admitted(self) -> bool:
-        """Whether a step may begin: the plant is not paused, or a single step was asked for."""
-        if not self._paused or self._single_steps:
-            self._single_steps = max(self._single_steps - 1, 0)
-            self._waiting = False
+        """Whether a step may begin; where the loop is paused it stands safe."""
+        stood = self._pause.held
+        if self._pause.admits():
             return True
-        if not self._waiting:  # the step in which the pause was asked for, or a single one, is over
-            self._waiting = True
+        if not stood:
             self._leave_safe()
         self.executor_.spin_once(timeout_sec=0.1)
         self.pace.begin()
@@ -187,12 +178,11 @@ class ControlLoopNode(ManagedNode):
         """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
         if not self.active:
             return []
-        self._check_alone()
+        self._attendance.check_alone()
         listeners = 1 + self.settings.wait_for_monitor
-        deaf = [name for name, state in zip(self._network.agents, self._states, strict=True)
-                if state.get_subscription_count() < listeners]
-        others = ['the end of another plant'] if self._plants.get_publisher_count() > 1 else []
-        return [*sorted(self._absent.union(deaf)), *others]
+        deaf = {name for name, state in zip(self._network.agents, self._states, strict=True)
+                if state.get_subscription_count() < listeners}
+        return sorted(deaf.union(self._attendance.missing()))
 
     def _publish(self, only_silent: bool = False) -> None:
         seen = self._seen
@@ -217,7 +207,7 @@ class ControlLoopNode(ManagedNode):
         started = time.monotonic()
         ask_again = started + _ASK_AGAIN
         while self._goes_on() and not self._reset_asked and self.silent():
-            self._check_alone()
+            self._attendance.check_alone()
             now = time.monotonic()
             if self.settings.action_timeout and now - started > self.settings.action_timeout:
                 raise NodeFailure(f'no action from {", ".join(self.silent())} for step {self._seen.step} '
@@ -241,24 +231,10 @@ class ControlLoopNode(ManagedNode):
         while self._goes_on() and not enough() and (left := moment - time.monotonic()) > 0.0:
             self.executor_.spin_once(timeout_sec=min(left, 0.5))
 
-    def _on_plant(self, message: UInt64) -> None:
-        self._elder_heard |= began_before(message.data, self._first_run)
-
-    def _check_alone(self) -> None:
-        if self._elder_heard:
-            raise NodeFailure(f'another plant was there before in ROS domain {os.environ.get("ROS_DOMAIN_ID") or 0}: '
-                              'choose another ROS_DOMAIN_ID for this run, or end the other one')
-
-    def _ready_receiver(self, name: str):
-        def receive(message: UInt64) -> None:
-            if message.data == self.settings.launch:
-                self._absent.discard(name)
-        return receive
-
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
             if not belongs(message.run, self.settings.launch):  # its plant may not have been heard yet
-                self._elder_heard |= began_before(message.run, self._first_run)
+                self._attendance.hear(message.run)
                 return
             if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
                 return
@@ -268,23 +244,6 @@ class ControlLoopNode(ManagedNode):
                 self.get_logger().warning(f'action of {self._network.agents[agent]} dropped: {reason}')
         return receive
 
-    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._paused = False
-        return _answer(response, 'going on')
-
-    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._paused = True
-        return _answer(response, 'paused before the next step')
-
-    def _on_step(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._paused, self._single_steps = True, self._single_steps + 1
-        return _answer(response, 'one step')
-
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._reset_asked = True
-        return _answer(response, 'a new run begins')
-
-
-def _answer(response: Trigger.Response, message: str) -> Trigger.Response:
-    response.success, response.message = True, message
-    return response
+        return answer(response, 'a new run begins')

@@ -73,7 +73,7 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
         outsider.spin_until(lambda: parameters and parameters[-1].updates >= 5)
         kill(processes, 'agent_2')
         outsider.spin_for(3.0)
-        before, known, gone = parameters[-1], neighbours[-1], states[-1].step
+        before, gone = parameters[-1], states[-1].step
         assert not processes.ended('plant')  # which starts it again
         outsider.spin_until(lambda: parameters[-1].updates > before.updates + 3)
     assert gone >= 13 and [s.step for s in states] == list(range(states[0].step, states[-1].step + 1))
@@ -82,8 +82,9 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
     assert away and all(state.applied[0] == 0.0 for state in away)  # the watchdog of the plant: the safe input
     first = next(m for m in parameters if m.step > gone)
     assert before.updates - 1 <= first.updates <= before.updates  # killed in the midst of a save, it is the one before
-    assert np.allclose(first.theta, before.theta, atol=1e-2) and list(known.theta) == list(neighbours[
-        neighbours.index(known)].theta)
+    assert np.allclose(first.theta, before.theta, atol=1e-2)
+    assert all(np.isfinite(m.theta).all() for m in neighbours)
+    assert not [m for m in neighbours if before.step + 3 < m.step <= gone]  # nobody learns without it
     back = next(m.step for m in others if m.step > gone and m.evaluated)
     assert [m.fault for m in others if back < m.step <= back + 5 and m.fault and 'lost' in m.fault] == []
     faults = [m.fault for m in others if before.step + 3 < m.step < gone]
