@@ -65,7 +65,8 @@ class AgentNode(ManagedNode):
             self.create_publisher(kind, agent_topic(name, topic), HISTORY, qos_overriding_options=OVERRIDABLE)
             for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters')))
         self._ready_publisher = self.create_publisher(UInt64, ready_topic(name), LATCHED)
-        self._state: tuple[msg.State, float] | None = None
+        self._state: tuple[msg.State, float] | None = None  # the next one
+        self._present: msg.State | None = None
         self._listening = False
         self._done = (0, 0)
         self._answer: msg.Action | None = None
@@ -90,9 +91,9 @@ class AgentNode(ManagedNode):
                 self._step(state, received)
 
     def halt(self) -> None:
-        """Answer the present state with the safe input."""
-        if self._answer:
-            self._be_safe(self._answer)
+        """Answer the present state with the safe input, also in the midst of its step."""
+        if self._present:
+            self._be_safe(self._present)
         self.keeper.save_if_changed()
 
     def release(self) -> None:
@@ -124,9 +125,9 @@ class AgentNode(ManagedNode):
         else:
             self._be_safe(message)
 
-    def _be_safe(self, message: msg.State | msg.Action) -> None:
+    def _be_safe(self, message: msg.State) -> None:
         """Answer for a node that is not active, and let no neighbour wait for it."""
-        self._done = (message.run, message.step)
+        self._present, self._done = message, (message.run, message.step)
         self._driver.begin_step(message.run, message.step)
         self._driver.give_up(GIVEN_UP)
         self._answer_with(message, self._data.safe_input, fallback=True)
@@ -167,7 +168,7 @@ class AgentNode(ManagedNode):
             self._publish_parameters(message)
         elif self._answer and self._answer.step == message.step - 1 and not self._as_decided(message):
             self._controller.abandon()
-        self._done = (message.run, message.step)
+        self._present, self._done = message, (message.run, message.step)
         self._driver.begin_step(message.run, message.step)
         lost = [] if not self._driver.left_out else self._driver.lost
         self._controller.held_back = (f'{", ".join(lost)} lost: last prediction held' if lost
@@ -183,7 +184,7 @@ class AgentNode(ManagedNode):
             return 'deactivated'
         return 'the next state has come' if self.settings.real_time and self._state else ''
 
-    def _answer_with(self, message: msg.State | msg.Action, action: np.ndarray, fallback: bool) -> None:
+    def _answer_with(self, message: msg.State, action: np.ndarray, fallback: bool) -> None:
         self._answer = action_to_msg(stamp=message.stamp, run=message.run, step=message.step, agent=self._index,
                                      action=action, fallback=fallback)
         self._action_publisher.publish(self._answer)
