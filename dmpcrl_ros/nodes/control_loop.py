@@ -124,6 +124,7 @@ class ControlLoopNode(ManagedNode):
                 continue
             if not self._observe():
                 continue
+            self.pace.start()
             self._publish()
             self._await_actions()
             if not self._goes_on() or self._reset_asked:
@@ -161,6 +162,9 @@ class ControlLoopNode(ManagedNode):
             return True
         if not stood:
             self._leave_safe()
+            self._told = time.monotonic()
+        if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # who listens is to know that the plant is there
+            self._publish()
         self.executor_.spin_once(timeout_sec=0.1)
         self.pace.begin()
         return False
@@ -185,9 +189,7 @@ class ControlLoopNode(ManagedNode):
         return sorted(deaf.union(self._attendance.missing()))
 
     def _publish(self, only_silent: bool = False) -> None:
-        seen = self._seen
-        if not only_silent:
-            self.pace.start()
+        seen, self._told = self._seen, time.monotonic()
         nanoseconds = round(seen.step * self._period * 1e9)
         stamp = Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
         self.tick(stamp)
@@ -205,16 +207,14 @@ class ControlLoopNode(ManagedNode):
             self.pace.note(not self.silent())
             return
         started = time.monotonic()
-        ask_again = started + _ASK_AGAIN
         while self._goes_on() and not self._reset_asked and self.silent():
             self._attendance.check_alone()
             now = time.monotonic()
             if self.settings.action_timeout and now - started > self.settings.action_timeout:
                 raise NodeFailure(f'no action from {", ".join(self.silent())} for step {self._seen.step} '
                                   f'within {self.settings.action_timeout:g} s')
-            if now > ask_again:
+            if now > self._told + _ASK_AGAIN:
                 self._publish(only_silent=True)
-                ask_again = now + _ASK_AGAIN
             self.executor_.spin_once(timeout_sec=0.5)
 
     @property
