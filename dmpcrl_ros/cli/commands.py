@@ -165,7 +165,9 @@ def demo(output: Path | None, steps: int) -> None:
 @click.option('--variant', type=click.Choice(VARIANTS), default=VARIANTS[0], show_default=True)
 def template(agents: int, variant: str) -> None:
     """Print the chain as a YAML network: a start for a network of one's own."""
-    click.echo(yaml.safe_dump(description(agents, variant), sort_keys=False, default_flow_style=None), nl=False)
+    # as JSON and back: what is one list in Python would be an alias in YAML, and editing one would change the other
+    plain = json.loads(json.dumps(description(agents, variant)))
+    click.echo(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None), nl=False)
 
 
 main.add_command(reproduce)

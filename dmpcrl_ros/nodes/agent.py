@@ -39,6 +39,8 @@ from dmpcrl_ros.transport.driver import GIVEN_UP, OUT_OF_TIME, RosDriver
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, OVERRIDABLE, STREAM, agent_topic, ready_topic
 from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs
 
+_INSISTENT = 3  # states
+_SILENCE = 30.0  # s
 _SAME = 1e-9  # relative to the bounds: an input that was scaled for an actuator and back is still the same
 
 
@@ -67,7 +69,8 @@ class AgentNode(ManagedNode):
         self._ready_publisher = self.create_publisher(UInt64, ready_topic(name), LATCHED)
         self._state: tuple[msg.State, float] | None = None  # the next one
         self._present: msg.State | None = None
-        self._listening = False
+        self._past: list[tuple[int, int]] = []  # stamps of states that came too late, since the last that did not
+        self._listening, self._heard = False, time.monotonic()
         self._done = (0, 0)
         self._answer: msg.Action | None = None
         self.keeper = Keeper(self, self._controller, network)
@@ -85,10 +88,17 @@ class AgentNode(ManagedNode):
         while self.active and rclpy.ok():
             if self._state is None:
                 self._driver.idle(timeout=0.5)
+                self._complain()
                 self.keeper.serve()
             else:
                 (state, received), self._state = self._state, None
                 self._step(state, received)
+
+    def _complain(self) -> None:
+        """Say that no state comes: the plant may be gone."""
+        silence = time.monotonic() - self._heard
+        if silence > _SILENCE:
+            self.get_logger().warning(f'no state for {silence:.0f} s', throttle_duration_sec=_SILENCE)
 
     def halt(self) -> None:
         """Answer the present state with the safe input, also in the midst of its step."""
@@ -106,6 +116,7 @@ class AgentNode(ManagedNode):
         return self._driver.unmatched() + ([] if self._action_publisher.get_subscription_count() else ['the plant'])
 
     def _on_state(self, message: msg.State) -> None:
+        self._heard = time.monotonic()
         if not belongs(message.run, self.settings.launch):
             self._driver.mailbox.dropped[OTHER_LAUNCH] += 1
             return
@@ -118,12 +129,18 @@ class AgentNode(ManagedNode):
             return
         if (message.run, message.step) == self._done and self._answer:
             self._action_publisher.publish(self._answer)  # the plant asks again: the answer was lost
-        elif (message.run, message.step) <= self._done:
+        elif (message.run, message.step) <= self._done and not self._insists((message.run, message.step)):
             self._driver.mailbox.dropped['late'] += 1
         elif self.active:
             self._state = (message, time.monotonic())
         else:
             self._be_safe(message)
+
+    def _insists(self, stamp: tuple[int, int]) -> bool:
+        """Whether the plant keeps telling of steps that seem to be past: then it was not the plant that told of the
+        future."""
+        self._past = [*self._past, stamp] if self._past and stamp >= self._past[-1] else [stamp]
+        return len(self._past) >= _INSISTENT
 
     def _be_safe(self, message: msg.State) -> None:
         """Answer for a node that is not active, and let no neighbour wait for it."""
@@ -139,9 +156,9 @@ class AgentNode(ManagedNode):
 
     def _step(self, message: msg.State, received: float) -> None:
         self._begin(message)
-        rounds_left, fault = self._deadline + received, ''
+        deadline, fault = self._deadline + received, ''
         try:
-            action = self._driver.run(self._controller.act(message.step, *self._observation(message)), rounds_left,
+            action = self._driver.run(self._controller.act(message.step, *self._observation(message)), deadline,
                                       self._interruption)
             fallback, fault = self._controller.fell_back, self._controller.late
             if fault:
@@ -168,7 +185,7 @@ class AgentNode(ManagedNode):
             self._publish_parameters(message)
         elif self._answer and self._answer.step == message.step - 1 and not self._as_decided(message):
             self._controller.abandon()
-        self._present, self._done = message, (message.run, message.step)
+        self._present, self._done, self._past = message, (message.run, message.step), []
         self._driver.begin_step(message.run, message.step)
         lost = [] if not self._driver.left_out else self._driver.lost
         self._controller.held_back = (f'{", ".join(lost)} lost: last prediction held' if lost

@@ -11,6 +11,7 @@ from dmpcrl_ros.nodes.common import NodeFailure
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, PLANT_TOPIC, ready_topic
 from dmpcrl_ros.transport.runs import began_before
 
+_OWN_RUNS: set[int] = set()  # of this process: a node that was configured again may hear of itself
 _TIME_TO_SPEAK = 3.0  # s; a process that was killed is known to DDS for 20 s more
 
 
@@ -23,6 +24,7 @@ class Attendance:
     """
 
     def __init__(self, node: Node, names: Sequence[str], launch: int, run: int):
+        _OWN_RUNS.add(run)
         self._launch, self._run, self._absent, self._elder_heard = launch, run, set(names), False
         self._speak_until = time.monotonic() + _TIME_TO_SPEAK
         for name in names:
@@ -33,7 +35,7 @@ class Attendance:
 
     def hear(self, run: int) -> None:
         """Another plant is there, or agents that belong to one."""
-        self._elder_heard |= began_before(run, self._run)
+        self._elder_heard |= run not in _OWN_RUNS and began_before(run, self._run)
 
     def check_alone(self) -> None:
         """Raise NodeFailure if another plant was there before."""

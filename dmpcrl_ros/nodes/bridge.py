@@ -54,7 +54,9 @@ class RobotBody:
 
     def unseen(self) -> str:
         """What is not measured."""
-        return ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
+        dropped = ', '.join(f'{count} {reason}' for reason, count in self._mapping.dropped.items())
+        stale = ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
+        return stale + (f'; messages dropped so far: {dropped}' if dropped else '')
 
     def observe(self) -> Observation | None:
         """The present step. After a time under the safe commands, for want of measurements or in a pause, another

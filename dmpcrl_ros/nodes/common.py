@@ -20,6 +20,7 @@ from dmpcrl_ros.settings import Setting, SettingError, Settings, table
 
 Kind = TypeVar('Kind', bound=Settings)
 _USAGE_ERROR = 2
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class NodeFailure(RuntimeError):
@@ -81,7 +82,9 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
 def _start_ros() -> None:
     """Without the signal handlers of rclpy, which would take the node its topics before it could leave a robot safe."""
     check_domain()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # whoever starts nodes may have them ignore Ctrl-C
+            signal.signal(number, _stop)
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # rcl's: arguments after --ros-args that are none, for one
@@ -89,7 +92,14 @@ def _start_ros() -> None:
 
 
 def _stop(number: int, frame: object) -> None:
+    _ignore_signals()
     raise ExternalShutdownException
+
+
+def _ignore_signals() -> None:
+    """A second one is not to interrupt the way out, on which a robot is left safe."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
@@ -113,8 +123,7 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         print(f'{name}: {error}', file=sys.stderr)
         return 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):  # a second one is not to interrupt the way out
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

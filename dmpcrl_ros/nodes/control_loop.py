@@ -224,7 +224,15 @@ class ControlLoopNode(ManagedNode):
 
     def silent(self) -> list[str]:
         """Whose actions of this step are not in."""
+        if not self._seen:
+            return []
         return [name for name, action in zip(self._network.agents, self.actions, strict=True) if action is None]
+
+    def obstacle(self) -> str:
+        """Why the loop is not closed; empty when it is."""
+        if self._pause.held:
+            return 'paused'
+        return f'no measurement: {self.unseen()}' if self._begun and self._seen is None else ''
 
     def _spin_until(self, moment: float, enough=lambda: False) -> None:
         """Take in messages until a moment of the monotonic clock, or until it is enough."""
@@ -246,4 +254,4 @@ class ControlLoopNode(ManagedNode):
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._reset_asked = True
-        return answer(response, 'a new run begins')
+        return answer(response, True, 'a new run begins')

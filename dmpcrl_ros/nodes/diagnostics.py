@@ -94,6 +94,9 @@ class LoopDiagnostics(Diagnostics):
                   'ticks skipped': pace.skipped, 'waiting for': ', '.join(silent) or 'nobody'}
         if not self._node.active:
             return DiagnosticStatus.STALE, 'not active', values
+        if obstacle := self._node.obstacle():
+            level = DiagnosticStatus.WARN if obstacle == 'paused' else DiagnosticStatus.ERROR
+            return level, obstacle, values
         if fresh:
             return DiagnosticStatus.ERROR, f'{fresh} deadlines missed', values
         return DiagnosticStatus.OK, 'closing the loop', values

@@ -8,8 +8,10 @@ from std_srvs.srv import Trigger
 
 from dmpcrl_ros.controllers.learning_agent import LearningAgent
 from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.nodes.pause import answer
 from dmpcrl_ros.reports.checkpoints import Checkpoint, CheckpointError, CheckpointFolder
 from dmpcrl_ros.scenarios.scenario import Scenario
+from dmpcrl_ros.settings import SettingError
 
 _NO_FOLDER = 'parameter checkpoints names no folder'
 
@@ -27,19 +29,27 @@ class Keeper:
         self._log, self._controller, self._every = node.get_logger(), controller, settings.checkpoint_every
         self._folder = CheckpointFolder(Path(settings.checkpoints), network.name, settings.agent,
                                         network.parameters(index)[0]) if settings.checkpoints else None
-        self._agent, self._where = settings.agent, (0, 0)
+        self._agent, self._learning, self._where = settings.agent, settings.learning, (0, 0)
         self._learned = self._saved = controller.learned()
-        self._due: Callable[[], None] | None = None
+        self._tried = self._saved.updates
+        self._due: list[Callable[[], None]] = []
         self._recovered_run = 0
         self.trouble, self.learning_stopped = '', ''
-        for name, answer in (('save', self._on_save), ('load', self._on_load), ('start', self._on_start),
+        for name, service in (('save', self._on_save), ('load', self._on_load), ('start', self._on_start),
                              ('stop', self._on_stop), ('reset', self._on_reset)):
-            node.create_service(Trigger, f'~/{name}', answer)
+            node.create_service(Trigger, f'~/{name}', service)
 
     def recover(self) -> None:
-        """Go on from the newest checkpoint, if there is one."""
+        """Go on from the newest checkpoint, if there is one.
+
+        Raises:
+            SettingError: there is none that can be used, and nothing else is to be learned.
+        """
         if checkpoint := self._load():
             self._restore(checkpoint)
+        elif self._folder and not self._learning:
+            raise SettingError(f'checkpoints holds none that can be used by {self._agent}: {self._folder.newest}; '
+                               'without learning there is nothing to begin with but the untrained controller')
 
     def begin_run(self, run: int) -> None:
         """A run of the plant has begun. With checkpoints an agent goes on from what it has learned, and after a restart
@@ -52,14 +62,13 @@ class Keeper:
 
     def serve(self) -> None:
         """Do what was asked for meanwhile; not to be called in the midst of a step."""
-        if self._due:
-            due, self._due = self._due, None
-            due()
+        while self._due:
+            self._due.pop(0)()
 
     def keep(self, run: int, step: int) -> None:
         """A step has ended: remember what was learned, and save it if it is time to."""
         self._where, self._learned = (run, step), self._controller.learned()
-        if self._every and self._learned.updates >= self._saved.updates + self._every:
+        if self._every and self._learned.updates >= self._tried + self._every:
             self._save()
         self.serve()
 
@@ -72,14 +81,14 @@ class Keeper:
         """Save what was learned until the last step; why not, if not."""
         if not self._folder:
             return _NO_FOLDER
-        self._saved = self._learned  # also where it fails: once for each so many updates is often enough to say so
+        self._tried = self._learned.updates  # also where it fails: once for so many updates is often enough to say so
         try:
             self._folder.save(Checkpoint(self._learned, *self._where))
         except CheckpointError as error:
             self.trouble = str(error)
             self._log.error(self.trouble)
             return self.trouble
-        self.trouble = ''
+        self._saved, self.trouble = self._learned, ''
         return ''
 
     def _load(self) -> Checkpoint | None:
@@ -97,37 +106,34 @@ class Keeper:
             self._log.error(f'checkpoint {self._folder.newest} refused: {failure}')
             return
         self._learned = self._saved = checkpoint.learned
+        self._tried = self._saved.updates
         self._recovered_run = checkpoint.run
         self._log.info(f'{self._agent} goes on from {checkpoint.learned.updates} updates')
 
     def _reset(self) -> None:
         self._controller.reset()
         self._learned = self._saved = self._controller.learned()
+        self._tried = 0
 
     def _on_save(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         trouble = self._save()
-        return _answer(response, not trouble, trouble or f'{self._saved.updates} updates: {self._folder.newest}')
+        return answer(response, not trouble, trouble or f'{self._saved.updates} updates: {self._folder.newest}')
 
     def _on_load(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         checkpoint = self._load()
         if not checkpoint:
-            return _answer(response, False, 'there is no checkpoint that can be used' if self._folder else _NO_FOLDER)
-        self._due = lambda: self._restore(checkpoint)
-        return _answer(response, True, f'{checkpoint.learned.updates} updates, from the next step on')
+            return answer(response, False, 'there is no checkpoint that can be used' if self._folder else _NO_FOLDER)
+        self._due.append(lambda: self._restore(checkpoint))
+        return answer(response, True, f'{checkpoint.learned.updates} updates, from the next step on')
 
     def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self.learning_stopped = ''
-        return _answer(response, True, 'learning, when all agents do')
+        return answer(response, True, 'learning, when all agents do')
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self.learning_stopped = f'learning is stopped at {self._agent}'
-        return _answer(response, True, f'{self.learning_stopped}, and so in the whole network')
+        return answer(response, True, f'{self.learning_stopped}, and so in the whole network')
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._due = self._reset
-        return _answer(response, True, 'the first parameters, from the next step on')
-
-
-def _answer(response: Trigger.Response, success: bool, message: str) -> Trigger.Response:
-    response.success, response.message = success, message
-    return response
+        self._due.append(self._reset)
+        return answer(response, True, 'the first parameters, from the next step on')

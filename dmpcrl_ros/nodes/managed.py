@@ -6,13 +6,9 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from dmpcrl_ros.networks.graph import NetworkError
 from dmpcrl_ros.node_settings import ManagedSettings
 from dmpcrl_ros.nodes.common import declare
-from dmpcrl_ros.settings import SettingError
 from dmpcrl_ros.transport.driver import make_executor
-
-_REFUSALS = (SettingError, NetworkError)
 
 
 class ManagedNode(LifecycleNode):
@@ -37,7 +33,7 @@ class ManagedNode(LifecycleNode):
         """Work while active, until shut down.
 
         Raises:
-            SettingError, NetworkError: the node starts by itself and cannot with these settings.
+            SettingError, NetworkError: the node starts by itself and cannot with these settings; or what else keeps it.
         """
         if self.settings.autostart:
             self.trigger_configure()
@@ -70,10 +66,10 @@ class ManagedNode(LifecycleNode):
         self._before = self._entities()
         try:
             self.configure()
-        except _REFUSALS as refusal:
+        except Exception as refusal:  # rclpy would swallow it
             self._refusal = refusal
             if not self.settings.autostart:
-                self.get_logger().error(str(refusal))
+                self.get_logger().error(str(refusal) or repr(refusal))
             self._destroy_entities()
             return TransitionCallbackReturn.FAILURE
         gc.collect()
@@ -115,7 +111,10 @@ class ManagedNode(LifecycleNode):
     def _leave(self) -> None:
         if self.active:
             self.active = False
-            self.halt()
+            try:
+                self.halt()
+            except Exception as error:  # rclpy would swallow it in a transition
+                self.get_logger().error(f'not left safe: {error!r}')
 
     def _entities(self) -> set:
         return {*self.publishers, *self.subscriptions, *self.services, *self.timers}

@@ -128,6 +128,8 @@ class MonitorNode(Node):
     def _fits(self, agent: int, message: msg.State | msg.Status) -> bool:
         """Whether a message is what the agent's topic is to carry; what is not is not recorded."""
         data = self._network.local[agent]
+        if message.step > self.settings.steps:
+            return False
         try:
             if isinstance(message, msg.Status):
                 return message.agent == agent

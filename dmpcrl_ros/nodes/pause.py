@@ -14,8 +14,8 @@ class Pause:
     def __init__(self, node: Node):
         self._paused, self._single_steps = False, 0
         self.held = False  # whether the loop stands still
-        for name, answer in (('start', self._on_start), ('stop', self._on_stop), ('step', self._on_step)):
-            node.create_service(Trigger, f'~/{name}', answer)
+        for name, service in (('start', self._on_start), ('stop', self._on_stop), ('step', self._on_step)):
+            node.create_service(Trigger, f'~/{name}', service)
 
     def admits(self) -> bool:
         """Whether a step may begin: the loop is not paused, or a single step was asked for."""
@@ -25,19 +25,19 @@ class Pause:
         return not self.held
 
     def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._paused = False
-        return answer(response, 'going on')
+        self._paused, self._single_steps = False, 0
+        return answer(response, True, 'going on')
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._paused = True
-        return answer(response, 'paused before the next step')
+        self._paused, self._single_steps = True, 0
+        return answer(response, True, 'paused before the next step')
 
     def _on_step(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._paused, self._single_steps = True, self._single_steps + 1
-        return answer(response, 'one step')
+        return answer(response, True, 'one step')
 
 
-def answer(response: Trigger.Response, message: str) -> Trigger.Response:
-    """A service has done what was asked, or will at the next step."""
-    response.success, response.message = True, message
+def answer(response: Trigger.Response, success: bool, message: str) -> Trigger.Response:
+    """Whether a service has done what was asked, or will at the next step."""
+    response.success, response.message = success, message
     return response

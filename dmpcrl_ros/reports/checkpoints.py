@@ -18,8 +18,8 @@ from dmpcrl_ros.learning.replay import Transition
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 
 FORMAT = 1
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, zipfile.BadZipFile,
-zlib.error)
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, ArithmeticError,
+           RecursionError, zipfile.BadZipFile, zlib.error)
 
 
 class CheckpointError(RuntimeError):
@@ -95,11 +95,12 @@ class CheckpointFolder:
         """The newest checkpoint that can be used, None if there is none; and why others could not be."""
         refused = []
         for path in (self.newest, self.previous):
-            if path.exists():
-                try:
-                    return self._read(path), refused
-                except CheckpointError as error:
-                    refused.append(str(error))
+            try:
+                return self._read(path), refused
+            except FileNotFoundError:
+                continue
+            except CheckpointError as error:
+                refused.append(str(error))
         return None, refused
 
     def _arrays(self, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -121,6 +122,8 @@ class CheckpointFolder:
                 header = _Header(**json.loads(str(arrays['header'])))
                 self._check(header)
                 return Checkpoint(self._learned(header, arrays), int(header.run), int(header.step))
+        except FileNotFoundError:
+            raise
         except _DAMAGE as error:
             raise CheckpointError(f'checkpoint {path} refused: {error or type(error).__name__}') from None
 

@@ -84,7 +84,7 @@ def fault_lines(run: Run) -> list[str]:
     Faults that differ by a number only, as an iteration or a residual, count as the same; N stands for the number.
     """
     count, void = len(run.steps), int((np.isnan(run.td_error) & ~run.ends).sum())
-    lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.2g} %)' if void else '')]
+    lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]
     reasons = Counter()
     for fault in filter(None, run.faults):
         reasons.update({_NUMBER.sub('N', reason) for reason in fault.split('; ')})

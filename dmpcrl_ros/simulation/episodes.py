@@ -51,9 +51,11 @@ class Episodes:
         """Let the plant take the actions of all agents (n_u,).
 
         Raises:
-            ArithmeticError: the state of the plant has left the range of numbers.
+            ArithmeticError: the state of the plant or its cost has left the range of numbers.
         """
         self._costs, self._applied = self._plant.step(actions), actions
+        if not np.isfinite(self._costs).all():
+            raise ArithmeticError('the stage cost is no longer finite: the closed loop has diverged')
         self._step += 1
         if self._length and self._step % self._length == 0:
             self._plant.restart()

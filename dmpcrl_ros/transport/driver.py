@@ -242,7 +242,8 @@ class RosDriver:
             elif envelope.kind in (GIVEN_UP, OUT_OF_TIME):
                 self._gave_up[sender, envelope.kind] = (envelope.run, envelope.step)
             else:
-                self._lost.discard(sender)
-                self._heard.add(sender)
+                if (envelope.run, envelope.step) >= self.mailbox.now[:2]:
+                    self._lost.discard(sender)
+                    self._heard.add(sender)
                 self.mailbox.put(envelope)
         return receive

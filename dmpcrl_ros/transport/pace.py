@@ -1,9 +1,12 @@
 """The clock of a control loop in real time, and how well it was kept. Knows nothing of ROS."""
 
 import time
+from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 
+_REMEMBERED = 100_000  # steps, the newest
 _LAST_CALL = 0.9  # of the period: an input that is later would hardly act before the next measurement
 
 
@@ -17,8 +20,8 @@ class Pace:
     def __init__(self, period: float):
         self._period = period
         self.met = self.missed = self.skipped = 0
-        self._latencies: list[float] = []
-        self._jitter: list[float] = []
+        self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+        self._jitter: deque[float] = deque(maxlen=_REMEMBERED)
         self.begin()
 
     def begin(self) -> None:
@@ -54,6 +57,6 @@ class Pace:
                 f'{_spread("latency", self._latencies)}; {_spread("jitter", self._jitter)}')
 
 
-def _spread(name: str, seconds: list[float]) -> str:
-    median, late, worst = np.percentile(seconds or [0.0], (50, 95, 100)) * 1e3
+def _spread(name: str, seconds: Collection[float]) -> str:
+    median, late, worst = np.percentile(list(seconds) or [0.0], (50, 95, 100)) * 1e3
     return f'{name} median {median:.2f}, 95 % {late:.2f}, worst {worst:.2f} ms'

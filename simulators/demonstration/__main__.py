@@ -24,6 +24,7 @@ from trials import BRIDGE, PERIOD, SIMULATOR, Outcome, Trial, TrialFailed, run
 
 from dmpcrl_ros.bringup import isolation
 
+_IN_TIME = 0.9  # of the deadlines, below which nothing can be expected
 _TRAINING_SEED, _FIRST_SEED = 1, 401  # of the gusts
 _COLUMNS = ('gusts', 'cost untrained', 'cost learned', 'learned / untrained', 'deadlines met untrained',
             'deadlines met learned', 'largest command untrained [N]', 'largest command learned [N]')
@@ -67,8 +68,23 @@ def _demonstrate(options: argparse.Namespace, folder: Path, console: Console) ->
                PERIOD, folder / 'costs.png')
     _draw_strip(untrained[0].log, learned[0].log, options.steps * PERIOD, folder)
     console.print(f'table.csv, costs.png, film_strip.png and all runs: {folder}', soft_wrap=True)
-    within = max(each.command for each in (*untrained, training, *learned)) <= limit
-    return 0 if within and sum(row[2] for row in rows) < sum(row[1] for row in rows) else 1
+    shortcomings = _shortcomings(rows, max(each.command for each in (*untrained, training, *learned)), limit)
+    for shortcoming in shortcomings:
+        console.print(shortcoming, style='bold', soft_wrap=True)
+    return 1 if shortcomings else 0
+
+
+def _shortcomings(rows: list[tuple[float, ...]], command: float, limit: float) -> list[str]:
+    """What should not be; a machine that cannot keep time has no controllers that learn."""
+    found = []
+    if command > limit:
+        found.append(f'a command of {command:.3f} N exceeded the limit')
+    if sum(row[2] for row in rows) >= sum(row[1] for row in rows):
+        found.append('learning has not lowered the cost')
+    met = min(min(row[4:6]) for row in rows)
+    if found and met < _IN_TIME:
+        found.append(f'only {100.0 * met:.0f} % of the deadlines were met: the machine is too busy for real time')
+    return found
 
 
 def _limit() -> float:
