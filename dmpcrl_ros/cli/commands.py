@@ -1,5 +1,6 @@
 """The commands: what they take, and what they say when something is wrong."""
 
+import json
 import os
 import shlex
 import sys

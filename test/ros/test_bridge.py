@@ -167,6 +167,13 @@ def test_the_input_of_an_agent_that_is_killed_is_held_and_then_its_safe_one_unti
     assert [len(each) for each in robot.commands.values()] == sent
 
 
+def test_two_different_signals_at_once_leave_the_robot_safe(system, robot, outsider):
+    assert robot.newest() != [SAFE] * 3
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(system.pids()['bridge'], number)
+    outsider.spin_until(lambda: robot.newest() == [SAFE] * 3, 10.0)
+
+
 def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode(system, robot, outsider):
     def change(transition):
         assert outsider.ask('/bridge/change_state', ChangeState, transition=Transition(id=transition)).success

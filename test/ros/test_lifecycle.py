@@ -13,7 +13,7 @@ from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
-from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
 from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 
@@ -143,3 +143,22 @@ def test_a_deployed_controller_acts_on_what_was_learned_and_learns_nothing(tmp_p
         outsider.spin_until(lambda: status and status[-1].step > 10)
     assert list(parameters[-1].theta) == list(learned.theta) and parameters[-1].updates == learned.updates
     assert all(m.updates == learned.updates and m.primal_residual > 0.0 for m in status if not m.fallback)
+
+
+def test_without_learning_and_without_a_checkpoint_nothing_is_deployed(tmp_path, outsider):
+    settings = RunSettings(**QUICK, checkpoints=str(tmp_path / 'mistyped'), learning=False)
+    with pytest.raises(ProcessDied, match=r'mistyped/agent_\d.npz; without learning'), \
+            ProcessGroup(nodes_of(settings)) as processes:
+        outsider.spin_until(lambda: processes.ended('plant'))
+
+
+def test_a_state_of_the_future_that_the_plant_has_not_told_is_forgotten(outsider):
+    states, status = watch(outsider, msg.State, 'agent_2', 'state'), watch(outsider, msg.Status, 'agent_2', 'status')
+    liar = outsider.create_publisher(msg.State, '/agent_2/state', HISTORY)
+    with ProcessGroup(nodes_of(RunSettings(**QUICK))):
+        outsider.spin_until(lambda: status and status[-1].evaluated)
+        now = states[-1]
+        liar.publish(msg.State(run=now.run, step=now.step + 50000, agent=1, state=now.state, applied=now.applied))
+        outsider.spin_until(lambda: any(m.step >= now.step + 50000 for m in states))
+        outsider.spin_until(lambda: status[-1].step < now.step + 1000 and status[-1].step > now.step + 5
+                            and status[-1].evaluated and not status[-1].fault)
