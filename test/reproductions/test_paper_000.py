@@ -76,7 +76,7 @@ def test_figures_show_every_method_and_only_numbers_that_were_seen():
 def test_the_command_can_be_interrupted_and_goes_on_where_it_was(tmp_path, domain):  # noqa: F811
     """No process is left; what is complete is kept; the second call makes the rest, tables and figures."""
     output = tmp_path / 'out'
-    arguments = ['reproduce', '000', '--seeds', 3, '--steps', 130, '--method', 'C-SO', '--jobs', 1, '--output', output]
+    arguments = ['reproduce', '000', '--seeds', 3, '--steps', 400, '--method', 'C-SO', '--jobs', 1, '--output', output]
     process = start_dmpcrl(*arguments)
     wait_for(lambda: (output / 'C-SO-seed-1').exists(), PATIENCE, 'the first run')
     process.send_signal(signal.SIGINT)
@@ -92,5 +92,5 @@ def test_the_command_can_be_interrupted_and_goes_on_where_it_was(tmp_path, domai
     row, = csv.DictReader((output / 'learning.csv').read_text().splitlines())
     assert row['method'] == 'C-SO' and 5.0 < float(row['cost 100']) < 25.0
 
-    other = dmpcrl(*(120 if argument == 130 else argument for argument in arguments))
-    assert other.returncode != 0 and 'steps = 130, not 120' in other.stderr and 'Traceback' not in other.stderr
+    other = dmpcrl(*(390 if argument == 400 else argument for argument in arguments))
+    assert other.returncode != 0 and 'steps = 400, not 390' in other.stderr and 'Traceback' not in other.stderr
