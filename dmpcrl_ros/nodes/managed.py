@@ -26,7 +26,7 @@ class ManagedNode(LifecycleNode):
         self.settings = declare(self, kind)
         self.executor_ = make_executor()
         self.executor_.add_node(self)
-        self.active = self._over = False
+        self.active = self._over = self._at_work = False
         self._refusal: Exception | None = None
 
     def run(self) -> None:
@@ -43,7 +43,9 @@ class ManagedNode(LifecycleNode):
         try:
             while self.context.ok() and not self._over:
                 if self.active:
+                    self._at_work = True
                     self.work()
+                    self._at_work = False
                 else:
                     self.executor_.spin_once(timeout_sec=0.5)
         finally:
@@ -87,7 +89,9 @@ class ManagedNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Inactive to unconfigured."""
+        """Inactive to unconfigured; not in the midst of a step that is being left."""
+        if self._at_work:
+            return TransitionCallbackReturn.FAILURE
         self.release()
         self._destroy_entities()
         gc.unfreeze()
