@@ -17,7 +17,8 @@ else
   unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
 endif
 
-# Tests with processes of their own, some of them in real time, run one after another; the others share the cores.
+# Tests with many processes, some of them in real time, run one after another; the others share the cores.
+ONE_BY_ONE = test/ros test/test_setup_environment.py
 # One thread for each process, checked message fields, no traffic beyond this machine, only the
 # plugins named here, and no source folder in sys.path before the installed package.
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
@@ -40,8 +41,9 @@ demo-physics:  ## let agents learn to control carts in MuJoCo, in real time; thr
 
 test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
 	@$(SETUP) --physics
-	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) --ignore test/ros test
-	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) test/ros
+	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) \
+	  $(ONE_BY_ONE:%=--ignore %) test
+	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) $(ONE_BY_ONE)
 
 lint: setup  ## check the style of the sources
 	@'$(VENV)/bin/ruff' check --quiet
