@@ -90,11 +90,12 @@ def carts(domain, tmp_path):  # noqa: F811
 def test_joint_states_and_clock_arrive_stamped(carts):
     listener, process = carts
     listener.spin_until(lambda: len(listener.joints) > 20 and listener.clocks, 'messages')
-    last, before = listener.joints[-1], listener.joints[-2]
+    last = listener.joints[-1]
     assert list(last.name) == CARTS
     assert [len(field) for field in (last.position, last.velocity, last.effort)] == [3, 3, 3]
-    seconds = [message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec for message in (before, last)]
-    assert seconds[1] - seconds[0] == pytest.approx(0.01)
+    ticks = np.diff([100.0 * message.header.stamp.sec + 1e-7 * message.header.stamp.nanosec
+                     for message in listener.joints])
+    assert np.allclose(ticks, ticks.round(), atol=1e-4) and ticks.round().min() == 1.0  # best effort: one may be lost
     interrupt(process)
     assert 'largest commands: left 0 N' in finished(process)
 

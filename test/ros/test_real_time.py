@@ -99,7 +99,7 @@ def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_
     settings = RunSettings(**FAST, period=0.1, steps=100000, checkpoints=str(tmp_path))
     states, parameters = watch(outsider), watch(outsider, kind=msg.Parameters, topic='parameters')
     with ProcessGroup(respawning(nodes_of(settings), 'plant')) as processes:
-        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 5)
+        outsider.spin_until(lambda: states and parameters and parameters[-1].updates >= 5)
         kill(processes, 'plant')
         outsider.spin_for(1.0)
         before, run = parameters[-1].updates, states[-1].run
