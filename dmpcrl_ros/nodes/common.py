@@ -93,7 +93,7 @@ def _start_ros() -> None:
 
 def _stop(number: int, frame: object) -> None:
     _ignore_signals()
-    raise ExternalShutdownException
+    raise KeyboardInterrupt  # which rclpy does not swallow, as it does exceptions in a transition
 
 
 def _ignore_signals() -> None:

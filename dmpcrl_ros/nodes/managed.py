@@ -117,6 +117,9 @@ class ManagedNode(LifecycleNode):
             self.active = False
             try:
                 self.halt()
+            except KeyboardInterrupt:  # half-way; no further signal comes
+                self.halt()
+                raise
             except Exception as error:  # rclpy would swallow it in a transition
                 self.get_logger().error(f'not left safe: {error!r}')
 
