@@ -127,5 +127,5 @@ def _through_relay(nodes: list[NodeSpec], network: Scenario, faulty_plant: bool)
         heard[name] += [exchange_topic(network.agents[sender], name) for sender in neighbours]
         if faulty_plant:
             heard[name].append(agent_topic(name, 'state'))
-            heard['plant'].append(agent_topic(name, 'action'))
+            heard[nodes[0].label].append(agent_topic(name, 'action'))  # plant or bridge
     return [replace(node, remappings=tuple((topic, relayed(topic)) for topic in heard[node.label])) for node in nodes]
