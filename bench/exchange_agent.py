@@ -13,9 +13,9 @@ from statistics import median
 import numpy as np
 import rclpy
 
-from dmpcrl_ros.controllers.build import distributed_agent
-from dmpcrl_ros.coordination.exchange import Exchange
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.core.exchange import Exchange
+from dmpcrl_ros.methods.build import distributed_agent
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.transport.driver import RosDriver, make_executor
 
 _ROUNDS = 1000

@@ -14,7 +14,7 @@ import numpy as np  # noqa: E402 - the number of threads is read when numpy is i
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from dmpcrl_ros.settings import Settings  # noqa: E402
+from dmpcrl_ros.settings.run import Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 
 _STEPS, _PART = 5000, 500

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli.processes import ProcessGroup
-from dmpcrl_ros.node_settings import RunSettings
+from dmpcrl_ros.settings.nodes import RunSettings
 
 _PERIOD = 0.05  # s
 _QUIET = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': '88', 'OMP_NUM_THREADS': '1'}

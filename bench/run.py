@@ -19,9 +19,9 @@ from rich.table import Table
 
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli.processes import ProcessGroup
-from dmpcrl_ros.controllers.build import distributed_agent
-from dmpcrl_ros.node_settings import RunSettings as Settings
-from dmpcrl_ros.reports.recorded_run import load_run
+from dmpcrl_ros.methods.build import distributed_agent
+from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.settings.nodes import RunSettings as Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
 _ROS_STEPS = 300

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from dmpcrl_ros.node_settings import (
+from dmpcrl_ros.settings.nodes import (
     AgentSettings,
     BridgeSettings,
     MonitorSettings,
@@ -16,9 +16,9 @@ from dmpcrl_ros.node_settings import (
     RelaySettings,
     RunSettings,
 )
-from dmpcrl_ros.scenarios.scenario import Scenario
-from dmpcrl_ros.settings import SettingError
-from dmpcrl_ros.simulation.fault_plan import FaultPlan
+from dmpcrl_ros.settings.run import SettingError
+from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.testing.fault_plan import FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535

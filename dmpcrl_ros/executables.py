@@ -31,7 +31,7 @@ def monitor() -> int:
 
 def relay() -> int:
     """The executable dmpcrl_relay."""
-    return _start('dmpcrl_ros.nodes.relay')
+    return _start('dmpcrl_ros.nodes.fault_relay')
 
 
 def _start(module: str) -> int:

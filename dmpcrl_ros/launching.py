@@ -10,8 +10,8 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec, nodes_of
-from dmpcrl_ros.node_settings import RunSettings
-from dmpcrl_ros.settings import Setting, table
+from dmpcrl_ros.settings.nodes import RunSettings
+from dmpcrl_ros.settings.run import Setting, table
 from launch import LaunchContext
 
 _OUTPUT = Setting('output', '', 'directory in which a monitor records the run; without it nothing is recorded')

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 import casadi as ca
 import numpy as np
 
-from dmpcrl_ros.controllers.build import central_agent, distributed_agent
-from dmpcrl_ros.mpc.formulation import parameter_layout
-from dmpcrl_ros.scenarios.description import from_description
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.methods.build import central_agent, distributed_agent
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
+from dmpcrl_ros.systems.linear.description import from_description
+from dmpcrl_ros.systems.linear.formulation import parameter_layout
 
 
 @dataclass

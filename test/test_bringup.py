@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from dmpcrl_ros.bringup import nodes_of
-from dmpcrl_ros.node_settings import RunSettings
+from dmpcrl_ros.settings.nodes import RunSettings
 
 
 @pytest.mark.parametrize('changes', [{}, {'variant': '000', 'admm_tolerance': 1e-5, 'warm_start': False, 'seed': 7},

@@ -13,15 +13,17 @@ PACKAGE = Path(dmpcrl_ros.__file__).parent
 
 # Bottom to top. Rooms of one floor stand side by side.
 FLOORS = [
-    ['networks', 'randomness', 'topics'],
+    ['core', 'topics'],
     ['mpc'],
-    ['scenarios'],
-    ['coordination'],
-    ['learning'],
-    ['controllers', 'settings', 'node_settings'],
+    ['systems'],
+    ['methods'],
+    ['settings'],
+    ['testing'],
     ['simulation'],
-    ['reports'],
-    ['bringup', 'reproductions'],
+    ['recording'],
+    ['experiments'],
+    ['reproductions'],
+    ['bringup'],
     ['launching'],
     ['cli', 'executables'],
     ['transport'],
@@ -65,7 +67,7 @@ MODULES = dict(modules())
 
 
 def test_the_package_was_found():
-    assert {'dmpcrl_ros.mpc.qp', 'dmpcrl_ros.networks', 'dmpcrl_ros.settings'} <= MODULES.keys()
+    assert {'dmpcrl_ros.mpc.qp', 'dmpcrl_ros.networks', 'dmpcrl_ros.settings.run'} <= MODULES.keys()
 
 
 @pytest.mark.parametrize('name', MODULES)
@@ -112,7 +114,7 @@ for name in {names!r}:
         failed.append(f'{{name}}: {{error}}')
 if failed:
     sys.exit('; '.join(failed))
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 steps = list(ClosedLoop(Settings().network(), Settings(admm_iterations=5)).run(3))
 print(len(steps), 'steps without ROS')

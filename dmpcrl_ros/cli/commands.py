@@ -16,20 +16,20 @@ from rich.console import Console
 import dmpcrl_ros
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli import experiments
-from dmpcrl_ros.cli.campaigns import run_campaign, tell
 from dmpcrl_ros.cli.doctor import examine
 from dmpcrl_ros.cli.options import settings_from, settings_options
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
-from dmpcrl_ros.networks.graph import NetworkError
-from dmpcrl_ros.node_settings import RunSettings
-from dmpcrl_ros.reports.recorded_run import RunDirectoryError, load_run
-from dmpcrl_ros.reports.recording import Policy
-from dmpcrl_ros.reports.run_directory import check_unused
-from dmpcrl_ros.reproductions.campaign import Campaign
-from dmpcrl_ros.reproductions.evaluation import Contender, evaluation_jobs, score_table, scores_of
-from dmpcrl_ros.scenarios.chain import VARIANTS, description
-from dmpcrl_ros.settings import SettingError, Settings
+from dmpcrl_ros.cli.suites import run_suite, tell
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.experiments.evaluation import Candidate, evaluation_jobs, score_table, scores_of
+from dmpcrl_ros.experiments.suite import ExperimentSuite
+from dmpcrl_ros.recording.recorded_loop import Policy
+from dmpcrl_ros.recording.recorded_run import RunDirectoryError, load_run
+from dmpcrl_ros.recording.run_directory import check_unused
+from dmpcrl_ros.settings.nodes import RunSettings
+from dmpcrl_ros.settings.run import SettingError, Settings
+from dmpcrl_ros.systems.linear.chain import VARIANTS, description
 
 _output = click.option('--output', type=click.Path(path_type=Path), default=None,
                        help='directory of the run; default: a new one under runs/')
@@ -127,16 +127,16 @@ def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jo
     network = run.settings.network()
     steps = steps or network.episode_length or 100
     common, central = replace(run.settings, steps=steps), bool(run.configuration.get('extra', {}).get('central'))
-    contenders = [Contender('learned', central=central, policy=Policy(directory)),
-                  Contender('untrained', central=central)]
-    contenders[0].policy.thetas(network.agents)  # that there are any, before anything is run
+    candidates = [Candidate('learned', central=central, policy=Policy(directory)),
+                  Candidate('untrained', central=central)]
+    candidates[0].policy.thetas(network.agents)  # that there are any, before anything is run
     chosen = range(first_seed, first_seed + seeds)
-    campaign = Campaign(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
-                        evaluation_jobs(contenders, common, chosen))
-    run_campaign(campaign, jobs, console)
-    tell(score_table(scores_of(campaign.runs(), contenders, chosen)), campaign.folder / 'scores.csv', console,
+    suite = ExperimentSuite(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
+                        evaluation_jobs(candidates, common, chosen))
+    run_suite(suite, jobs, console)
+    tell(score_table(scores_of(suite.runs(), candidates, chosen)), suite.folder / 'scores.csv', console,
          f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean')
-    console.print(f'runs and scores.csv: {campaign.folder}', soft_wrap=True)
+    console.print(f'runs and scores.csv: {suite.folder}', soft_wrap=True)
 
 
 @main.command()

@@ -13,22 +13,22 @@ from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
-from dmpcrl_ros.networks.graph import NetworkError
-from dmpcrl_ros.node_settings import RunSettings
-from dmpcrl_ros.reports.drawing import save
-from dmpcrl_ros.reports.figures import dual_error, save_all
-from dmpcrl_ros.reports.recorded_run import (
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.recording.figures import dual_error, save_all
+from dmpcrl_ros.recording.plot_style import save
+from dmpcrl_ros.recording.recorded_loop import recorded
+from dmpcrl_ros.recording.recorded_run import (
     Run,
     RunDirectoryError,
     load_dual_errors,
     load_run,
     load_untrained,
 )
-from dmpcrl_ros.reports.recording import recorded
-from dmpcrl_ros.reports.run_directory import UntrainedWriter, record_dual_errors
-from dmpcrl_ros.reports.summary import fault_lines, summary_table
-from dmpcrl_ros.reproductions.paper_001 import dual_errors_of
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.recording.run_directory import UntrainedWriter, record_dual_errors
+from dmpcrl_ros.recording.summary import fault_lines, summary_table
+from dmpcrl_ros.reproductions.mallick2024_chain import dual_errors_of
+from dmpcrl_ros.settings.nodes import RunSettings
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
 _STEPS_FILE = 'steps.csv'

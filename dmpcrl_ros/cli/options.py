@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from dmpcrl_ros.networks.graph import NetworkError
-from dmpcrl_ros.settings import Setting, SettingError, Settings, table
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.settings.run import Setting, SettingError, Settings, table
 
 Kind = TypeVar('Kind', bound=Settings)
 

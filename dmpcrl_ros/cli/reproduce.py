@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from dmpcrl_ros.cli.campaigns import run_campaign, tell
-from dmpcrl_ros.reports.drawing import save
-from dmpcrl_ros.reports.figures import dual_error
-from dmpcrl_ros.reproductions import paper_000, paper_001, paper_001_grid
-from dmpcrl_ros.reproductions.campaign import Campaign
-from dmpcrl_ros.reproductions.curves import WINDOW, Curves, learning_curves, states_and_inputs
-from dmpcrl_ros.reproductions.evaluation import Contender, Scores, evaluation_jobs, score_table, scores_of
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.cli.suites import run_suite, tell
+from dmpcrl_ros.experiments.evaluation import Candidate, Scores, evaluation_jobs, score_table, scores_of
+from dmpcrl_ros.experiments.learning_curves import WINDOW, LearningCurves, learning_curves, states_and_inputs
+from dmpcrl_ros.experiments.suite import ExperimentSuite
+from dmpcrl_ros.recording.figures import dual_error
+from dmpcrl_ros.recording.plot_style import save
+from dmpcrl_ros.reproductions import mallick2024_chain, mallick2024_grid, mallick2025
+from dmpcrl_ros.settings.run import Settings
 
 _jobs = click.option('--jobs', type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)),
                      show_default='all cores', help='runs at the same time')
@@ -35,21 +35,21 @@ def reproduce() -> None:
 @_output('paper-000')
 @click.option('--seeds', type=click.IntRange(min=1), default=5, show_default=True, help='noise sequences, from 1 on')
 @click.option('--steps', type=click.IntRange(min=100), default=2000, show_default=True, help='of each run')
-@click.option('--method', 'methods', type=click.Choice(list(paper_000.METHODS)), multiple=True,
-              default=paper_000.PUBLISHED_METHODS, show_default=True, help='may be given several times')
+@click.option('--method', 'methods', type=click.Choice(list(mallick2025.METHODS)), multiple=True,
+              default=mallick2025.PUBLISHED_METHODS, show_default=True, help='may be given several times')
 @_jobs
 def second_order(output: Path, seeds: int, steps: int, methods: tuple[str, ...], jobs: int) -> None:
     """Second-order distributed Q-learning (paper 000), figures 1 and 2."""
     console, methods = Console(), tuple(dict.fromkeys(methods))
-    campaign = Campaign(output, paper_000.jobs(methods, range(1, seeds + 1), steps))
-    run_campaign(campaign, jobs, console)
-    runs = {job.name: run for job, run in campaign.runs()}
-    curves = {name: Curves.of([runs[f'{name}-seed-{seed}'] for seed in range(1, seeds + 1)], steps)
+    suite = ExperimentSuite(output, mallick2025.jobs(methods, range(1, seeds + 1), steps))
+    run_suite(suite, jobs, console)
+    runs = {job.name: run for job, run in suite.runs()}
+    curves = {name: LearningCurves.of([runs[f'{name}-seed-{seed}'] for seed in range(1, seeds + 1)], steps)
               for name in methods}
-    tell(paper_000.learning_table(curves), output / 'learning.csv', console,
+    tell(mallick2025.learning_table(curves), output / 'learning.csv', console,
          f'means of the {WINDOW} steps up to the one named: medians of {seeds} seeds')
-    tell(paper_000.final_table(curves), output / 'final.csv', console,
-         f'last {min(paper_000.LAST, steps)} steps of {seeds} seeds')
+    tell(mallick2025.final_table(curves), output / 'final.csv', console,
+         f'last {min(mallick2025.LAST, steps)} steps of {seeds} seeds')
     save({'learning_curves': learning_curves(curves),
           'states_and_inputs': states_and_inputs({name: runs[f'{name}-seed-1'] for name in methods})}, output)
     console.print(f'figures and tables: {output}', soft_wrap=True)
@@ -76,39 +76,39 @@ def first_order(output: Path, part: str, seed: int, steps: int, episodes: int, e
 
 
 def _chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int, console: Console) -> None:
-    trained = Campaign(output, paper_001.training(seed, steps))
-    run_campaign(trained, jobs, console)
+    trained = ExperimentSuite(output, mallick2024_chain.training(seed, steps))
+    run_suite(trained, jobs, console)
     runs = {job.name: run for job, run in trained.runs()}
-    published = {name: runs[name] for name in paper_001.TRAINED}
-    contenders = paper_001.contenders(output, int(runs['distributed'].parameters['agent_2'].updates[-1]))
-    seeds = range(paper_001.FIRST_EVALUATION_SEED, paper_001.FIRST_EVALUATION_SEED + evaluations)
-    scores = _compared(output / 'evaluations', contenders, Settings(steps=paper_001.EVALUATED_STEPS), seeds, jobs,
+    published = {name: runs[name] for name in mallick2024_chain.TRAINED}
+    candidates = mallick2024_chain.candidates(output, int(runs['distributed'].parameters['agent_2'].updates[-1]))
+    seeds = range(mallick2024_chain.FIRST_EVALUATION_SEED, mallick2024_chain.FIRST_EVALUATION_SEED + evaluations)
+    scores = _compared(output / 'evaluations', candidates, Settings(steps=mallick2024_chain.EVALUATED_STEPS), seeds, jobs,
                        console)
-    tell(paper_001.with_published(score_table(scores)), output / 'scores.csv', console,
-         f'chain, cost of {paper_001.EVALUATED_STEPS} steps, {evaluations} noise sequences; low, high: 95 % confidence')
-    save({'figure_1_dual_errors': dual_error(paper_001.dual_errors_of(runs['distributed'])),
+    tell(mallick2024_chain.with_published(score_table(scores)), output / 'scores.csv', console,
+         f'chain, cost of {mallick2024_chain.EVALUATED_STEPS} steps, {evaluations} noise sequences; low, high: 95 % confidence')
+    save({'figure_1_dual_errors': dual_error(mallick2024_chain.dual_errors_of(runs['distributed'])),
           'figure_2_states_and_inputs': states_and_inputs(published),
-          'figure_3_learning_curves': learning_curves({name: Curves.of([run], steps) for name, run in runs.items()}),
-          'figure_4_parameters': paper_001.parameters_of_both(published, 'agent_2'),
-          'figure_5_costs': paper_001.costs_of_all(scores)}, output)
+          'figure_3_learning_curves': learning_curves({name: LearningCurves.of([run], steps) for name, run in runs.items()}),
+          'figure_4_parameters': mallick2024_chain.parameters_of_both(published, 'agent_2'),
+          'figure_5_costs': mallick2024_chain.costs_of_all(scores)}, output)
 
 
 def _grid(output: Path, seed: int, episodes: int, evaluations: int, jobs: int, console: Console) -> None:
-    trained = Campaign(output, [paper_001_grid.training(seed, episodes)])
-    run_campaign(trained, jobs, console)
+    trained = ExperimentSuite(output, [mallick2024_grid.training(seed, episodes)])
+    run_suite(trained, jobs, console)
     (_, run), = trained.runs()
-    seeds = range(paper_001_grid.FIRST_EVALUATION_SEED, paper_001_grid.FIRST_EVALUATION_SEED + evaluations)
-    scores = _compared(output / 'grid-evaluations', paper_001_grid.contenders(output), paper_001_grid.common(), seeds,
+    seeds = range(mallick2024_grid.FIRST_EVALUATION_SEED, mallick2024_grid.FIRST_EVALUATION_SEED + evaluations)
+    scores = _compared(output / 'grid-evaluations', mallick2024_grid.candidates(output), mallick2024_grid.common(), seeds,
                        jobs, console)
-    tell(paper_001_grid.with_published(score_table(scores)), output / 'grid-scores.csv', console,
+    tell(mallick2024_grid.with_published(score_table(scores)), output / 'grid-scores.csv', console,
          f'power grid, return of {evaluations} episodes; low, high: 95 % confidence')
-    save({'figure_6_learning': paper_001_grid.learning(run),
-          'figure_7_episodes': paper_001_grid.first_and_last_episode(run),
-          'figure_8_comparison': paper_001_grid.comparison(scores)}, output)
+    save({'figure_6_learning': mallick2024_grid.learning(run),
+          'figure_7_episodes': mallick2024_grid.first_and_last_episode(run),
+          'figure_8_comparison': mallick2024_grid.comparison(scores)}, output)
 
 
-def _compared(folder: Path, contenders: Sequence[Contender], common: Settings, seeds: Sequence[int], jobs: int,
+def _compared(folder: Path, candidates: Sequence[Candidate], common: Settings, seeds: Sequence[int], jobs: int,
               console: Console) -> dict[str, Scores]:
-    evaluated = Campaign(folder, evaluation_jobs(contenders, common, seeds))
-    run_campaign(evaluated, jobs, console)
-    return scores_of(evaluated.runs(), contenders, seeds)
+    evaluated = ExperimentSuite(folder, evaluation_jobs(candidates, common, seeds))
+    run_suite(evaluated, jobs, console)
+    return scores_of(evaluated.runs(), candidates, seeds)

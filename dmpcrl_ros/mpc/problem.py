@@ -18,14 +18,14 @@ class ParametricProblem:
     minimise objective(v; phi, d) + penalty^T sigma  s.t.  residual(v; phi, d) = 0,  hard_lower <= v <= hard_upper,
     soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.  A variable in `state` or `action` can be fixed.
 
-    The signal d is what the controller is told in each step besides its state, as a load or a set point; it may move
+    The exogenous input d is what the controller is told in each step besides its state, as a load or a set point; it may move
     the linear and the constant terms of objective and residual. What is learned is theta: phi is its image under
     `parameter_map`, or theta itself where there is none.
     """
 
     variables: ca.SX
     parameters: ca.SX
-    signal: ca.SX
+    exogenous: ca.SX
     parameter_map: ParameterMap | None
     objective: ca.SX
     residual: ca.SX
@@ -55,7 +55,7 @@ class AgentTerms:
     """What one agent contributes to a problem.
 
     Args:
-        parameters: phi_i. signal: what it is told in each step; empty if nothing.
+        parameters: phi_i. exogenous: what it is told in each step; empty if nothing.
         parameter_map: from theta_i to phi_i; None where they are the same. n_theta: number of elements of theta_i.
         objective, residual: without the penalties of soft rows.
         soft: stage and state of each soft row, (r, 2); soft_lower, soft_upper, penalty: (r,).
@@ -71,7 +71,7 @@ class AgentTerms:
     penalty: ca.SX
     input_lower: np.ndarray
     input_upper: np.ndarray
-    signal: ca.SX = field(default_factory=lambda: ca.SX(0, 1))
+    exogenous: ca.SX = field(default_factory=lambda: ca.SX(0, 1))
     parameter_map: ParameterMap | None = None
     n_theta: int | None = None
 
@@ -122,7 +122,7 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
     return ParametricProblem(
         variables=ca.vertcat(*(ca.vec(block) for block in blocks)),
         parameters=ca.vertcat(*(agent.parameters for agent in terms)),
-        signal=column([agent.signal for agent in terms]), parameter_map=_joint_map(terms),
+        exogenous=column([agent.exogenous for agent in terms]), parameter_map=_joint_map(terms),
         objective=sum(agent.objective for agent in terms),
         residual=ca.vertcat(*(agent.residual for agent in terms)),
         soft_lower=ca.vertcat(*(agent.soft_lower for agent in terms)),

@@ -18,20 +18,20 @@ import rclpy
 from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.controllers.build import distributed_agent
-from dmpcrl_ros.controllers.reports import StepReport
-from dmpcrl_ros.coordination.exchange import ExchangeTimeout
-from dmpcrl_ros.node_settings import AgentSettings
+from dmpcrl_ros.core.exchange import ExchangeTimeout
+from dmpcrl_ros.core.report import StepReport
+from dmpcrl_ros.methods.build import distributed_agent
+from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
 from dmpcrl_ros.nodes.common import run_node, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
-from dmpcrl_ros.nodes.keeper import Keeper
 from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.settings.nodes import AgentSettings
 from dmpcrl_ros.transport.conversions import (
     MessageError,
     action_to_msg,
     applied_from_msg,
+    exogenous_from_msg,
     parameters_to_msg,
-    signal_from_msg,
     status_to_msg,
     vector_from_msg,
 )
@@ -73,8 +73,8 @@ class AgentNode(ManagedNode):
         self._listening, self._heard = False, time.monotonic()
         self._done = (0, 0)
         self._answer: msg.Action | None = None
-        self.keeper = Keeper(self, self._controller, network)
-        self.keeper.recover()
+        self.checkpoints_ = CheckpointManager(self, self._controller, network)
+        self.checkpoints_.recover()
         self._diagnostics = AgentDiagnostics(self, self._driver, self._controller)
 
     def work(self) -> None:
@@ -88,13 +88,13 @@ class AgentNode(ManagedNode):
         while self.active and rclpy.ok():
             if self._state is None:
                 self._driver.idle(timeout=0.5)
-                self._complain()
-                self.keeper.serve()
+                self._warn_of_silence()
+                self.checkpoints_.serve()
             else:
                 (state, received), self._state = self._state, None
                 self._step(state, received)
 
-    def _complain(self) -> None:
+    def _warn_of_silence(self) -> None:
         """Say that no state comes: the plant may be gone."""
         silence = time.monotonic() - self._heard
         if silence > _SILENCE:
@@ -104,11 +104,11 @@ class AgentNode(ManagedNode):
         """Answer the present state with the safe input, also in the midst of its step."""
         if self._present:
             self._be_safe(self._present)
-        self.keeper.save_if_changed()
+        self.checkpoints_.save_if_changed()
 
     def release(self) -> None:
         """Nothing is left of the controller."""
-        del self._driver, self._controller, self.keeper, self._diagnostics
+        del self._driver, self._controller, self.checkpoints_, self._diagnostics
 
     def _missing(self) -> list[str]:
         if not self.active:
@@ -150,9 +150,9 @@ class AgentNode(ManagedNode):
         self._answer_with(message, self._data.safe_input, fallback=True)
 
     def _observation(self, message: msg.State) -> tuple[np.ndarray, np.ndarray]:
-        """State (n_x,) and signal (n_d,)."""
+        """State (n_x,) and exogenous (n_d,)."""
         return (vector_from_msg(message, self._index, self._data.n_states),
-                signal_from_msg(message, self._data.n_signals))
+                exogenous_from_msg(message, self._data.n_exogenous))
 
     def _step(self, message: msg.State, received: float) -> None:
         self._begin(message)
@@ -175,13 +175,13 @@ class AgentNode(ManagedNode):
             report, stamp=message.stamp, run=message.run, step=message.step, agent=self._index,
             rounds=self._driver.rounds, action_time=action_time, step_time=time.monotonic() - received,
             timeouts=self._driver.timeouts, dropped=self._driver.dropped, fallback=fallback))
-        self.keeper.keep(message.run, message.step)
+        self.checkpoints_.keep(message.run, message.step)
         self._diagnostics.note(report, action_time, fallback)
 
     def _begin(self, message: msg.State) -> None:
         """Prepare for a step: of a new run, perhaps, or after one in which something else was applied."""
         if message.run != self._done[0]:
-            self.keeper.begin_run(message.run)
+            self.checkpoints_.begin_run(message.run)
             self._publish_parameters(message)
         elif self._answer and self._answer.step == message.step - 1 and not self._as_decided(message):
             self._controller.abandon()
@@ -189,7 +189,7 @@ class AgentNode(ManagedNode):
         self._driver.begin_step(message.run, message.step)
         lost = [] if not self._driver.left_out else self._driver.lost
         self._controller.held_back = (f'{", ".join(lost)} lost: last prediction held' if lost
-                                      else self.keeper.learning_stopped)
+                                      else self.checkpoints_.learning_stopped)
 
     def _as_decided(self, message: msg.State) -> bool:
         applied, decided = applied_from_msg(message, self._data.n_inputs), np.array(self._answer.action)

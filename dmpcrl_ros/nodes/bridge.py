@@ -12,12 +12,12 @@ import numpy as np
 from rclpy.duration import Duration
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
 
-from dmpcrl_ros.node_settings import BridgeSettings
 from dmpcrl_ros.nodes.common import run_node
 from dmpcrl_ros.nodes.control_loop import ControlLoopNode
-from dmpcrl_ros.scenarios.scenario import Scenario
-from dmpcrl_ros.settings import SettingError
+from dmpcrl_ros.settings.nodes import BridgeSettings
+from dmpcrl_ros.settings.run import SettingError
 from dmpcrl_ros.simulation.episodes import Observation
+from dmpcrl_ros.systems.system import Scenario
 from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping
 from dmpcrl_ros.transport.bridging import Mapping
 from dmpcrl_ros.transport.qos import OVERRIDABLE
@@ -25,7 +25,7 @@ from dmpcrl_ros.transport.qos import OVERRIDABLE
 _LAST_COMMANDS = Duration(seconds=0.2)  # that they may take to arrive, on each topic
 
 
-class RobotBody:
+class RobotInterface:
     """A robot behind standard topics. It moves all the time; what is applied acts until the next command.
 
     Args:
@@ -52,7 +52,7 @@ class RobotBody:
         self._seen: np.ndarray | None = None    # stacked state of the present step
         self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
 
-    def unseen(self) -> str:
+    def stale_measurements(self) -> str:
         """What is not measured."""
         dropped = ', '.join(f'{count} {reason}' for reason, count in self._mapping.dropped.items())
         stale = ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
@@ -71,8 +71,8 @@ class RobotBody:
         if self._before is not None:
             applied = self._mapping.applied()
             costs = self._network.stage_costs(self._before, np.concatenate(applied),
-                                              self._network.signals_at(self._step - 1))
-        return Observation(self._step, self._episode, states, self._network.signals_at(self._step), costs, applied)
+                                              self._network.exogenous_at(self._step - 1))
+        return Observation(self._step, self._episode, states, self._network.exogenous_at(self._step), costs, applied)
 
     def apply(self, actions: list[np.ndarray]) -> None:
         """Command the inputs of all agents."""
@@ -85,12 +85,12 @@ class RobotBody:
         self._send(self._mapping.safe_commands())
         self._commanded, self._interrupted = time.monotonic(), True
 
-    def deaf(self) -> list[str]:
+    def unmatched_topics(self) -> list[str]:
         """Whose commands would be lost, as those of actuators whose driver is not there yet."""
         return [f'a listener to {topic}' for topic, publisher in self._publishers.items()
                 if not publisher.get_subscription_count()]
 
-    def see_off(self) -> None:
+    def flush(self) -> None:
         """Wait, but not for long, until the last commands have arrived where delivery is reliable."""
         for publisher in self._publishers.values():
             publisher.wait_for_all_acked(_LAST_COMMANDS)
@@ -109,7 +109,7 @@ class BridgeNode(ControlLoopNode):
     def __init__(self) -> None:
         super().__init__('bridge', BridgeSettings)
 
-    def make_body(self) -> RobotBody:
+    def make_interface(self) -> RobotInterface:
         """The robot behind the mapping.
 
         Raises:
@@ -121,20 +121,20 @@ class BridgeNode(ControlLoopNode):
             mapping = load_mapping(self.settings.mapping, self._network)
         except MappingError as error:
             raise SettingError(str(error)) from None
-        return RobotBody(self, self._network, mapping, self.settings.sensor_timeout, self.settings.speed)
+        return RobotInterface(self, self._network, mapping, self.settings.sensor_timeout, self.settings.speed)
 
     def halt(self) -> None:
         """Leave the robot safe; the node may end right after."""
         super().halt()
-        self._body.see_off()
+        self._interface.flush()
 
     def missing(self) -> list[str]:
         """The actuators are needed, too."""
-        return [*super().missing(), *(self._body.deaf() if self.active else [])]
+        return [*super().missing(), *(self._interface.unmatched_topics() if self.active else [])]
 
-    def unseen(self) -> str:
+    def stale_measurements(self) -> str:
         """What is not measured."""
-        return self._body.unseen()
+        return self._interface.stale_measurements()
 
 
 def main() -> int:

@@ -14,9 +14,9 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from dmpcrl_ros.bringup import check_domain
-from dmpcrl_ros.networks.graph import NetworkError
-from dmpcrl_ros.reports.recorded_run import RunDirectoryError
-from dmpcrl_ros.settings import Setting, SettingError, Settings, table
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.recording.recorded_run import RunDirectoryError
+from dmpcrl_ros.settings.run import Setting, SettingError, Settings, table
 
 Kind = TypeVar('Kind', bound=Settings)
 _USAGE_ERROR = 2

@@ -18,23 +18,23 @@ from builtin_interfaces.msg import Time
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.node_settings import PlantSettings
-from dmpcrl_ros.nodes.attendance import Attendance
 from dmpcrl_ros.nodes.common import NodeFailure, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
-from dmpcrl_ros.nodes.pause import Pause, answer
+from dmpcrl_ros.nodes.startup_barrier import StartupBarrier
+from dmpcrl_ros.nodes.step_control import StepControl, answer
+from dmpcrl_ros.settings.nodes import PlantSettings
 from dmpcrl_ros.simulation.episodes import Observation
-from dmpcrl_ros.simulation.watchdog import ActionWatchdog
 from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
-from dmpcrl_ros.transport.pace import Pace
+from dmpcrl_ros.transport.loop_timer import LoopTimer
 from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE, agent_topic
 from dmpcrl_ros.transport.runs import belongs, first_run
+from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
 
-class Body(Protocol):
+class SystemInterface(Protocol):
     """What is controlled."""
 
     def reset(self) -> None:
@@ -60,7 +60,7 @@ class ControlLoopNode(ManagedNode):
     def __init__(self, name: str, kind: type[PlantSettings]):
         super().__init__(name, kind)
 
-    def make_body(self) -> Body:
+    def make_interface(self) -> SystemInterface:
         """What this node is for."""
         raise NotImplementedError
 
@@ -68,10 +68,10 @@ class ControlLoopNode(ManagedNode):
         """Make the body and the topics."""
         settings = self.settings
         self._network = settings.network()
-        self._body = self.make_body()
+        self._interface = self.make_interface()
         self._watchdog = ActionWatchdog(self._network, settings.hold_steps)
         self._period = settings.period_of(self._network)
-        self.pace = Pace(self._period / settings.speed)
+        self.timer = LoopTimer(self._period / settings.speed)
         agents = self._network.agents
         self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY,
                                               qos_overriding_options=OVERRIDABLE) for name in agents]
@@ -80,11 +80,11 @@ class ControlLoopNode(ManagedNode):
                                      qos_overriding_options=OVERRIDABLE)
         self._run = first_run(settings.launch)
         needed = [*agents, *(['monitor'] if settings.wait_for_monitor else [])]
-        self._attendance = Attendance(self, needed, settings.launch, self._run)
+        self._startup_barrier = StartupBarrier(self, needed, settings.launch, self._run)
         self.actions: list[np.ndarray | None] = [None] * self._network.n_agents
         self._seen: Observation | None = None
         self._begun = self._reset_asked = False
-        self._pause = Pause(self)
+        self._step_control = StepControl(self)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._diagnostics = LoopDiagnostics(self)
 
@@ -96,7 +96,7 @@ class ControlLoopNode(ManagedNode):
         while self._goes_on():
             if not self._begun:
                 self._begun, self._reset_asked = True, False
-                self._body.reset()
+                self._interface.reset()
                 self._watchdog.reset()
                 self._seen = None
             self._close_loop()
@@ -111,20 +111,20 @@ class ControlLoopNode(ManagedNode):
 
     def release(self) -> None:
         """Nothing is left of the body."""
-        del self._body, self._watchdog, self._attendance, self._pause, self._diagnostics
+        del self._interface, self._watchdog, self._startup_barrier, self._step_control, self._diagnostics
 
     def tick(self, stamp: Time) -> None:
         """Tell the time of a step."""
 
     def _close_loop(self) -> None:
         """All steps of a run. The agents answer the last state too: they learn from the last transition."""
-        self.pace.begin()
+        self.timer.begin()
         while self._goes_on() and not self._reset_asked:
             if not self._admitted():
                 continue
             if not self._observe():
                 continue
-            self.pace.start()
+            self.timer.start()
             self._publish()
             self._await_actions()
             if not self._goes_on() or self._reset_asked:
@@ -132,33 +132,33 @@ class ControlLoopNode(ManagedNode):
             if self._seen.step == self.settings.steps:
                 self._end()
                 return
-            self._body.apply(self._watchdog.choose(self.actions))
+            self._interface.apply(self._watchdog.choose(self.actions))
             if self.settings.real_time:
-                self._spin_until(self.pace.tick())
+                self._spin_until(self.timer.tick())
 
     def _observe(self) -> bool:
         """Look at the body; while nothing reliable is seen it is left safe."""
         self.actions = [None] * self._network.n_agents
-        self._seen = self._body.observe()
+        self._seen = self._interface.observe()
         if self._seen is None:
-            self.get_logger().warning(f'no measurement: {self.unseen()}', throttle_duration_sec=1.0)
+            self.get_logger().warning(f'no measurement: {self.stale_measurements()}', throttle_duration_sec=1.0)
             self._leave_safe()
-            self._spin_until(self.pace.tick())
+            self._spin_until(self.timer.tick())
         return self._seen is not None
 
     def _leave_safe(self) -> None:
         """Until the agents are asked again, whose former inputs are then too old to be held."""
-        self._body.make_safe()
+        self._interface.make_safe()
         self._watchdog.reset()
 
-    def unseen(self) -> str:
+    def stale_measurements(self) -> str:
         """What is not measured."""
         return ''
 
     def _admitted(self) -> bool:
         """Whether a step may begin; where the loop is paused it stands safe."""
-        stood = self._pause.held
-        if self._pause.admits():
+        stood = self._step_control.held
+        if self._step_control.admits():
             return True
         if not stood:
             self._leave_safe()
@@ -166,14 +166,14 @@ class ControlLoopNode(ManagedNode):
         if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # who listens is to know that the plant is there
             self._publish()
         self.executor_.spin_once(timeout_sec=0.1)
-        self.pace.begin()
+        self.timer.begin()
         return False
 
     def _end(self) -> None:
-        self._body.make_safe()
+        self._interface.make_safe()
         self.get_logger().info(f'run complete: {self.settings.steps} steps')
         if self.settings.real_time:
-            self.get_logger().info(f'real time: {self.pace.report()}')
+            self.get_logger().info(f'real time: {self.timer.report()}')
 
     def _goes_on(self) -> bool:
         return self.active and rclpy.ok()
@@ -182,11 +182,11 @@ class ControlLoopNode(ManagedNode):
         """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
         if not self.active:
             return []
-        self._attendance.check_alone()
+        self._startup_barrier.check_alone()
         listeners = 1 + self.settings.wait_for_monitor
-        deaf = {name for name, state in zip(self._network.agents, self._states, strict=True)
+        unmatched_topics = {name for name, state in zip(self._network.agents, self._states, strict=True)
                 if state.get_subscription_count() < listeners}
-        return sorted(deaf.union(self._attendance.missing()))
+        return sorted(unmatched_topics.union(self._startup_barrier.missing()))
 
     def _publish(self, only_silent: bool = False) -> None:
         seen, self._told = self._seen, time.monotonic()
@@ -197,18 +197,18 @@ class ControlLoopNode(ManagedNode):
             if not only_silent or self.actions[agent] is None:
                 publisher.publish(state_to_msg(
                     stamp=stamp, run=self._run, step=seen.step, episode=seen.episode, agent=agent,
-                    state=seen.states[agent], signal=seen.signals[agent], stage_cost=seen.costs[agent],
+                    state=seen.states[agent], exogenous=seen.exogenous[agent], stage_cost=seen.costs[agent],
                     applied=seen.applied[agent]))
 
     def _await_actions(self) -> None:
         """Until all actions are in or, in real time, until it is time to apply what there is."""
         if self.settings.real_time:
-            self._spin_until(self.pace.last_call(), lambda: not self.silent())
-            self.pace.note(not self.silent())
+            self._spin_until(self.timer.last_call(), lambda: not self.silent())
+            self.timer.note(not self.silent())
             return
         started = time.monotonic()
         while self._goes_on() and not self._reset_asked and self.silent():
-            self._attendance.check_alone()
+            self._startup_barrier.check_alone()
             now = time.monotonic()
             if self.settings.action_timeout and now - started > self.settings.action_timeout:
                 raise NodeFailure(f'no action from {", ".join(self.silent())} for step {self._seen.step} '
@@ -228,11 +228,11 @@ class ControlLoopNode(ManagedNode):
             return []
         return [name for name, action in zip(self._network.agents, self.actions, strict=True) if action is None]
 
-    def obstacle(self) -> str:
+    def blocking_reason(self) -> str:
         """Why the loop is not closed; empty when it is."""
-        if self._pause.held:
+        if self._step_control.held:
             return 'paused'
-        return f'no measurement: {self.unseen()}' if self._begun and self._seen is None else ''
+        return f'no measurement: {self.stale_measurements()}' if self._begun and self._seen is None else ''
 
     def _spin_until(self, moment: float, enough=lambda: False) -> None:
         """Take in messages until a moment of the monotonic clock, or until it is enough."""
@@ -242,7 +242,7 @@ class ControlLoopNode(ManagedNode):
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
             if not belongs(message.run, self.settings.launch):  # its plant may not have been heard yet
-                self._attendance.hear(message.run)
+                self._startup_barrier.hear(message.run)
                 return
             if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
                 return

@@ -7,8 +7,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from dmpcrl_ros.controllers.learning_agent import LearningAgent
-from dmpcrl_ros.controllers.reports import StepReport
+from dmpcrl_ros.core.report import StepReport
+from dmpcrl_ros.methods.q_learning.agent import LearningAgent
 from dmpcrl_ros.transport.driver import RosDriver
 
 _STALE = 3.0  # s without a step
@@ -60,7 +60,7 @@ class AgentDiagnostics(Diagnostics):
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """Worst first: no state, an input that is not a decision, a step that taught nothing."""
         silence, report, lost = time.monotonic() - self._heard, self._report, self._driver.lost
-        keeper = self._node.keeper
+        checkpoints_ = self._node.checkpoints_
         learning = bool(self._controller.learner) and not self._controller.held_back
         values = {'solve time [s]': f'{self._action_time:.4f}', 'rounds': self._driver.rounds,
                   'ADMM iterations': report.admm_iterations, 'primal residual': f'{report.primal_residual:.3g}',
@@ -74,8 +74,8 @@ class AgentDiagnostics(Diagnostics):
             return DiagnosticStatus.STALE, f'no state for {silence:.0f} s', values
         if self._fallback:
             return DiagnosticStatus.ERROR, f'fallback: {report.fault}', values
-        if report.fault or keeper.trouble:
-            return DiagnosticStatus.WARN, report.fault or keeper.trouble, values
+        if report.fault or checkpoints_.trouble:
+            return DiagnosticStatus.WARN, report.fault or checkpoints_.trouble, values
         return DiagnosticStatus.OK, 'learning' if learning else 'controlling', values
 
 
@@ -88,15 +88,15 @@ class LoopDiagnostics(Diagnostics):
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """An error while inputs are missing."""
-        pace, silent = self._node.pace, self._node.silent()
-        fresh, self._missed = pace.missed - self._missed, pace.missed
-        values = {'step': self._node.step, 'deadlines met': pace.met, 'deadlines missed': pace.missed,
-                  'ticks skipped': pace.skipped, 'waiting for': ', '.join(silent) or 'nobody'}
+        timer, silent = self._node.timer, self._node.silent()
+        fresh, self._missed = timer.missed - self._missed, timer.missed
+        values = {'step': self._node.step, 'deadlines met': timer.met, 'deadlines missed': timer.missed,
+                  'ticks skipped': timer.skipped, 'waiting for': ', '.join(silent) or 'nobody'}
         if not self._node.active:
             return DiagnosticStatus.STALE, 'not active', values
-        if obstacle := self._node.obstacle():
-            level = DiagnosticStatus.WARN if obstacle == 'paused' else DiagnosticStatus.ERROR
-            return level, obstacle, values
+        if blocking_reason := self._node.blocking_reason():
+            level = DiagnosticStatus.WARN if blocking_reason == 'paused' else DiagnosticStatus.ERROR
+            return level, blocking_reason, values
         if fresh:
             return DiagnosticStatus.ERROR, f'{fresh} deadlines missed', values
         return DiagnosticStatus.OK, 'closing the loop', values

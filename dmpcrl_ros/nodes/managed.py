@@ -6,8 +6,8 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from dmpcrl_ros.node_settings import ManagedSettings
 from dmpcrl_ros.nodes.common import declare
+from dmpcrl_ros.settings.nodes import ManagedSettings
 from dmpcrl_ros.transport.driver import make_executor
 
 

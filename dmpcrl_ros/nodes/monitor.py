@@ -16,22 +16,22 @@ from rclpy.node import Node
 from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.node_settings import MonitorSettings
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
-from dmpcrl_ros.reports.run_directory import RunWriter
-from dmpcrl_ros.settings import SettingError
+from dmpcrl_ros.recording.run_directory import RunWriter
+from dmpcrl_ros.settings.nodes import MonitorSettings
+from dmpcrl_ros.settings.run import SettingError
 from dmpcrl_ros.simulation.closed_loop import Step
 from dmpcrl_ros.transport.conversions import (
     MessageError,
     applied_from_msg,
+    exogenous_from_msg,
     parameters_from_msg,
-    signal_from_msg,
     vector_from_msg,
 )
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
-from dmpcrl_ros.transport.recorder import StepAssembler
 from dmpcrl_ros.transport.runs import belongs
+from dmpcrl_ros.transport.step_assembler import StepAssembler
 
 _TOPICS = (('state', msg.State), ('status', msg.Status), ('parameters', msg.Parameters))
 _START_TIMEOUT = 60.0  # s
@@ -68,12 +68,12 @@ class MonitorNode(Node):
         """
         with self._writer:
             try:
-                obstacle = self._record()
+                blocking_reason = self._record()
             except (KeyboardInterrupt, ExternalShutdownException):
-                obstacle = 'interrupted'
-        if obstacle:
+                blocking_reason = 'interrupted'
+        if blocking_reason:
             recorded = self._assembler.next - self._assembler.lost
-            raise NodeFailure(f'{obstacle}: {recorded} of {self.settings.steps} steps are recorded in '
+            raise NodeFailure(f'{blocking_reason}: {recorded} of {self.settings.steps} steps are recorded in '
                               f'{self.settings.output}')
 
     def _record(self) -> str:
@@ -134,7 +134,7 @@ class MonitorNode(Node):
             if isinstance(message, msg.Status):
                 return message.agent == agent
             vector_from_msg(message, agent, data.n_states)
-            signal_from_msg(message, data.n_signals)
+            exogenous_from_msg(message, data.n_exogenous)
             applied_from_msg(message, data.n_inputs)
         except MessageError as reason:
             self.get_logger().warning(f'message of {self._network.agents[agent]} dropped: {reason}',

@@ -10,15 +10,15 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from rosgraph_msgs.msg import Clock
 
-from dmpcrl_ros.node_settings import PlantSettings
 from dmpcrl_ros.nodes.common import run_node
 from dmpcrl_ros.nodes.control_loop import ControlLoopNode
-from dmpcrl_ros.scenarios.scenario import Scenario
+from dmpcrl_ros.settings.nodes import PlantSettings
 from dmpcrl_ros.simulation.episodes import Episodes, Observation
+from dmpcrl_ros.systems.system import Scenario
 from dmpcrl_ros.transport.qos import CLOCK
 
 
-class SimulatedBody:
+class SimulatedSystem:
     """A simulated network, which moves when inputs are applied to it.
 
     Args:
@@ -55,10 +55,10 @@ class PlantNode(ControlLoopNode):
     def __init__(self) -> None:
         super().__init__('plant', PlantSettings)
 
-    def make_body(self) -> SimulatedBody:
+    def make_interface(self) -> SimulatedSystem:
         """The simulation, and the clock it sets."""
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
-        return SimulatedBody(self._network, self.settings.seed)
+        return SimulatedSystem(self._network, self.settings.seed)
 
     def tick(self, stamp: Time) -> None:
         """Set the clock."""

@@ -6,14 +6,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dmpcrl_ros.controllers.build import central_agent, distributed_agent
-from dmpcrl_ros.controllers.learning_agent import LearningAgent
-from dmpcrl_ros.controllers.reports import StepReport
-from dmpcrl_ros.coordination.exchange import ExchangeTimeout, Protocol
-from dmpcrl_ros.scenarios.scenario import Scenario
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.core.exchange import ExchangeTimeout, Protocol
+from dmpcrl_ros.core.report import StepReport
+from dmpcrl_ros.methods.build import central_agent, distributed_agent
+from dmpcrl_ros.methods.q_learning.agent import LearningAgent
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.episodes import Episodes
 from dmpcrl_ros.simulation.lockstep import run_lockstep
+from dmpcrl_ros.systems.system import Scenario
 
 Driver: TypeAlias = Callable[[Sequence[Protocol[Any]]], tuple[list[Any], int]]  # results, rounds
 
@@ -40,11 +40,11 @@ class Step:
     faults: tuple[str, ...]
 
 
-def control_step(agent: LearningAgent, step: int, episode: int, state: np.ndarray, signal: np.ndarray,
+def control_step(agent: LearningAgent, step: int, episode: int, state: np.ndarray, exogenous: np.ndarray,
                  stage_cost: float) -> Protocol[tuple[np.ndarray, StepReport]]:
     """Input (n_u,) and report of one agent: it acts and then learns, unless a neighbour is lost on the way."""
     try:
-        action = yield from agent.act(step, state, signal)
+        action = yield from agent.act(step, state, exogenous)
     except ExchangeTimeout as timeout:
         agent.abandon()
         return agent.fallback(), StepReport(updates=agent.updates, fault=str(timeout))
@@ -79,9 +79,9 @@ class ClosedLoop:
         for step in range(steps + 1):
             seen = episodes.observe()
             results, rounds = self._drive(
-                [control_step(agent, step, seen.episode, state, signal, float(cost.sum()))
-                 for agent, state, signal, cost in zip(self.agents, *map(
-                     self._shared, (seen.states, seen.signals, seen.costs[:, None])), strict=True)])
+                [control_step(agent, step, seen.episode, state, exogenous, float(cost.sum()))
+                 for agent, state, exogenous, cost in zip(self.agents, *map(
+                     self._shared, (seen.states, seen.exogenous, seen.costs[:, None])), strict=True)])
             actions, reports = zip(*results, strict=True)
             if begun is not None:
                 yield self._transition(begun, seen.costs, reports)

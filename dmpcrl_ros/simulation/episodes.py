@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmpcrl_ros.scenarios.scenario import Plant, Scenario
+from dmpcrl_ros.systems.system import Plant, Scenario
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Observation:
 
     Args:
         step: since the start of the run. episode: in which this step begins a transition.
-        states: (n_x,). signals: (n_d,).
+        states: (n_x,). exogenous: (n_d,).
         costs: L_i of the transition that ended in this step, (n_agents,); zeros at step 0. The last transition of an
             episode ends in the first step of the next one: its cost is known and recorded, but nothing is learned from
             it, since the state it led to is not the one that the agents see next.
@@ -24,7 +24,7 @@ class Observation:
     step: int
     episode: int
     states: list[np.ndarray]
-    signals: list[np.ndarray]
+    exogenous: list[np.ndarray]
     costs: np.ndarray
     applied: Sequence[np.ndarray]
 
@@ -45,7 +45,7 @@ class Episodes:
     def observe(self) -> Observation:
         """The present step."""
         episode = self._step // self._length if self._length else 0
-        return Observation(self._step, episode, self._plant.states(), self._plant.signals(), self._costs, self._applied)
+        return Observation(self._step, episode, self._plant.states(), self._plant.exogenous(), self._costs, self._applied)
 
     def apply(self, actions: Sequence[np.ndarray]) -> None:
         """Let the plant take the actions of all agents (n_u,).

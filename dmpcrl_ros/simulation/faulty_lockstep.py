@@ -1,4 +1,4 @@
-"""The driver that runs the protocols of all agents in one process while messages are lost, late, doubled or spoiled.
+"""The driver that runs the protocols of all agents in one process while messages are lost, late, duplicated or corrupted.
 
 It does what the ROS driver does, with the same mailbox, in a time that is counted in rounds: a message that nothing
 happens to arrives one round after it was sent. So every run can be replayed.
@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from dmpcrl_ros.coordination.exchange import Exchange, ExchangeTimeout, Protocol
-from dmpcrl_ros.coordination.mailbox import Envelope, Mailbox
-from dmpcrl_ros.simulation.fault_plan import FaultPlan, spoil
+from dmpcrl_ros.core.exchange import Exchange, ExchangeTimeout, Protocol
+from dmpcrl_ros.core.mailbox import Envelope, Mailbox
+from dmpcrl_ros.testing.fault_plan import FaultPlan, corrupt
 
 _RUN = 1
 
@@ -115,16 +115,16 @@ class FaultyLockstep:
                     self._post(receiver, envelope)
 
     def _post(self, receiver: int, envelope: Envelope) -> None:
-        """Put on the way what arrives of a message, by the time of its arrival; what is overtaken comes last then."""
+        """Put on the way what arrives of a message, by the time of its arrival; what is reordered comes last then."""
         stamp = (envelope.sender, receiver, envelope.step, envelope.round, envelope.kind)
         copies = self._plan.copies(*stamp, attempt=self._times[stamp])
         self._times[stamp] += 1
         if not copies:
             self.lost.append(stamp)
         for copy in copies:
-            due = self._time + 1 + math.ceil(copy.late * self._plan.delay_rounds) + copy.overtaken
-            heapq.heappush(self._on_the_way, (due, copy.overtaken, next(self._order), envelope.sender, receiver,
-                                              spoil(envelope, copy.corruption)))
+            due = self._time + 1 + math.ceil(copy.late * self._plan.delay_rounds) + copy.reordered
+            heapq.heappush(self._on_the_way, (due, copy.reordered, next(self._order), envelope.sender, receiver,
+                                              corrupt(envelope, copy.corruption)))
 
     def _deliver(self) -> None:
         while self._on_the_way and self._on_the_way[0][0] <= self._time:

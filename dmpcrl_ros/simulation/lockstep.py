@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dmpcrl_ros.coordination.exchange import Exchange, Protocol
+from dmpcrl_ros.core.exchange import Exchange, Protocol
 
 
 class ProtocolMismatch(RuntimeError):

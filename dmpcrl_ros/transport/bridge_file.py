@@ -11,9 +11,9 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from std_msgs.msg import Float64MultiArray
 
-from dmpcrl_ros.networks.graph import NetworkError
-from dmpcrl_ros.scenarios.reading import read_yaml
-from dmpcrl_ros.scenarios.scenario import Scenario
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.systems.reading import read_yaml
+from dmpcrl_ros.systems.system import Scenario
 from dmpcrl_ros.transport.bridging import MESSAGES, Mapping, Source, Target, reader
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from builtin_interfaces.msg import Time
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.controllers.reports import StepReport
-from dmpcrl_ros.coordination.mailbox import Envelope
+from dmpcrl_ros.core.mailbox import Envelope
+from dmpcrl_ros.core.report import StepReport
 from dmpcrl_ros.mpc.parameters import ParameterLayout
 
 
@@ -44,12 +44,12 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
 
 
 def state_to_msg(*, stamp: Time, run: int, step: int, episode: int, agent: int, state: np.ndarray,
-                 stage_cost: float, signal: Sequence[float] | np.ndarray = (),
+                 stage_cost: float, exogenous: Sequence[float] | np.ndarray = (),
                  applied: Sequence[float] | np.ndarray = ()) -> msg.State:
-    """Message of the state (n_x,), the signal (n_d,) and, of the transition that ended, the stage cost and the input
+    """Message of the state (n_x,), the exogenous input (n_d,) and, of the transition that ended, the stage cost and the input
     (n_u,) of one agent at a step."""
     return msg.State(stamp=stamp, run=run, step=step, episode=episode, agent=agent, state=doubles(state),
-                     signal=doubles(signal), stage_cost=float(stage_cost), applied=doubles(applied))
+                     exogenous=doubles(exogenous), stage_cost=float(stage_cost), applied=doubles(applied))
 
 
 def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
@@ -71,13 +71,13 @@ def vector_from_msg(message: msg.State | msg.Action, agent: int, size: int) -> n
     return _finite(values, size)
 
 
-def signal_from_msg(message: msg.State, size: int) -> np.ndarray:
+def exogenous_from_msg(message: msg.State, size: int) -> np.ndarray:
     """Signal (n_d,) of a state message, whose state `vector_from_msg` has checked.
 
     Raises:
         MessageError: of the wrong size, or with a NaN or infinity.
     """
-    return _finite(message.signal, size)
+    return _finite(message.exogenous, size)
 
 
 def applied_from_msg(message: msg.State, size: int) -> np.ndarray | None:

@@ -12,8 +12,8 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.node import Node
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.coordination.exchange import DeadlineReached, Exchange, ExchangeTimeout, Protocol
-from dmpcrl_ros.coordination.mailbox import Envelope, Mailbox
+from dmpcrl_ros.core.exchange import DeadlineReached, Exchange, ExchangeTimeout, Protocol
+from dmpcrl_ros.core.mailbox import Envelope, Mailbox
 from dmpcrl_ros.transport.conversions import MessageError, exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.qos import EXCHANGE, OVERRIDABLE, exchange_topic
 from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs, no_run

@@ -15,7 +15,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.coordination.mailbox import Envelope
+from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.transport.conversions import exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.driver import make_executor
 from dmpcrl_ros.transport.qos import EXCHANGE, exchange_topic

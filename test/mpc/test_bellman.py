@@ -4,7 +4,7 @@ import pytest
 from helpers import central_of, directed_network, initial_thetas, perturbed
 from scipy.optimize import minimize_scalar
 
-from dmpcrl_ros.scenarios.chain import chain
+from dmpcrl_ros.systems.linear.chain import chain
 
 NETWORKS = {'001': chain(3, '001'), '000': chain(3, '000'), 'directed': directed_network()}
 

@@ -6,8 +6,8 @@ import pytest
 from helpers import DIRECTED, agents_of, central_of
 
 from dmpcrl_ros.mpc.qp import QpFailure
-from dmpcrl_ros.scenarios.chain import chain
-from dmpcrl_ros.scenarios.description import from_description
+from dmpcrl_ros.systems.linear.chain import chain
+from dmpcrl_ros.systems.linear.description import from_description
 
 STATE = np.array([0.1, 0.2])
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from helpers import agents_of, central_of, directed_network, initial_thetas, perturbed
 
-from dmpcrl_ros.scenarios.chain import chain
+from dmpcrl_ros.systems.linear.chain import chain
 
 NETWORKS = {'001': chain(3, '001'), '000': chain(3, '000'), 'directed': directed_network()}
 # Every agent starts beyond a bound, so that multipliers of both sides and all weights matter. The actions are none

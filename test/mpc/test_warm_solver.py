@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import agents_of, central_of, reference, relative, split
 
-from dmpcrl_ros.scenarios.chain import chain
+from dmpcrl_ros.systems.linear.chain import chain
 
 STATES = 200
 NETWORKS = {variant: chain(3, variant) for variant in ('001', '000')}

@@ -24,9 +24,9 @@ from std_msgs.msg import Float64MultiArray  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
-from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
-from dmpcrl_ros.nodes.bridge import RobotBody  # noqa: E402
-from dmpcrl_ros.scenarios.files import load_scenario  # noqa: E402
+from dmpcrl_ros.nodes.bridge import RobotInterface  # noqa: E402
+from dmpcrl_ros.settings.nodes import RunSettings  # noqa: E402
+from dmpcrl_ros.systems.files import load_scenario  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 
@@ -207,7 +207,7 @@ def test_the_rate_limit_is_in_time_of_the_robot(mapping, speed):
     sent, network = {}, load_scenario(SCENARIO)
     node = SimpleNamespace(create_subscription=lambda *_, **__: None, create_publisher=lambda kind, topic, *_, **__:
                            SimpleNamespace(publish=lambda message: sent.update({topic: message.data[0]})))
-    body = RobotBody(node, network, load_mapping(mapping, network), SENSOR_TIMEOUT, speed)
+    body = RobotInterface(node, network, load_mapping(mapping, network), SENSOR_TIMEOUT, speed)
     body.make_safe()
     time.sleep(0.1)
     body.apply([np.array([2.0])] * 3)

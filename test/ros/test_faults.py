@@ -16,8 +16,8 @@ from std_srvs.srv import Trigger  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
-from dmpcrl_ros.node_settings import RunSettings as Settings  # noqa: E402
-from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.settings.nodes import RunSettings as Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY, LATCHED  # noqa: E402
 

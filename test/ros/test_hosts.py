@@ -15,9 +15,9 @@ from ros_system import PATIENCE, dmpcrl, domain, recorded_steps, wait_for  # noq
 pytest.importorskip('rclpy')
 
 from dmpcrl_ros.cli.processes import _end_with_parent  # noqa: E402
-from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
-from dmpcrl_ros.reports.recording import recorded  # noqa: E402
-from dmpcrl_ros.settings import Settings  # noqa: E402
+from dmpcrl_ros.recording.recorded_loop import recorded  # noqa: E402
+from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.settings.run import Settings  # noqa: E402
 
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 OUTAGE = 5.0  # s

@@ -14,7 +14,7 @@ from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
-from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
+from dmpcrl_ros.settings.nodes import RunSettings  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 
 QUICK = {'admm_iterations': 5, 'seed': 5, 'exploration': False, 'steps': 100000, 'period': 0.1, 'real_time': True}

@@ -15,8 +15,8 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
-from dmpcrl_ros.node_settings import RunSettings  # noqa: E402
-from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.settings.nodes import RunSettings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 

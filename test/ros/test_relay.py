@@ -11,14 +11,14 @@ pytest.importorskip('rclpy')
 
 from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
-from dmpcrl_ros.node_settings import RelaySettings  # noqa: E402
-from dmpcrl_ros.node_settings import RunSettings as Settings  # noqa: E402
-from dmpcrl_ros.nodes.relay import plan_of  # noqa: E402
-from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.nodes.fault_relay import plan_of  # noqa: E402
+from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.settings.nodes import RelaySettings  # noqa: E402
+from dmpcrl_ros.settings.nodes import RunSettings as Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
-from dmpcrl_ros.simulation.fault_plan import CORRUPTIONS, Death, FaultPlan  # noqa: E402
 from dmpcrl_ros.simulation.faulty_lockstep import FaultyLockstep  # noqa: E402
 from dmpcrl_ros.simulation.lockstep import run_lockstep  # noqa: E402
+from dmpcrl_ros.testing.fault_plan import CORRUPTIONS, Death, FaultPlan  # noqa: E402
 from dmpcrl_ros.transport.driver import GIVEN_UP, OUT_OF_TIME  # noqa: E402
 
 SETTINGS = Settings(steps=24, seed=5, admm_iterations=5, resend_after=0.0)  # what is lost is lost
@@ -71,7 +71,7 @@ def test_without_faults_the_numbers_are_those_in_one_process(tmp_path, domain, f
 def test_late_doubled_and_overtaken_messages_change_no_number(tmp_path, domain):  # noqa: F811
     plan = FaultPlan(seed=2, delay_probability=0.1, delay=0.02, duplication=0.2, reordering=0.1)
     run, hit = run_through_relay(tmp_path, plan, faulty_plant=True)
-    assert {'doubled', 'late', 'overtaken'} <= {word for row in hit for word in row[-1].split()}
+    assert {'duplicated', 'late', 'reordered'} <= {word for row in hit for word in row[-1].split()}
     assert {'copies', 'averages', 'consensus', 'state', 'action'} <= {row[4] for row in hit}
     assert not any(run.faults)
     assert_same(run, *in_process())
@@ -111,7 +111,7 @@ def test_all_faults_at_once_are_survived(tmp_path, domain):  # noqa: F811
                      duplication=0.1, reordering=0.1)
     run, hit = run_through_relay(tmp_path, plan, replace(SETTINGS, steps=12), round_timeout=0.3, faulty_plant=True)
     words = {word for row in hit for word in row[-1].split()}
-    assert {'lost', 'late', 'doubled', 'overtaken'} <= words and len(words & set(CORRUPTIONS)) > 3
+    assert {'lost', 'late', 'duplicated', 'reordered'} <= words and len(words & set(CORRUPTIONS)) > 3
     assert run.steps.tolist() == list(range(12)) and np.abs(run.actions).max() <= 1.0
     assert {'state', 'action'} <= {row[4] for row in hit if row[-1] == 'lost'}
     assert any(run.faults) and not all(run.faults) and np.isfinite(run.states).all()

@@ -5,7 +5,7 @@ from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, recorded_
 
 pytest.importorskip('rclpy')
 
-from dmpcrl_ros.reports.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
 
 
 def arguments(seed, steps, output):

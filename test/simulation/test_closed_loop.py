@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from helpers import central_of, directed_network
 
-from dmpcrl_ros.scenarios.chain import chain
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+from dmpcrl_ros.systems.linear.chain import chain
 
 QUICK = {'admm_iterations': 10, 'warm_start': False}
 WARM = QUICK | {'warm_start': True}

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from helpers import directed_network
 
-from dmpcrl_ros.scenarios.power_grid import power_grid
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.simulation.episodes import Episodes
+from dmpcrl_ros.systems.power_grid.four_areas import power_grid
 
 SHORT = dataclasses.replace(power_grid(), episode_length=8)
 QUICK = {'scenario': 'power_grid', 'admm_iterations': 8}
@@ -29,7 +29,7 @@ def test_step_numbers_run_on_and_the_plant_begins_again():
     assert [each.episode for each in seen] == [step // 8 for step in range(25)]
     at_rest = [step for step, each in enumerate(seen) if not np.concatenate(each.states).any()]
     assert at_rest == [0, 8, 16, 24]
-    told = [step for step, each in enumerate(seen) if np.concatenate(each.signals).any()]
+    told = [step for step, each in enumerate(seen) if np.concatenate(each.exogenous).any()]
     assert told == [5, 6, 7, 13, 14, 15, 21, 22, 23]        # the first load, in every episode
 
 
@@ -47,7 +47,7 @@ def test_without_an_episode_length_a_run_is_one_episode():
     seen = observed(directed_network(), 30)
     assert {each.episode for each in seen} == {0}
     assert not any(np.array_equal(np.concatenate(seen[0].states), np.concatenate(each.states)) for each in seen[1:])
-    assert all(signal.size == 0 for signal in seen[0].signals)
+    assert all(exogenous.size == 0 for exogenous in seen[0].exogenous)
 
 
 @pytest.mark.parametrize('central', [False, True])
@@ -69,7 +69,7 @@ def test_both_values_of_a_td_error_are_told_the_load_of_their_own_step():
     steps, mpc = list(loop.run(8)), ClosedLoop(power_grid(), settings, central=True).agents[0].mpc
 
     def value(step, action=None):
-        mpc.begin(steps[step].states, action, signal=np.array([0.15, 0, 0, 0]) if step > 4 else np.zeros(4))
+        mpc.begin(steps[step].states, action, exogenous=np.array([0.15, 0, 0, 0]) if step > 4 else np.zeros(4))
         mpc.solve()
         return mpc.value(mpc.solution())
 

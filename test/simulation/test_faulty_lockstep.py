@@ -1,4 +1,4 @@
-"""Agents whose messages are lost, late, doubled, overtaken or spoiled: nobody hangs, and nothing wrong is learned."""
+"""Agents whose messages are lost, late, duplicated, reordered or corrupted: nobody hangs, and nothing wrong is learned."""
 from collections import Counter
 from functools import cache
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from helpers import directed_network
 
-from dmpcrl_ros.coordination.exchange import Exchange, ExchangeTimeout
-from dmpcrl_ros.scenarios.chain import chain
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.core.exchange import Exchange, ExchangeTimeout
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
-from dmpcrl_ros.simulation.fault_plan import Copy, Death, FaultPlan
 from dmpcrl_ros.simulation.faulty_lockstep import FaultyLockstep
+from dmpcrl_ros.systems.linear.chain import chain
+from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan
 
 HARMLESS = {'duplication': 0.3, 'reordering': 0.3, 'delay_probability': 0.3, 'delay_rounds': 2}
 EVERYTHING = HARMLESS | {'corruption': 0.05}
@@ -110,7 +110,7 @@ def test_what_comes_after_the_patience_of_its_receiver_is_lost():
 @pytest.mark.parametrize(('network', 'settings'), [
     (chain(3), {}), (chain(3, '000'), {'variant': '000', 'learner': 'second-order'}), (directed_network(), {}),
     (chain(4), {'agents': 4, 'admm_tolerance': 1e-3})], ids=['001', 'second order', 'directed', 'residual stop'])
-@pytest.mark.parametrize('faults', [{}, HARMLESS], ids=['no faults', 'late, doubled, overtaken'])
+@pytest.mark.parametrize('faults', [{}, HARMLESS], ids=['no faults', 'late, duplicated, reordered'])
 def test_without_a_loss_the_numbers_are_those_without_faults(network, settings, faults):
     run, reference = (Run(plan, 40, network, 40, **settings) for plan in (FaultPlan(seed=2, **faults), None))
     assert same(run, reference) and same_theta(run, reference)
@@ -159,7 +159,7 @@ def test_a_long_run_goes_on_whatever_is_lost(faults, learns):
 @pytest.mark.parametrize(('network', 'settings'), [(chain(3), {}), (chain(5), {'agents': 5})],
                          ids=['three', 'five'])
 def test_where_messages_are_sent_again_a_fifth_of_them_can_be_lost_and_no_number_changes(network, settings):
-    """500 steps: every message is lost with a probability of 0.2, others are late, doubled and overtaken."""
+    """500 steps: every message is lost with a probability of 0.2, others are late, duplicated and reordered."""
     steps = 500 if network.n_agents == 3 else 100
     plan = FaultPlan(seed=1, loss=0.2, **HARMLESS)
     run = Run(plan, steps, network, patience=500, resends=3, **settings)

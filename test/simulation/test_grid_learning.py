@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.scenarios.power_grid import power_grid
-from dmpcrl_ros.settings import Settings
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+from dmpcrl_ros.systems.power_grid.four_areas import power_grid
 
 EPISODES, LENGTH = 10, 100
 

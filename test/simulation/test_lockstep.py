@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.coordination.exchange import Exchange
+from dmpcrl_ros.core.exchange import Exchange
 from dmpcrl_ros.simulation.lockstep import ProtocolMismatch, run_lockstep
 
 

@@ -11,9 +11,9 @@ pytest.importorskip('mujoco', reason='MuJoCo is not installed: pip install --no-
 
 import mujoco  # noqa: E402
 
-from dmpcrl_ros.scenarios.files import load_scenario  # noqa: E402
-from dmpcrl_ros.settings import Settings  # noqa: E402
+from dmpcrl_ros.settings.run import Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
+from dmpcrl_ros.systems.files import load_scenario  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,8 +45,8 @@ class CartsPlant:
     def states(self):
         return [self.state[part] for part in NETWORK.state_parts]
 
-    def signals(self):
-        return NETWORK.signals_at(0)
+    def exogenous(self):
+        return NETWORK.exogenous_at(0)
 
     def step(self, actions):
         action, state = np.concatenate(actions), self.state

@@ -2,11 +2,11 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.coordination.exchange import ExchangeTimeout
-from dmpcrl_ros.learning.q_learning import Update
-from dmpcrl_ros.scenarios.chain import chain
-from dmpcrl_ros.settings import SettingError, Settings
+from dmpcrl_ros.core.exchange import ExchangeTimeout
+from dmpcrl_ros.methods.q_learning.learner import Update
+from dmpcrl_ros.settings.run import SettingError, Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+from dmpcrl_ros.systems.linear.chain import chain
 
 
 def costs(steps, central=False, **settings):

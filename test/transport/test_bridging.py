@@ -15,7 +15,7 @@ from nav_msgs.msg import Odometry  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import Float64MultiArray  # noqa: E402
 
-from dmpcrl_ros.scenarios.files import load_scenario  # noqa: E402
+from dmpcrl_ros.systems.files import load_scenario  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
-from dmpcrl_ros.controllers.reports import StepReport  # noqa: E402
-from dmpcrl_ros.coordination.mailbox import Envelope  # noqa: E402
+from dmpcrl_ros.core.mailbox import Envelope  # noqa: E402
+from dmpcrl_ros.core.report import StepReport  # noqa: E402
 from dmpcrl_ros.mpc.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 
@@ -78,18 +78,18 @@ def test_parameters_there_and_back_and_refused_for_another_layout():
         convert.parameters_from_msg(message, layout)
 
 
-def state_with(signal):
-    return convert.state_to_msg(**STAMP, episode=2, agent=0, state=np.zeros(2), signal=signal, stage_cost=0.0)
+def state_with(exogenous):
+    return convert.state_to_msg(**STAMP, episode=2, agent=0, state=np.zeros(2), exogenous=exogenous, stage_cost=0.0)
 
 
 def test_signals_there_and_back():
-    assert convert.signal_from_msg(state_with(np.array([0.15, 1 / 3])), 2).tolist() == [0.15, 1 / 3]
-    assert convert.signal_from_msg(state_with(()), 0).size == 0
+    assert convert.exogenous_from_msg(state_with(np.array([0.15, 1 / 3])), 2).tolist() == [0.15, 1 / 3]
+    assert convert.exogenous_from_msg(state_with(()), 0).size == 0
 
 
-@pytest.mark.parametrize(('signal', 'size', 'reason'), [
+@pytest.mark.parametrize(('exogenous', 'size', 'reason'), [
     ([0.1, np.nan], 2, 'not finite'), ([np.inf], 1, 'not finite'), ([0.1], 2, 'wrong size'), ([], 1, 'wrong size'),
     ([0.1], 0, 'wrong size')])
-def test_signals_that_do_not_fit_are_refused(signal, size, reason):
+def test_signals_that_do_not_fit_are_refused(exogenous, size, reason):
     with pytest.raises(convert.MessageError, match=reason):
-        convert.signal_from_msg(state_with(signal), size)
+        convert.exogenous_from_msg(state_with(exogenous), size)

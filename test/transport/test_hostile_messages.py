@@ -1,4 +1,4 @@
-"""A hundred thousand random and mutated messages: refused for a reason, counted, bounded, and no obstacle."""
+"""A hundred thousand random and mutated messages: refused for a reason, counted, bounded, and no blocking_reason."""
 import array
 
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
-from dmpcrl_ros.coordination.mailbox import Envelope, Mailbox  # noqa: E402
+from dmpcrl_ros.core.mailbox import Envelope, Mailbox  # noqa: E402
 from dmpcrl_ros.mpc.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 
@@ -50,7 +50,7 @@ class Attacker:
                             rows=self.large(2), columns=self.large(3), data=self.numbers())
 
     def state(self):
-        return msg.State(run=NOW[0], step=NOW[1], agent=self.large(1), state=self.numbers(2), signal=self.numbers(1),
+        return msg.State(run=NOW[0], step=NOW[1], agent=self.large(1), state=self.numbers(2), exogenous=self.numbers(1),
                          stage_cost=float(self.one_of(0.0, 1.0, *SPECIAL)))
 
     def action(self):
@@ -125,7 +125,7 @@ def test_messages_of_a_distant_future_do_not_keep_out_those_that_are_due_soon():
 
 @pytest.mark.parametrize(('draw', 'read', 'sizes'), [
     ('state', lambda message: convert.vector_from_msg(message, 1, 2), (2,)),
-    ('state', lambda message: convert.signal_from_msg(message, 1), (1,)),
+    ('state', lambda message: convert.exogenous_from_msg(message, 1), (1,)),
     ('action', lambda message: convert.vector_from_msg(message, 1, 2), (2,)),
     ('parameters', lambda message: convert.parameters_from_msg(message, LAYOUT), (5,))])
 def test_what_is_read_is_finite_and_of_the_right_size_or_refused_with_a_reason(draw, read, sizes):

@@ -1,1 +1,0 @@
-"""What an agent does in one control step."""

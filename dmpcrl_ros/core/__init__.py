@@ -1,0 +1,1 @@
+"""Protocols without I/O, and what every method and system shares."""

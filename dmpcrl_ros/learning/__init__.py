@@ -1,1 +1,0 @@
-"""Learners: what becomes of the parameters when a transition has been observed."""

@@ -1,0 +1,1 @@
+"""How agents act and learn: a folder for each method."""

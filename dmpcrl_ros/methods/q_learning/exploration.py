@@ -1,0 +1,40 @@
+"""Exploration by a random linear term in the objective (paper 001, section 5.3)."""
+
+import numpy as np
+
+from dmpcrl_ros.core.randomness import stream
+
+_NEGLIGIBLE = 1e-9  # a probability below this is not worth a draw
+
+
+class Exploration:
+    """With some probability an agent minimises its objective plus q'u(0), q random, to find the action to execute.
+
+    Coins and directions are functions of the seed and the step. Every agent knows everyone's coin, so that all of them
+    know whether Q(s, a) needs an evaluation of its own.
+
+    Args:
+        agent: index of the agent. n_agents: of the network. n_inputs: of the agent.
+        probability: of exploring, at first. decay: its factor per update. update_every: steps between two updates.
+        strength: standard deviation of q (the released programs draw it from a normal distribution, the paper says
+            uniform).
+        seed: of the network.
+    """
+
+    def __init__(self, *, agent: int, n_agents: int, n_inputs: int, probability: float, decay: float,
+                 update_every: int, strength: float, seed: int):
+        self.agent, self._n_agents, self._n_inputs = agent, n_agents, n_inputs
+        self._probability, self._decay, self._update_every = probability, decay, update_every
+        self._strength, self._seed = strength, seed
+
+    def coins(self, step: int) -> np.ndarray:
+        """Which agents explore in this step, (n_agents,) of bool."""
+        probability = self._probability * self._decay ** (step // self._update_every)
+        if probability < _NEGLIGIBLE:
+            return np.zeros(self._n_agents, dtype=bool)
+        return stream(self._seed, 'exploration coin', step).random(self._n_agents) < probability
+
+    def direction(self, step: int) -> np.ndarray:
+        """q (n_inputs,)."""
+        draw = stream(self._seed, 'exploration direction', self.agent, step).standard_normal(self._n_inputs)
+        return self._strength * draw

@@ -1,0 +1,1 @@
+"""Scenario-based stochastic MPC, a baseline of paper 001."""

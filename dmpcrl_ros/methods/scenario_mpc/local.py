@@ -1,0 +1,130 @@
+"""Scenario-based stochastic MPC of one agent, to be agreed on with its neighbours by ADMM.
+
+The network minimises the mean cost of S scenarios with one sequence of inputs for all of them:
+
+    minimise 1/S sum_s sum_i F_i^s(x_i^s, {x_j^s}, u_i^s)   s.t.   u_i^s = u_i^r for all s, r
+
+where F_i^s is the problem of agent i, with its constraints, at the parameters of its scenario s, and scenario s of an
+agent is coupled to scenario s of its neighbours. The inputs of the scenarios, made equal, are one more consensus
+beside that of the trajectories and their copies, within the agent. So ADMM with the penalty rho/S on everything that is
+to agree falls apart into one small problem for each scenario,
+
+    minimise 1/S F_i^s(v) + y'v + rho/(2S) |v - z|^2,   v = [x_i^s; {x_j^s}; u_i^s].
+
+It is ADMM of a convex problem whose variables all appear in the consensus: its limit is the minimiser of the problem
+above, and y are the multipliers of the mean cost. Times S, the small problem is that of F with rho and S y: the weights
+1/S on cost and on rho cancel but in the multipliers, which must be scaled where the two meet.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.mpc.qp import QpFailure, QpSolution
+
+
+@dataclass(frozen=True)
+class ScenarioSolution:
+    """Solutions of the scenarios at their last local updates, and the mean of their inputs (N, n_u)."""
+
+    scenarios: tuple[QpSolution, ...]
+    inputs: np.ndarray
+    kkt_residual: float
+
+
+class ScenarioMpc:
+    """S versions of one agent's problem, solved one after the other for each linear term.
+
+    Args:
+        mpc: the problem at the agent's own parameters, with ADMM's penalty rho on all its variables.
+        deviations: (S, p) of each scenario's parameters from the agent's.
+        shapes: (N+1, n_x) of the agent's trajectory and of each copy, in the order of the problem's variables.
+    """
+
+    def __init__(self, mpc: ParametricMpc, deviations: np.ndarray, shapes: Sequence[tuple[int, int]]):
+        self.layout = mpc.layout
+        self._prototype, self._deviations = mpc, deviations
+        self._places = _places(len(deviations), [rows * columns for rows, columns in shapes], mpc.n_consensus)
+        self.theta = mpc.theta
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Parameters (p,) from which the scenarios deviate, read-only: assign a new vector to change them.
+
+        Raises (on assignment):
+            QpFailure: the problem of a scenario is not a convex programme; the old parameters stay in force.
+        """
+        return self._theta
+
+    @theta.setter
+    def theta(self, theta: np.ndarray) -> None:
+        if theta.shape != (self.layout.size,):
+            raise QpFailure(f'theta must be {self.layout.size} finite numbers')
+        members = []
+        for deviation in self._deviations:
+            member = copy.copy(self._prototype)  # shares the compiled functions
+            member.theta = theta + deviation
+            members.append(member)
+        self._members = members
+        self._theta = theta.copy()
+        self._theta.flags.writeable = False
+
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None) -> None:
+        """Start an evaluation of all scenarios at the state (n_x,); with an action (n_u,), that is their first input.
+
+        Args:
+            exogenous: d (n_d,), what the agent is told of this step; None for zeros.
+
+        Raises:
+            QpFailure: a value is not finite.
+        """
+        for member in self._members:
+            member.begin(state, action, exogenous=exogenous)
+
+    def solve(self, linear: np.ndarray) -> np.ndarray:
+        """argmin 1/S sum_s F^s(x^s) + linear'x + rho/(2S) |x|^2 over x, stacked as ADMM does: the own trajectory in all
+        scenarios, each copy in all scenarios, the inputs in all scenarios.
+
+        Raises:
+            QpFailure: no solution of one of them.
+        """
+        found = np.empty(len(linear))
+        scaled = len(self._members) * linear
+        for member, places in zip(self._members, self._places, strict=True):
+            found[places] = member.solve(scaled[places])
+        return found
+
+    def solution(self) -> ScenarioSolution:
+        """Solution of the last solve.
+
+        Raises:
+            QpFailure: a scenario's misses the optimality conditions.
+        """
+        found = tuple(member.solution() for member in self._members)
+        inputs = np.mean([member.inputs(each) for member, each in zip(self._members, found, strict=True)], axis=0)
+        return ScenarioSolution(found, inputs, max(each.kkt_residual for each in found))
+
+    def value(self, solution: ScenarioSolution) -> float:
+        """Mean of the scenarios' objectives with their penalties, without the terms of ADMM."""
+        return float(np.mean([member.value(each)
+                              for member, each in zip(self._members, solution.scenarios, strict=True)]))
+
+    def action(self, solution: ScenarioSolution) -> np.ndarray:
+        """First input (n_u,)."""
+        return solution.inputs[0]
+
+    def inputs(self, solution: ScenarioSolution) -> np.ndarray:
+        """Planned inputs (N, n_u)."""
+        return solution.inputs
+
+
+def _places(count: int, blocks: Sequence[int], n_variables: int) -> np.ndarray:
+    """Where the variables of each scenario stand in the stacked vector, (count, n_variables): blocks one after the
+    other, in each the scenarios one after the other. The last block, of the inputs, is what the others leave."""
+    sizes = [*blocks, n_variables - sum(blocks)]
+    starts = np.cumsum([0, *sizes])
+    return np.hstack([count * start + np.arange(count * size).reshape(count, size)
+                      for start, size in zip(starts, sizes, strict=False)])

@@ -1,0 +1,192 @@
+"""A parametrised controller: value, action and sensitivities of one problem at the current parameters."""
+
+from dataclasses import dataclass
+
+import casadi as ca
+import numpy as np
+
+from dmpcrl_ros.mpc.compiled import CompiledFunction
+from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
+from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import ParametricProblem
+from dmpcrl_ros.mpc.qp import QpData, QpFailure, QpSolution, SoftBoundedQp
+
+
+@dataclass(frozen=True)
+class Sensitivities:
+    """First and (where asked for) second derivatives of the Lagrangian in theta, (p,) and (p, p)."""
+
+    gradient: np.ndarray
+    hessian: np.ndarray | None
+
+
+class ParametricMpc:
+    """Evaluates one ParametricProblem: an agent's own, or the centralised one of the whole network.
+
+    The programme is built once per theta and kept; `begin` selects the state (and, for Q, the action), `solve` answers
+    for a linear term, as often as ADMM asks.
+
+    Args:
+        problem: the expressions.
+        layout: names of theta.
+        theta: initial parameters (p,).
+        rho: penalty of the augmented Lagrangian on the first `n_consensus` variables (own trajectory and copies).
+        n_consensus: number of those variables; 0 for a problem without neighbours.
+    """
+
+    def __init__(self, problem: ParametricProblem, layout: ParameterLayout, theta: np.ndarray, *,
+                 rho: float = 0.0, n_consensus: int = 0):
+        self.layout = layout
+        self.n_consensus = n_consensus
+        self._problem = problem
+        self._curvature = np.zeros(problem.variables.numel())
+        self._curvature[:n_consensus] = rho
+        self._exogenous = self._no_exogenous = np.zeros(problem.exogenous.numel())
+        self._matrices, self._vectors, self._gradient, self._second = _compile(problem)
+        self.theta = theta
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Current parameters (p,), read-only: assign a new vector to change them.
+
+        Raises (on assignment):
+            QpFailure: the problem at these parameters is not a convex programme; the old ones stay in force.
+        """
+        return self._theta
+
+    @theta.setter
+    def theta(self, theta: np.ndarray) -> None:
+        if theta.shape != (self.layout.size,) or not np.isfinite(theta).all():
+            raise QpFailure(f'theta must be {self.layout.size} finite numbers')
+        p = self._problem
+        mapped = _mapped(p.parameter_map, theta)
+        phi = theta if mapped is None else mapped.value
+        hessian, equality, lower, upper, penalty = (np.array(part) for part in self._matrices(phi))
+        linear, constant, value = (np.array(part) for part in self._vectors(phi, self._exogenous))
+        data = QpData(hessian, linear, float(constant[0]), equality, value, p.hard_lower, p.hard_upper, p.soft,
+                      lower, upper, penalty)
+        policy = SoftBoundedQp(data, p.state, self._curvature)
+        self._data, self._policy_qp, self._action_qp = data, policy, None
+        self._mapped, self._phi, self._jacobian = mapped, phi.copy(), None
+        self._theta = theta.copy()
+        self._theta.flags.writeable = False
+
+    @property
+    def programme(self) -> QpData:
+        """The quadratic programme at the current parameters."""
+        return self._data
+
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, perturbation: np.ndarray | None = None,
+              exogenous: np.ndarray | None = None) -> None:
+        """Start an evaluation of V(state), or of Q(state, action).
+
+        `value` and `sensitivities` of its solution are for the exogenous input given here, so ask for them before the next.
+
+        Args:
+            state: s (n_x,). action: first input (n_u,); None leaves it free (V and the policy).
+            perturbation: q (n_u,), adds q'u(0) to the objective (exploration; not part of `value`).
+            exogenous: d (n_d,), what the agent is told of this step; None for zeros.
+
+        Raises:
+            QpFailure: the state, action or exogenous is not finite.
+        """
+        p = self._problem
+        self._tell(self._no_exogenous if exogenous is None else exogenous)
+        if action is None:
+            self._qp, values = self._policy_qp, state
+        else:
+            if self._action_qp is None:
+                self._action_qp = SoftBoundedQp(self._data, np.concatenate([p.state, p.action]), self._curvature)
+            self._qp, values = self._action_qp, np.concatenate([state, action])
+        self._linear = self._data.linear.copy()
+        if perturbation is not None:
+            self._linear[p.action] += perturbation
+        self._base = self._linear[:self.n_consensus].copy()
+        self._qp.fix(values)
+
+    def _tell(self, exogenous: np.ndarray) -> None:
+        """Move what depends on the exogenous input; the programme stays as it was set up."""
+        if exogenous.shape != self._no_exogenous.shape or not np.isfinite(exogenous).all():
+            raise QpFailure(f'the exogenous input must be {self._no_exogenous.size} finite numbers')
+        if np.array_equal(exogenous, self._exogenous):
+            return
+        self._exogenous = exogenous.copy()
+        linear, constant, value = self._vectors(self._phi, exogenous)
+        data = self._data
+        data.linear, data.constant, data.equality_value = linear.copy(), float(constant[0]), value.copy()
+
+    def solve(self, linear: np.ndarray | float = 0.0) -> np.ndarray:
+        """Own trajectory and copies (n_consensus,) that minimise objective + linear'x + rho/2 |x|^2.
+
+        Raises:
+            QpFailure: no solution.
+        """
+        self._linear[:self.n_consensus] = self._base + linear
+        self._primal = self._qp.solve(self._linear)
+        return self._primal[:self.n_consensus]
+
+    def solution(self) -> QpSolution:
+        """Primal-dual solution of the last solve.
+
+        Raises:
+            QpFailure: it misses the optimality conditions.
+        """
+        return self._qp.solution()
+
+    def value(self, solution: QpSolution) -> float:
+        """The objective with its penalties, without the terms of the augmented Lagrangian and of exploration."""
+        v, data = solution.primal, self._data
+        return float(0.5 * v @ data.hessian @ v + data.linear @ v + data.constant + data.penalty @ solution.slack)
+
+    def sensitivities(self, solution: QpSolution, second_order: bool = False) -> Sensitivities:
+        """Derivatives in theta of the Lagrangian at a fixed primal-dual point (paper 001, equation (19))."""
+        arguments = (solution.primal, self._phi, self._exogenous, solution.slack, solution.dual_equality,
+                     solution.dual_soft_lower, solution.dual_soft_upper)
+        gradient = self._gradient(*arguments)[0].copy()
+        hessian = self._second(*arguments)[0].copy() if second_order else None
+        if self._mapped is None:
+            return Sensitivities(gradient, hessian)
+        if self._jacobian is None:  # once for each theta
+            self._jacobian = self._mapped.jacobian
+        if second_order:
+            hessian = self._jacobian.T @ hessian @ self._jacobian + self._mapped.curvature(gradient)
+        return Sensitivities(self._jacobian.T @ gradient, hessian)
+
+    def action(self, solution: QpSolution) -> np.ndarray:
+        """First input (n_u,)."""
+        return solution.primal[self._problem.action]
+
+    def inputs(self, solution: QpSolution) -> np.ndarray:
+        """Planned inputs (N, n_u)."""
+        return solution.primal[self._problem.inputs]
+
+    def trajectory(self, solution: QpSolution) -> np.ndarray:
+        """Predicted states (N+1, n_x)."""
+        return solution.primal[self._problem.trajectory]
+
+
+def _mapped(parameter_map: ParameterMap | None, theta: np.ndarray) -> MappedParameters | None:
+    try:
+        return parameter_map.at(theta) if parameter_map else None
+    except ArithmeticError as error:
+        raise QpFailure(str(error)) from None
+
+
+def _compile(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
+    """The programme's matrices and bounds as functions of phi, its vectors as functions of phi and the exogenous input, gradient
+    and Hessian of the Lagrangian in phi as functions of these and of the solution."""
+    hessian, linear = ca.hessian(p.objective, p.variables)
+    equality = ca.jacobian(p.residual, p.variables)
+    at_zero = [ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape))
+               for e in (linear, p.objective, -p.residual)]
+    matrices = CompiledFunction('matrices', [p.parameters], [hessian, equality, p.soft_lower, p.soft_upper, p.penalty])
+    vectors = CompiledFunction('vectors', [p.parameters, p.exogenous], at_zero)
+    slack, lower, upper = (ca.SX.sym(name, p.penalty.shape[0]) for name in ('slack', 'lower', 'upper'))
+    multiplier = ca.SX.sym('multiplier', p.residual.shape[0])
+    bounded = p.variables[p.soft.tolist()] if len(p.soft) else ca.SX(0, 1)
+    lagrangian = (p.objective + ca.dot(p.penalty, slack) + ca.dot(multiplier, p.residual)
+                  + ca.dot(lower, p.soft_lower - bounded) + ca.dot(upper, bounded - p.soft_upper))
+    arguments = [p.variables, p.parameters, p.exogenous, slack, multiplier, lower, upper]
+    second, gradient = ca.hessian(lagrangian, p.parameters)
+    return (matrices, vectors, CompiledFunction('gradient', arguments, [gradient]),
+            CompiledFunction('second', arguments, [second]))

@@ -1,0 +1,165 @@
+"""The node that stands between others and injects faults.
+
+Subscribes: /<agent>/to/<neighbour> (Exchange) for every directed edge; if it is told to, /<agent>/state (State) and
+/<agent>/action (Action) for every agent. Each only when somebody listens to what becomes of it, so that whoever waits
+for a listener waits for the one behind the relay.
+Publishes: /relayed/<topic> for each of them, for receivers whose topics are remapped to it.
+Writes: the log of faults, if it is given a file.
+Parameters: those of node_settings.RelaySettings.
+"""
+
+import csv
+import heapq
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import fields
+from itertools import count
+
+import rclpy
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.nodes.common import declare, run_node
+from dmpcrl_ros.settings.nodes import RelaySettings
+from dmpcrl_ros.settings.run import SettingError
+from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan
+from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
+from dmpcrl_ros.transport.corruption import Message, corrupted, stamp
+from dmpcrl_ros.transport.driver import make_executor
+from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY
+from dmpcrl_ros.transport.runs import no_run
+
+_HELD = 0.01            # s by which what is to be reordered is held back: several rounds
+_LOOK_FOR_OTHERS = 0.05  # s between two looks who listens
+_REMEMBERED = 64        # stamps of an edge and a kind, the newest
+_IDLE = 0.5             # s between two looks whether the node is to stop
+LOG_COLUMNS = ('sender', 'receiver', 'step', 'round', 'kind', 'attempt', 'fate')
+
+
+def plan_of(settings: RelaySettings) -> FaultPlan:
+    """The plan that the settings describe.
+
+    Raises:
+        SettingError: the deaths make no sense.
+    """
+    names = {field.name for field in fields(FaultPlan)} & {field.name for field in fields(RelaySettings)}
+    try:
+        return FaultPlan(**{name: getattr(settings, name) for name in names - {'seed', 'deaths'}},
+                         seed=settings.fault_seed, deaths=Death.parse(settings.deaths))
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+
+
+class RelayNode(Node):
+    """Repeats what it hears, through a plan of faults."""
+
+    def __init__(self) -> None:
+        super().__init__('relay')
+        self.settings = declare(self, RelaySettings)
+        self._plan = plan_of(self.settings)
+        self._executor = make_executor()
+        self._executor.add_node(self)
+        network = self.settings.network()
+        self._names = [*network.agents, 'plant']
+        plant, edges = network.n_agents, []
+        for receiver, neighbours in enumerate(network.graph.neighbours):
+            name = network.agents[receiver]
+            edges += [(sender, receiver, msg.Exchange, exchange_topic(network.agents[sender], name), EXCHANGE)
+                      for sender in neighbours]
+            if self.settings.faulty_plant:
+                edges += [(plant, receiver, msg.State, agent_topic(name, 'state'), HISTORY),
+                          (receiver, plant, msg.Action, agent_topic(name, 'action'), HISTORY)]
+        self._unheard = [(edge, self.create_publisher(edge[2], relayed(edge[3]), edge[4])) for edge in edges]
+        self._held: list[tuple[float, int, Publisher, Message]] = []  # a heap, by when they are due
+        self._order = count()
+        self._times: dict[tuple[int, int, str], dict[tuple[int, int, int], int]] = {}
+        self._faults: Counter[str] = Counter()
+        self._log = None
+
+    def run(self) -> None:
+        """Relay until shut down, then say what was done."""
+        with ExitStack() as stack:
+            if self.settings.log:
+                try:
+                    file = stack.enter_context(open(self.settings.log, 'x', newline='', encoding='utf-8', buffering=1))
+                except OSError as error:
+                    raise SettingError(f'log cannot be written: {error}') from None
+                self._log = csv.writer(file)
+                self._log.writerow(LOG_COLUMNS)
+            try:
+                while rclpy.ok():
+                    self._listen()
+                    self._deliver()
+                    wait = _LOOK_FOR_OTHERS if self._unheard else _IDLE
+                    if self._held:
+                        wait = min(wait, max(self._held[0][0] - time.monotonic(), 0.0))
+                    self._executor.spin_once(timeout_sec=wait)
+            finally:
+                print(f'relay: {", ".join(f"{n} {what}" for what, n in sorted(self._faults.items())) or "no faults"}')
+
+    def _listen(self) -> None:
+        """Listen to the senders whose receivers are there now."""
+        for entry in list(self._unheard):
+            (sender, receiver, kind, topic, qos), publisher = entry
+            if publisher.get_subscription_count():
+                self.create_subscription(kind, topic, self._receiver(sender, receiver, publisher), qos)
+                self._unheard.remove(entry)
+
+    def _receiver(self, sender: int, receiver: int, publisher: Publisher):
+        def receive(message: Message) -> None:
+            if message.run == no_run(self.settings.launch):  # a greeting: of no run, and of no protocol
+                publisher.publish(message)
+                return
+            step, number, kind = stamp(message)
+            attempt = self._attempt((sender, receiver, kind), (message.run, step, number))
+            copies = self._plan.copies(sender, receiver, step, number, kind, attempt)
+            self._note((self._names[sender], self._names[receiver], step, number, kind, attempt), copies)
+            for copy in copies:
+                self._pass_on(publisher, message, copy)
+        return receive
+
+    def _attempt(self, edge: tuple[int, int, str], at: tuple[int, int, int]) -> int:
+        """How often this message was sent before: the plant asks again, an agent answers again, and may send again what
+        it sent in a round."""
+        times = self._times.setdefault(edge, {})
+        times[at] = times.get(at, -1) + 1
+        if len(times) > _REMEMBERED:
+            del times[next(iter(times))]
+        return times[at]
+
+    def _pass_on(self, publisher: Publisher, message: Message, copy: Copy) -> None:
+        if copy.corruption:
+            message = corrupted(message, copy.corruption)
+        wait = copy.late * self._plan.delay + copy.reordered * _HELD
+        if wait:
+            heapq.heappush(self._held, (time.monotonic() + wait, next(self._order), publisher, message))
+        else:
+            publisher.publish(message)
+
+    def _deliver(self) -> None:
+        while self._held and self._held[0][0] <= time.monotonic():
+            _, _, publisher, message = heapq.heappop(self._held)
+            publisher.publish(message)
+
+    def _note(self, what: tuple, copies: Sequence[Copy]) -> None:
+        """Count and log what becomes of a message, unless nothing does."""
+        fate = [] if copies else ['lost']
+        fate += ['duplicated'] * (len(copies) > 1) + ['late'] * any(copy.late for copy in copies)
+        fate += ['reordered'] * any(copy.reordered for copy in copies)
+        fate += [copy.corruption for copy in copies if copy.corruption]
+        self._faults.update(fate)
+        if fate and self._log:
+            self._log.writerow([*what, ' '.join(fate)])
+
+
+def main() -> int:
+    """The executable dmpcrl_relay, all imported."""
+    return run_node(RelayNode, 'dmpcrl_relay')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

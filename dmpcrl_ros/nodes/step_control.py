@@ -1,0 +1,43 @@
+"""Services that hold a control loop between two steps."""
+
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+
+class StepControl:
+    """~/stop, ~/start and ~/step of a node.
+
+    Args:
+        node: that closes the loop.
+    """
+
+    def __init__(self, node: Node):
+        self._paused, self._single_steps = False, 0
+        self.held = False  # whether the loop stands still
+        for name, service in (('start', self._on_start), ('stop', self._on_stop), ('step', self._on_step)):
+            node.create_service(Trigger, f'~/{name}', service)
+
+    def admits(self) -> bool:
+        """Whether a step may begin: the loop is not paused, or a single step was asked for."""
+        self.held = self._paused and not self._single_steps
+        if not self.held:
+            self._single_steps = max(self._single_steps - 1, 0)
+        return not self.held
+
+    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused, self._single_steps = False, 0
+        return answer(response, True, 'going on')
+
+    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused, self._single_steps = True, 0
+        return answer(response, True, 'paused before the next step')
+
+    def _on_step(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._paused, self._single_steps = True, self._single_steps + 1
+        return answer(response, True, 'one step')
+
+
+def answer(response: Trigger.Response, success: bool, message: str) -> Trigger.Response:
+    """Whether a service has done what was asked, or will at the next step."""
+    response.success, response.message = success, message
+    return response

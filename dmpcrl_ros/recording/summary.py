@@ -1,0 +1,135 @@
+"""What a run has achieved, in a few numbers: its first and its last part, beside the untrained controller's."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from dmpcrl_ros.recording.recorded_run import Run, recorded_arrays
+from dmpcrl_ros.simulation.closed_loop import Step
+
+_REASONS = 3  # faults that are told
+_NUMBER = re.compile(r'\d+(\.\d+)?(e[+-]\d+)?')
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSummary:
+    """Means over some steps of a run. NaN: there is no such number.
+
+    Args:
+        first, last: control steps, both included.
+        cost: mean stage cost of the network. untrained_cost: of the untrained controller in the same steps.
+        violated: share, 0 to 1, of the steps in which any state of the network is out of its bounds.
+        untrained_violated: of the untrained controller in the same steps.
+        td_error: mean |TD error| of the steps that have one.
+    """
+
+    first: int
+    last: int
+    cost: float
+    violated: float
+    td_error: float
+    untrained_cost: float = np.nan
+    untrained_violated: float = np.nan
+
+    @property
+    def ratio(self) -> float:
+        """Cost over that of the untrained controller; below one is better."""
+        return self.cost / self.untrained_cost if self.untrained_cost else np.nan
+
+
+def part_length(steps: int, episode_length: int = 0) -> int:
+    """A tenth of a run, but at least 50 and at most 500 steps, of whole episodes, and not more than there are."""
+    length = max(50, min(500, steps // 10))
+    if episode_length:
+        length = -(-length // episode_length) * episode_length
+    return min(length, steps)
+
+
+def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int | None = None) -> list[PartSummary]:
+    """The first and the last part of a run; none of a run without steps.
+
+    Args:
+        baseline: the untrained controller on the same noise: another run, or transitions. It may have ended early.
+        part: number of steps of a part; by default as `part_length` says.
+    """
+    count = len(run.steps)
+    length = min(part or part_length(count, run.episode_length), count)
+    chosen = [slice(0, length), slice(count - length, count)] if count else []
+    return [_summary(run, baseline, steps) for steps in chosen]
+
+
+def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: int | None = None) -> Table:
+    """`summarise` as a table for the terminal."""
+    agents = f'{len(run.agents)} agent{"s" if len(run.agents) > 1 else ""}'
+    title = f'{run.configuration["scenario"]}, {agents}, seed {run.configuration["seed"]}'
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    columns = [(heading, cell) for heading, cell, comparing in _COLUMNS if baseline is not None or not comparing]
+    for heading, _ in columns:
+        table.add_column(heading, justify='left' if heading == 'mean over\nsteps' else 'right', no_wrap=True)
+    for summary in summarise(run, baseline, part):
+        table.add_row(*(cell(summary) for _, cell in columns))
+    return table
+
+
+def fault_lines(run: Run) -> list[str]:
+    """How many steps were void (nothing could be learned from them), and how many had each of the commonest faults.
+
+    The last transition of an episode is none of them: by its nature it is not learned from.
+
+    Faults that differ by a number only, as an iteration or a residual, count as the same; N stands for the number.
+    """
+    count, void = len(run.steps), int((np.isnan(run.td_error) & ~run.ends).sum())
+    lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]
+    reasons = Counter()
+    for fault in filter(None, run.faults):
+        reasons.update({_NUMBER.sub('N', reason) for reason in fault.split('; ')})
+    lines += [f'  in {n} step{"s" if n > 1 else ""}: {reason}' for reason, n in reasons.most_common(_REASONS)]
+    if (rest := len(reasons) - _REASONS) > 0:
+        lines.append(f'  and {rest} other fault{"s" if rest > 1 else ""}')
+    return lines
+
+
+def violations(run: Run, states: np.ndarray) -> np.ndarray:
+    """Whether any state of the network is out of the bounds of `run`, (T,), for states (T, n)."""
+    lower, upper = run.state_bounds
+    return ((states < lower) | (states > upper)).any(axis=1)
+
+
+def _summary(run: Run, baseline: Run | Sequence[Step] | None, part: slice) -> PartSummary:
+    steps, errors = run.steps[part], np.abs(run.td_error[part])
+    evaluated = errors[~np.isnan(errors)]
+    untrained = {}
+    if baseline is not None:
+        at, states, costs = recorded_arrays(baseline)
+        same = np.isin(at, steps)
+        if same.sum() == len(steps):
+            untrained = {'untrained_cost': float(costs[same].sum(axis=1).mean()),
+                         'untrained_violated': float(violations(run, states[same]).mean())}
+    return PartSummary(
+        first=int(steps[0]), last=int(steps[-1]), cost=float(run.costs[part].sum(axis=1).mean()),
+        violated=float(violations(run, run.states[part]).mean()),
+        td_error=float(evaluated.mean()) if evaluated.size else np.nan, **untrained)
+
+
+def _number(value: float) -> str:
+    return '-' if np.isnan(value) else f'{value:.3g}'
+
+
+def _percent(share: float) -> str:
+    return '-' if np.isnan(share) else f'{100 * share:.1f} %'
+
+
+# Heading, text of a cell, and whether the column compares with the untrained controller.
+_COLUMNS: tuple[tuple[str, Callable[[PartSummary], str], bool], ...] = (
+    ('mean over\nsteps', lambda part: f'{part.first} to {part.last}', False),
+    ('stage\ncost', lambda part: _number(part.cost), False),
+    ('\nuntrained', lambda part: _number(part.untrained_cost), True),
+    ('\nratio', lambda part: _number(part.ratio), True),
+    ('out of\nbounds', lambda part: _percent(part.violated), False),
+    ('\nuntrained', lambda part: _percent(part.untrained_violated), True),
+    ('\n|TD error|', lambda part: _number(part.td_error), False))

@@ -1,0 +1,111 @@
+"""Paper 001, section 6.2: the power grid learns in episodes and is compared with MPC that does not learn."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dmpcrl_ros.experiments.evaluation import Candidate, Scores
+from dmpcrl_ros.experiments.suite import Job
+from dmpcrl_ros.recording.plot_style import COLOURS, ONE_COLUMN, TWO_COLUMNS, new_figure, styled, x_axis
+from dmpcrl_ros.recording.recorded_loop import Policy
+from dmpcrl_ros.recording.recorded_run import Run
+from dmpcrl_ros.settings.run import Settings
+
+FIRST_EVALUATION_SEED = 2001
+_SETTINGS = Settings(scenario='power_grid')
+# Released data, 100 episodes: mean return and violations per episode.
+PUBLISHED = {'learned': (274.3, 0.00), 'scenario': (318.0, 3.40), 'nominal': (349.3, 10.22)}
+
+
+def episode_length() -> int:
+    """Control steps of an episode."""
+    return _SETTINGS.network().episode_length
+
+
+def training(seed: int, episodes: int) -> Job:
+    """The areas learn."""
+    return Job('grid', replace(_SETTINGS, seed=seed, steps=episodes * episode_length()))
+
+
+def candidates(folder: Path) -> list[Candidate]:
+    """What figure 8 compares; the MPC that does not learn knows the true coefficients and is solved centrally, as
+    released.
+
+    Args:
+        folder: of the training run.
+    """
+    exact = {'model': 'exact'}
+    return [Candidate('learned', policy=Policy(folder / 'grid')), Candidate('untrained'),
+            Candidate('nominal', {'controller': 'nominal', **exact}, central=True),
+            Candidate('scenario', {'controller': 'scenario', **exact}, central=True)]
+
+
+def common() -> Settings:
+    """Settings of the evaluations: one episode each."""
+    return replace(_SETTINGS, steps=episode_length())
+
+
+def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a score table beside the published numbers."""
+    none = (np.nan, np.nan)
+    return [row | {'published return': PUBLISHED.get(row['controller'], none)[0],
+                   'published out': PUBLISHED.get(row['controller'], none)[1]} for row in rows]
+
+
+@styled
+def learning(run: Run) -> Figure:
+    """Figure 6: mean |TD error| and return of each episode of training."""
+    length = episode_length()
+    count = len(run.steps) // length
+    errors = np.abs(run.td_error[:count * length]).reshape(count, length)
+    returns = run.costs[:count * length].sum(axis=1).reshape(count, length).sum(axis=1)
+    figure = new_figure(ONE_COLUMN, 3.4)
+    panels = figure.subplots(2, sharex=True)
+    for panel, values, name in zip(panels, (np.nanmean(errors, axis=1), returns), ('mean |TD error| (-)', 'return (-)'),
+                                   strict=True):
+        panel.plot(np.arange(1, count + 1), values, color=COLOURS[0])
+        panel.set_ylabel(name)
+    x_axis(panels[1], 'episode (-)')
+    return figure
+
+
+@styled
+def first_and_last_episode(run: Run) -> Figure:
+    """Figure 7: angle of the fourth area and flow from the third to it, in the first and the last episode."""
+    length, network = episode_length(), run.settings.network()
+    third, fourth = (run.states[:, network.state_parts[i].start] for i in (2, 3))
+    flow = network.coefficients[2, 3] * (third - fourth)
+    figure = new_figure(ONE_COLUMN, 3.4)
+    panels = figure.subplots(2, sharex=True)
+    for panel, values, name in zip(panels, (fourth, flow), ('angle of area 4 (rad)', 'flow from 3 to 4 (p.u.)'),
+                                   strict=True):
+        panel.plot(values[:length], color=COLOURS[1], linestyle='--', label='first episode')
+        panel.plot(values[-length:], color=COLOURS[0], label='last episode')
+        panel.set_ylabel(name)
+    for bound in (network.local[3].state_lower[0], network.local[3].state_upper[0]):
+        panels[0].axhline(bound, color='black', linestyle=':', linewidth=0.8)
+    panels[0].legend()
+    x_axis(panels[1], 'control step (-)')
+    return figure
+
+
+@styled
+def comparison(scores: Mapping[str, Scores]) -> Figure:
+    """Figure 8: box plots of the returns and of the violations per episode; diamonds are the published means."""
+    figure = new_figure(TWO_COLUMNS, 2.6)
+    names = list(scores)
+    for k, (panel, values, label) in enumerate(zip(
+            figure.subplots(1, 2), ([each.costs for each in scores.values()],
+                                    [each.violated for each in scores.values()]),
+            ('return of an episode (-)', 'steps out of bounds (-)'), strict=True)):
+        panel.boxplot([each[np.isfinite(each)] for each in values], widths=0.5, flierprops={'markersize': 3})
+        for place, name in enumerate(names, 1):
+            if name in PUBLISHED:
+                panel.plot(place, PUBLISHED[name][k], 'D', color=COLOURS[2], markersize=4)
+        panel.set_xticks(range(1, len(names) + 1), names)
+        panel.set_ylabel(label)
+    return figure

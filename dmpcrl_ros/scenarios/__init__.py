@@ -1,1 +1,0 @@
-"""Plants with their costs, bounds and the agents' first models."""

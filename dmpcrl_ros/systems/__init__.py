@@ -1,0 +1,1 @@
+"""What is controlled: descriptions, problems and plants."""

@@ -1,0 +1,24 @@
+"""Scenarios from YAML files, whatever they describe."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.systems.linear.description import from_description
+from dmpcrl_ros.systems.power_grid.description import grid_from_description
+from dmpcrl_ros.systems.reading import read_yaml
+from dmpcrl_ros.systems.system import Scenario
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read a power network (a file with `areas`) or a network of linear systems (one with `agents`).
+
+    Raises:
+        NetworkError: the file cannot be read, is not YAML, or describes no consistent network; says what and where.
+    """
+    description = read_yaml(path)
+    is_grid = isinstance(description, Mapping) and not {'areas', 'lines'}.isdisjoint(description)
+    try:
+        return (grid_from_description if is_grid else from_description)(description)
+    except NetworkError as error:
+        raise NetworkError(f'{path}: {error}') from None

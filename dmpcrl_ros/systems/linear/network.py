@@ -1,0 +1,135 @@
+"""A network of linear systems: true dynamics, costs and bounds, and what its agents know of it at first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dmpcrl_ros.core.randomness import stream
+from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import ParametricProblem
+from dmpcrl_ros.systems.linear.formulation import (
+    LocalData,
+    MpcStructure,
+    central_problem,
+    initial_parameters,
+    local_problem,
+    parameter_bounds,
+    parameter_layout,
+)
+from dmpcrl_ros.systems.system import Scenario
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalModel:
+    """A model of one agent's dynamics, or a deviation from it: A (n_x, n_x), B (n_x, n_u), and for each parent j the
+    matrix A_j (n_x, n_xj)."""
+
+    a: np.ndarray
+    b: np.ndarray
+    coupling: Mapping[int, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearNetwork(Scenario):
+    """Plant s+ = A s + B a + e, e uniform, stage cost L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds).
+
+    Stacked over agents in their order: `a` (n, n), `b` (n, m), noise bounds (n,), weights and bounds (n,) and (m,).
+    `uncertainty` is for each agent the least and the greatest deviation of the true dynamics from its model, element by
+    element, as far as the agent knows.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    noise_lower: np.ndarray
+    noise_upper: np.ndarray
+    local: tuple[LocalData, ...]
+    uncertainty: tuple[tuple[LocalModel, LocalModel], ...]
+    structure: MpcStructure
+
+    def parameters(self, index: int) -> tuple[ParameterLayout, np.ndarray]:
+        """Names and initial values (p,) of theta_i."""
+        data = self.local[index]
+        return parameter_layout(data, self.structure), initial_parameters(data, self.structure)
+
+    def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds (p,) of theta_i."""
+        return parameter_bounds(self.local[index], self.structure)
+
+    def local_problem(self, index: int) -> ParametricProblem:
+        """The problem of one agent."""
+        return local_problem(self.local[index], self.structure)
+
+    def central_problem(self) -> ParametricProblem:
+        """The problem of the whole network."""
+        return central_problem(list(self.local), self.structure)
+
+    def stage_costs(self, state: np.ndarray, action: np.ndarray, exogenous: Sequence[np.ndarray] = ()) -> np.ndarray:
+        """L_i (n_agents,)."""
+        state_weight, input_weight, violation_weight = self._weights
+        of_states = state_weight * state**2 + violation_weight * self.violation(state)
+        of_inputs = input_weight * action**2
+        return 0.5 * np.array([of_states[x].sum() + of_inputs[u].sum() for x, u in
+                               zip(self.state_parts, self.input_parts, strict=True)])
+
+    @cached_property
+    def _weights(self) -> tuple[np.ndarray, ...]:
+        return tuple(self.stacked(name) for name in ('state_weight', 'input_weight', 'violation_weight'))
+
+    def plant(self, seed: int) -> 'LinearPlant':
+        """The true network with the noise of `seed`."""
+        return LinearPlant(self, seed)
+
+    def dynamics(self, index: int) -> LocalModel:
+        """The true dynamics of one agent."""
+        x, u = self.state_parts[index], self.input_parts[index]
+        return LocalModel(a=self.a[x, x], b=self.b[x, u],
+                          coupling={j: self.a[x, self.state_parts[j]] for j in self.graph.parents[index]})
+
+
+class LinearPlant:
+    """The true network in closed loop.
+
+    Args:
+        network: the scenario.
+        seed: of the noise.
+    """
+
+    def __init__(self, network: LinearNetwork, seed: int):
+        self.network = network
+        self._input_lower, self._input_upper = network.stacked('input_lower'), network.stacked('input_upper')
+        self.reset(seed)
+
+    def reset(self, seed: int) -> None:
+        """Back to the initial state, with the noise of `seed` from its beginning."""
+        self._noise = stream(seed, 'noise')
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to the initial state; the noise goes on."""
+        self.state = self.network.initial_state.copy()
+
+    def states(self) -> list[np.ndarray]:
+        """State of each agent (n_x,)."""
+        return [self.state[part].copy() for part in self.network.state_parts]
+
+    def exogenous(self) -> list[np.ndarray]:
+        """Nothing: all there is to know is in the state."""
+        return self.network.exogenous_at(0)
+
+    def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
+        """Apply the inputs of all agents for one control step and return their stage costs L_i (n_agents,).
+
+        Inputs are saturated at their bounds, as actuators are.
+
+        Raises:
+            ArithmeticError: the state has left the range of numbers.
+        """
+        action = np.clip(np.concatenate(actions), self._input_lower, self._input_upper)
+        costs = self.network.stage_costs(self.state, action)
+        noise = self._noise.uniform(self.network.noise_lower, self.network.noise_upper)
+        self.state = self.network.a @ self.state + self.network.b @ action + noise
+        if not np.isfinite(self.state).all():
+            raise ArithmeticError('the state of the plant is no longer finite: the closed loop has diverged')
+        return costs

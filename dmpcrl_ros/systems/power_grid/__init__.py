@@ -1,0 +1,1 @@
+"""Power grids of several areas."""

@@ -1,0 +1,156 @@
+"""A power network and its plant: exact in continuous time, as references and loads are held between control steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmpcrl_ros.core.randomness import stream
+from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.mpc.problem import ParametricProblem, join_central, join_local
+from dmpcrl_ros.systems.power_grid.area import (
+    N_STATES,
+    AreaData,
+    GridStructure,
+    PowerArea,
+    area_bounds,
+    area_layout,
+    area_parameters,
+    least_eigenvalue,
+)
+from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerGrid(Scenario):
+    """Areas that generate and consume, joined by lines, after a benchmark of the Hycon2 project.
+
+    Stage cost of area i with set points xs, us of the load it was told:
+    (x - xs)' diag(state_weight) (x - xs) + input_weight (u - us)^2 + violation_weight max(0, |dphi| - phi_max)
+    + tie_line_weight T sum_j |P_ij (dphi_i - dphi_j)|, so that a line counts at both of its ends.
+
+    Args:
+        coefficients: true P_ij (n_agents, n_agents), symmetric, zero where there is no line.
+        load_steps: nominal loads (n_agents,) with the step of the episode from which the plant feels them, ascending;
+            zero before the first. The agents are told one step later, when they can have measured it.
+        load_noise: half width (n_agents,) of the uniform noise that is added to each load in each step.
+        state_weight (4,), input_weight, violation_weight, tie_line_weight: of the stage cost.
+    """
+
+    coefficients: np.ndarray
+    load_steps: tuple[tuple[int, np.ndarray], ...]
+    load_noise: np.ndarray
+    state_weight: np.ndarray
+    input_weight: float
+    violation_weight: float
+    tie_line_weight: float
+    local: tuple[AreaData, ...]
+    structure: GridStructure
+
+    def nominal_load(self, step: int) -> np.ndarray:
+        """Of each area (n_agents,) from this step of an episode to the next; zero before the episode."""
+        past = [loads for first, loads in self.load_steps if first <= step]
+        return past[-1] if past else np.zeros(self.n_agents)
+
+    def exogenous_at(self, step: int) -> list[np.ndarray]:
+        """The nominal load (1,) that each area was found to have when this step of an episode began."""
+        return list(self.nominal_load(step - 1)[:, None])
+
+    def held(self) -> ZeroOrderHold:
+        """The whole network over a control step; its inputs are all references, then all loads."""
+        n = self.n_agents
+        a, inputs = np.zeros((N_STATES * n,) * 2), np.zeros((N_STATES * n, 2 * n))
+        for i, (data, x) in enumerate(zip(self.local, self.state_parts, strict=True)):
+            own, direction, ports = data.dynamics()
+            a[x, x] = own + self.coefficients[i].sum() * direction
+            inputs[x, i], inputs[x, n + i] = ports[:, 0], ports[:, 1]
+            for j in np.flatnonzero(self.coefficients[i]):
+                a[x, self.state_parts[j].start] = self.coefficients[i, j] * ports[:, 2]
+        return ZeroOrderHold(a, np.zeros_like(a), inputs, self.structure.sampling_time)
+
+    def parameters(self, index: int) -> tuple[ParameterLayout, np.ndarray]:
+        """Names and initial values (p,) of theta_i."""
+        return area_layout(self.local[index]), area_parameters(self.local[index])
+
+    def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds (p,) of theta_i."""
+        return area_bounds(self.local[index])
+
+    def definite_parameters(self, index: int) -> dict[str, float]:
+        """Q_x is to stay symmetric and positive definite."""
+        return {'Q_x': least_eigenvalue(self.local[index])}
+
+    def local_problem(self, index: int) -> ParametricProblem:
+        """The problem of one area."""
+        return join_local(PowerArea(self.local[index], self.structure), self.structure.horizon)
+
+    def central_problem(self) -> ParametricProblem:
+        """The problem of the whole network."""
+        return join_central([PowerArea(data, self.structure) for data in self.local], self.structure.horizon)
+
+    def stage_costs(self, state: np.ndarray, action: np.ndarray, exogenous: Sequence[np.ndarray]) -> np.ndarray:
+        """L_i (n_agents,) about the set points that the nominal loads make."""
+        load = np.concatenate(exogenous)
+        error = state.reshape(-1, N_STATES) - np.outer(load, [0.0, 0.0, 1.0, 1.0])
+        angle = state[::N_STATES]
+        flow = np.abs(self.coefficients * np.subtract.outer(angle, angle)).sum(axis=1)
+        return (error**2 @ self.state_weight + self.input_weight * (action - load) ** 2
+                + self.violation_weight * self.violation(state)[::N_STATES]
+                + self.tie_line_weight * self.structure.sampling_time * flow)
+
+    def plant(self, seed: int) -> 'GridPlant':
+        """The true network with the noise of `seed`."""
+        return GridPlant(self, seed)
+
+
+class GridPlant:
+    """The true network in closed loop.
+
+    Args:
+        grid: the scenario.
+        seed: of the noise of the loads.
+    """
+
+    def __init__(self, grid: PowerGrid, seed: int):
+        self._grid = grid
+        held = grid.held().at(0.0)
+        n = N_STATES * grid.n_agents
+        self._a, self._ports = held[:, :n], held[:, n:]
+        self._input_lower, self._input_upper = grid.stacked('input_lower'), grid.stacked('input_upper')
+        self.reset(seed)
+
+    def reset(self, seed: int) -> None:
+        """Back to the initial state and the first load, with the noise of `seed` from its beginning."""
+        self._noise = stream(seed, 'noise')
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to the initial state and the first load; the noise goes on."""
+        self.state, self._step = self._grid.initial_state.copy(), 0
+
+    def states(self) -> list[np.ndarray]:
+        """State of each area (4,)."""
+        return [self.state[part].copy() for part in self._grid.state_parts]
+
+    def exogenous(self) -> list[np.ndarray]:
+        """The nominal load that each area was found to have when this step began (1,)."""
+        return self._grid.exogenous_at(self._step)
+
+    def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
+        """Apply the references of all areas for one control step and return their stage costs L_i (n_agents,).
+
+        References are saturated at their bounds.
+
+        Raises:
+            ArithmeticError: the state has left the range of numbers.
+        """
+        grid = self._grid
+        reference = np.clip(np.concatenate(actions), self._input_lower, self._input_upper)
+        costs = grid.stage_costs(self.state, reference, self.exogenous())
+        load = grid.nominal_load(self._step) + self._noise.uniform(-grid.load_noise, grid.load_noise)
+        self.state = self._a @ self.state + self._ports @ np.concatenate([reference, load])
+        self._step += 1
+        if not np.isfinite(self.state).all():
+            raise ArithmeticError('the state of the plant is no longer finite: the closed loop has diverged')
+        return costs

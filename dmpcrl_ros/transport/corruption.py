@@ -1,0 +1,37 @@
+"""Messages as a plan of faults sees them. Pure functions; the relay node calls them."""
+
+import copy
+
+import numpy as np
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.core.mailbox import Envelope
+from dmpcrl_ros.testing.fault_plan import corrupt
+from dmpcrl_ros.transport.conversions import doubles
+
+Message = msg.Exchange | msg.State | msg.Action
+_VALUES = {msg.Exchange: 'data', msg.State: 'state', msg.Action: 'action'}
+
+
+def stamp(message: Message) -> tuple[int, int, str]:
+    """(step, round, kind) of a message; states and actions belong to round 0."""
+    if isinstance(message, msg.Exchange):
+        return message.step, message.round, message.kind
+    return message.step, 0, _VALUES[type(message)]
+
+
+def corrupted(message: Message, corruption: str) -> Message:
+    """Another message with one of fault_plan.CORRUPTIONS. States and actions have no kind: they change size."""
+    exchange, values = isinstance(message, msg.Exchange), _VALUES[type(message)]
+    step, number, kind = stamp(message)
+    sender = message.sender if exchange else message.agent
+    envelope = corrupt(Envelope(message.run, step, number, sender, kind, np.array(getattr(message, values))),
+                     'size' if corruption == 'kind' and not exchange else corruption)
+    result = copy.deepcopy(message)
+    result.run = envelope.run
+    setattr(result, values, doubles(envelope.data))
+    if exchange:
+        result.kind, result.sender = envelope.kind, envelope.sender
+    else:
+        result.agent = envelope.sender
+    return result

@@ -1,0 +1,47 @@
+"""Messages that a relay spoils are refused by whoever hears them, and the original stays as it is."""
+import copy
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from dmpcrl_ros.core.mailbox import Envelope, Mailbox  # noqa: E402
+from dmpcrl_ros.testing.fault_plan import CORRUPTIONS  # noqa: E402
+from dmpcrl_ros.transport import conversions as convert  # noqa: E402
+from dmpcrl_ros.transport.corruption import corrupted, stamp  # noqa: E402
+
+RUN = 3 << 32 | 9
+EXCHANGE = convert.exchange_to_msg(Envelope(RUN, 4, 5, 1, 'copies', np.ones((2, 3))))
+COMMON = {'stamp': convert.Time(), 'run': RUN, 'step': 4, 'agent': 1}
+STATE = convert.state_to_msg(**COMMON, episode=0, state=np.ones(2), stage_cost=1.0)
+ACTION = convert.action_to_msg(**COMMON, action=np.ones(2), fallback=False)
+
+
+def test_the_stamp_is_what_is_written_on_a_message():
+    assert [stamp(message) for message in (EXCHANGE, STATE, ACTION)] == [(4, 5, 'copies'), (4, 0, 'state'),
+                                                                         (4, 0, 'action')]
+
+
+@pytest.mark.parametrize('corruption', CORRUPTIONS)
+def test_a_spoiled_exchange_is_refused(corruption):
+    before, mailbox, refused = copy.deepcopy(EXCHANGE), Mailbox([1]), 0
+    mailbox.now = (RUN, 4, 5)
+    try:
+        mailbox.put(convert.exchange_from_msg(corrupted(EXCHANGE, corruption), 1))
+    except convert.MessageError:
+        refused = 1
+    assert mailbox.take('copies', {1: (2, 3)}) is None and refused + mailbox.dropped.total() == 1
+    assert before == EXCHANGE
+
+
+@pytest.mark.parametrize('corruption', CORRUPTIONS)
+@pytest.mark.parametrize('message', [STATE, ACTION], ids=['state', 'action'])
+def test_a_spoiled_state_or_action_is_refused(message, corruption):
+    before, bad = copy.deepcopy(message), corrupted(message, corruption)
+    if corruption == 'run':
+        assert bad.run < RUN
+    else:
+        with pytest.raises(convert.MessageError):
+            convert.vector_from_msg(bad, 1, 2)
+    assert before == message
