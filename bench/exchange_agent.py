@@ -50,16 +50,16 @@ def main() -> None:
     network = Settings(seed=1).network()
     controller = distributed_agent(network, agent, Settings(seed=1))
     rclpy.init()
-    node = rclpy.create_node('bench', namespace=network.agents[agent])
+    node = rclpy.create_node('bench', namespace=network.names[agent])
     executor = make_executor()
     executor.add_node(node)
     neighbours = network.graph.neighbours[agent]
-    driver = RosDriver(node, executor, agent=agent, names=dict(enumerate(network.agents)), neighbours=neighbours,
+    driver = RosDriver(node, executor, agent=agent, names=dict(enumerate(network.names)), neighbours=neighbours,
                        round_timeout=30.0)
     deadline = time.monotonic() + _START
     while driver.unmatched():
         if time.monotonic() > deadline:
-            sys.exit(f'{network.agents[agent]} does not find {driver.unmatched()}')
+            sys.exit(f'{network.names[agent]} does not find {driver.unmatched()}')
         executor.spin_once(timeout_sec=0.05)
     data = np.zeros((network.structure.horizon + 1, 2))
     mpc, linear = controller.mpc, np.zeros(controller.admm.size)

@@ -99,7 +99,7 @@ def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 
         nodes = [NodeSpec('dmpcrl_bridge', 'bridge', '/', asdict(bridge))]
     else:
         nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(settings.of(PlantSettings, **own)))]
-    for agent in settings.network().agents:
+    for agent in settings.network().names:
         parameters = asdict(settings.of(AgentSettings, launch=launch, agent=agent))
         nodes.append(NodeSpec('dmpcrl_agent', 'controller', f'/{agent}', parameters))
     if output:
@@ -123,8 +123,8 @@ def _through_relay(nodes: list[NodeSpec], network: Scenario, faulty_plant: bool)
     """The nodes, hearing from the relay what it repeats. A monitor hears what was said."""
     heard: dict[str, list[str]] = {node.label: [] for node in nodes}
     for receiver, neighbours in enumerate(network.graph.neighbours):
-        name = network.agents[receiver]
-        heard[name] += [exchange_topic(network.agents[sender], name) for sender in neighbours]
+        name = network.names[receiver]
+        heard[name] += [exchange_topic(network.names[sender], name) for sender in neighbours]
         if faulty_plant:
             heard[name].append(agent_topic(name, 'state'))
             heard[nodes[0].label].append(agent_topic(name, 'action'))  # plant or bridge

@@ -129,7 +129,7 @@ def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jo
     common, central = replace(run.settings, steps=steps), bool(run.configuration.get('extra', {}).get('central'))
     candidates = [Candidate('learned', central=central, policy=Policy(directory)),
                   Candidate('untrained', central=central)]
-    candidates[0].policy.thetas(network.agents)  # that there are any, before anything is run
+    candidates[0].policy.thetas(network.names)  # that there are any, before anything is run
     chosen = range(first_seed, first_seed + seeds)
     suite = ExperimentSuite(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
                         evaluation_jobs(candidates, common, chosen))

@@ -5,8 +5,8 @@ the communication graph; a round is v_i <- W_k[i, i] v_i + sum_j W_k[i, j] v_j. 
 runs.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -16,29 +16,49 @@ from dmpcrl_ros.core.graph import CouplingGraph
 _SAME_EIGENVALUE = 1e-8
 
 
-@dataclass(frozen=True)
 class AveragingSchedule:
-    """Weight matrices of every round, (rounds, n, n)."""
+    """Weights of every round; what one agent needs of them is its row.
 
-    weights: np.ndarray
+    Args:
+        divided: (n, n), such that W_k = I - divided / divisors[k]; None if `repeated` is given.
+        divisors: (K,).
+        repeated: W (n, n), the same in all rounds.
+        rounds: K, of repeated weights.
+    """
+
+    def __init__(self, *, divided: np.ndarray | None = None, divisors: Sequence[float] = (),
+                 repeated: np.ndarray | None = None, rounds: int = 0):
+        self.n_agents = len(divided if repeated is None else repeated)
+        self.rounds = len(divisors) if repeated is None else rounds
+        self._divided = divided
+        self._divisors = np.array(divisors, dtype=float)
+        self._repeated = repeated
 
     @property
-    def rounds(self) -> int:
-        """Number of rounds K."""
-        return len(self.weights)
+    def weights(self) -> np.ndarray:
+        """Matrices of all rounds, (K, n, n)."""
+        n = self.n_agents
+        return np.reshape([self._weight(k) for k in range(self.rounds)], (self.rounds, n, n))
 
     @cached_property
     def error(self) -> float:
         """Spectral norm of W_K ... W_1 - 11^T/n: the factor by which disagreement shrinks in the whole run."""
-        n = self.weights.shape[1]
-        product = np.eye(n)
-        for weight in self.weights:
-            product = weight @ product
-        return float(np.linalg.norm(product - 1.0 / n, 2))
+        product = np.eye(self.n_agents)
+        for k in range(self.rounds):
+            product = self._weight(k) @ product
+        return float(np.linalg.norm(product - 1.0 / self.n_agents, 2))
 
     def row(self, agent: int, neighbours: tuple[int, ...]) -> list[tuple[float, tuple[float, ...]]]:
-        """What one agent needs of the schedule: for each round its own weight and those of its neighbours."""
-        return [(float(w[agent, agent]), tuple(w[agent, list(neighbours)].tolist())) for w in self.weights]
+        """Weight of the agent itself and weights of its neighbours, for each round."""
+        if self._repeated is not None:
+            row = self._repeated[agent]
+            return [(float(row[agent]), tuple(row[list(neighbours)].tolist()))] * self.rounds
+        own, others = self._divided[agent, agent], self._divided[agent, list(neighbours)]
+        return [(float(1.0 - own / divisor), tuple((0.0 - others / divisor).tolist())) for divisor in self._divisors]
+
+    def _weight(self, k: int) -> np.ndarray:
+        return self._repeated if self._repeated is not None else (
+            np.eye(self.n_agents) - self._divided / self._divisors[k])
 
 
 def fixed_weights(graph: CouplingGraph, rounds: int = 100) -> AveragingSchedule:
@@ -54,6 +74,7 @@ def metropolis_weights(graph: CouplingGraph, rounds: int = 100) -> AveragingSche
     return _repeat(weight + np.diag(1.0 - weight.sum(axis=1)), rounds)
 
 
+@lru_cache(maxsize=8)  # all agents of a network in one process share it
 def finite_time(graph: CouplingGraph) -> AveragingSchedule:
     """v <- v - L v / lambda_k over the distinct non-zero eigenvalues of the Laplacian L: exact after the last of them.
 
@@ -66,22 +87,22 @@ def finite_time(graph: CouplingGraph) -> AveragingSchedule:
         if value > _SAME_EIGENVALUE * eigenvalues[-1] and (
                 not distinct or value - distinct[-1] > _SAME_EIGENVALUE * eigenvalues[-1]):
             distinct.append(float(value))
-    identity = np.eye(graph.n_agents)
-    weights = [identity - graph.laplacian / value for value in _leja_order(distinct)]
-    return AveragingSchedule(np.reshape(weights, (len(weights), graph.n_agents, graph.n_agents)))
+    return AveragingSchedule(divided=graph.laplacian, divisors=_leja_order(distinct))
 
 
 def _repeat(weight: np.ndarray, rounds: int) -> AveragingSchedule:
     if rounds < 1:
         raise ValueError(f'average consensus needs at least one round, not {rounds}')
-    return AveragingSchedule(np.repeat(weight[None], rounds, axis=0))
+    return AveragingSchedule(repeated=weight, rounds=rounds)
 
 
 def _leja_order(points: list[float]) -> list[float]:
     """Each next point maximises the product of its distances to those before it."""
-    remaining, ordered = sorted(points, key=abs), []
-    while remaining:
-        best = max(remaining, key=lambda p: (sum(np.log(abs(p - q)) for q in ordered), p))
-        ordered.append(best)
-        remaining.remove(best)
+    remaining, ordered = np.array(sorted(points, key=abs)), []
+    closeness = np.zeros(len(points))  # sum of the logarithms of the distances to those before
+    while remaining.size:
+        best = max(range(len(remaining)), key=lambda k: (closeness[k], remaining[k]))
+        ordered.append(float(remaining[best]))
+        remaining, closeness = np.delete(remaining, best), np.delete(closeness, best)
+        closeness = closeness + np.log(np.abs(remaining - ordered[-1]))
     return ordered

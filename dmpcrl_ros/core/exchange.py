@@ -1,12 +1,13 @@
-"""The one thing a protocol asks of the outside world: an exchange with the neighbours.
+"""What a program asks of the outside world: an exchange with the neighbours, and the action to be applied.
 
-Every protocol of this package (ADMM, consensus, evaluation, learning) is a generator that owns no socket, clock or
-thread:
+Every protocol of this package (ADMM, consensus, evaluation, learning) and every control step is a generator that owns
+no socket, clock or thread:
 
     inbox = yield Exchange('copies', outbox={neighbour: array}, expects={neighbour: shape})
 
-The driver sends the outbox, waits for what is expected, and resumes the generator with it. All agents run the same
-program, so the rounds of one step pair up by construction.
+The driver sends the outbox, waits for what is expected, and resumes the generator with it. The rounds of one step are
+numbered, so that all agents must agree on how many there are; an agent that takes no part in a round yields an exchange
+that neither sends nor expects anything.
 """
 
 from collections.abc import Generator, Mapping
@@ -21,22 +22,42 @@ Inbox: TypeAlias = Mapping[int, np.ndarray]
 class Exchange(NamedTuple):
     """One round: what goes to each neighbour and what shape each neighbour's answer has.
 
-    Arrays are float64 of one or two dimensions. Neighbours may be missing in either mapping: an edge can be used in one
+    Arrays are float64 of one or two dimensions. Neighbours may be missing in any mapping: an edge can be used in one
     direction only. The receiver must not keep a reference to an array beyond the round. An inbox may lack neighbours
-    that the driver knows to be lost: protocols go on with those who are there.
+    that the driver knows to be lost: protocols go on with those that are present.
+
+    Args:
+        kind: name of the exchange, the same at sender and receiver.
+        outbox: array for each receiver.
+        expects: shape of the array that each sender must send.
+        optional: shape of the array that each sender may send; it is in the inbox only if it comes in time.
     """
 
     kind: str
     outbox: Mapping[int, np.ndarray]
     expects: Mapping[int, tuple[int, ...]]
+    optional: Mapping[int, tuple[int, ...]] = {}
+
+
+class Act(NamedTuple):
+    """The action of a control step: from here on the plant may move, and whatever follows is learning.
+
+    Args:
+        action: (n_u,), within the action space of the agent.
+        fallback: whether it is no fresh decision of the controller.
+    """
+
+    action: np.ndarray
+    fallback: bool = False
 
 
 Protocol: TypeAlias = Generator[Exchange, Inbox, Result]
 
 
 class ExchangeTimeout(Exception):
-    """A neighbour's message did not come in time; raised by the driver inside the waiting protocol."""
+    """The round cannot be completed: a neighbour is silent or gave up, or the step was interrupted; the message says
+    why. The driver raises it inside the waiting program."""
 
 
 class DeadlineReached(ExchangeTimeout):
-    """The time of the whole protocol is up: what it has so far is all there will be."""
+    """The time to act is up: what the program has so far is all there will be."""

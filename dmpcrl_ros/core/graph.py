@@ -51,7 +51,11 @@ class CouplingGraph:
     @cached_property
     def holders(self) -> tuple[tuple[int, ...], ...]:
         """For each agent j, the agents that keep a copy of x_j."""
-        return tuple(tuple(i for i, used in enumerate(self.parents) if j in used) for j in range(self.n_agents))
+        holders: list[list[int]] = [[] for _ in self.parents]
+        for i, used in enumerate(self.parents):
+            for j in used:
+                holders[j].append(i)
+        return tuple(map(tuple, holders))
 
     @cached_property
     def neighbours(self) -> tuple[tuple[int, ...], ...]:

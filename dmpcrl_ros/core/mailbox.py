@@ -54,7 +54,7 @@ class Mailbox:
         waiting = self._waiting.get(envelope.sender)
         key = (envelope.run, envelope.step, envelope.round)
         if waiting is None:
-            self.dropped['stranger'] += 1
+            self.dropped['unknown sender'] += 1
         elif not np.isfinite(envelope.data).all():
             self.dropped['not finite'] += 1
         elif key < self._now:
@@ -66,19 +66,29 @@ class Mailbox:
         else:
             waiting.setdefault(key, []).append(envelope)
 
+    def holds(self, kind: str, sender: int, shape: tuple[int, ...]) -> bool:
+        """Whether a neighbour's message of the round that is due is there; what is of another kind or shape is
+        dropped."""
+        shape = shape if len(shape) == 2 else (*shape, 1)
+        candidates = self._waiting[sender].get(self._now, [])
+        for envelope in [c for c in candidates if _form(c) != (kind, shape)]:
+            candidates.remove(envelope)
+            self.dropped['other kind' if envelope.kind != kind else 'wrong size'] += 1
+        return bool(candidates)
+
     def take(self, kind: str, expects: Mapping[int, tuple[int, ...]]) -> dict[int, np.ndarray] | None:
         """The messages of the round that is due, or None while one is missing.
 
         A message of another kind or shape than expected is dropped and counted, and the right one waited for.
         """
         for sender, shape in expects.items():
-            if not self._sort_out(sender, kind, shape if len(shape) == 2 else (*shape, 1)):
+            if not self.holds(kind, sender, shape):
                 return None
         return {sender: self._waiting[sender].pop(self._now)[0].data.reshape(shape)
                 for sender, shape in expects.items()}
 
     def missing(self, expects: Iterable[int]) -> list[int]:
-        """Who has not written for the round that is due."""
+        """Senders whose message of the round that is due is missing."""
         return [sender for sender in expects if not self._waiting[sender].get(self._now)]
 
     def _room(self, waiting: dict[tuple[int, int, int], list[Envelope]], key: tuple[int, int, int]) -> bool:
@@ -89,14 +99,6 @@ class Mailbox:
         if last > key:
             self.dropped['too many'] += len(waiting.pop(last))
         return last > key
-
-    def _sort_out(self, sender: int, kind: str, shape: tuple[int, ...]) -> bool:
-        """Drop what is not of this kind and shape for the round that is due; whether anything is left."""
-        candidates = self._waiting[sender].get(self._now, [])
-        for envelope in [c for c in candidates if _form(c) != (kind, shape)]:
-            candidates.remove(envelope)
-            self.dropped['other kind' if envelope.kind != kind else 'wrong size'] += 1
-        return bool(candidates)
 
 
 def _form(envelope: Envelope) -> tuple[str, tuple[int, ...]]:

@@ -5,11 +5,52 @@ agree on are keyed by a counter that all of them know, so they agree by construc
 round.
 """
 
+import zlib
+
 import numpy as np
 
 _PURPOSES = ('noise', 'exploration coin', 'exploration direction', 'replay', 'model', 'scenarios', 'faults')
+_LARGEST_KEY = 2**64
 
 
 def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
-    """The generator of a purpose (one of 'noise', 'exploration coin', ...) and key, a child of `seed`."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_PURPOSES.index(purpose), *key)))
+    """Generator of a purpose and key, a child of `seed`. It costs 30 us: for few draws at a time, see KeyedDraws.
+
+    Args:
+        seed: of the run.
+        purpose: one of 'noise', 'exploration coin', ..., or any other text.
+        key: whatever tells the draws of a purpose apart.
+    """
+    number = _PURPOSES.index(purpose) if purpose in _PURPOSES else len(_PURPOSES) + zlib.crc32(purpose.encode())
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, *key)))
+
+
+class KeyedDraws:
+    """Draws that are functions of (seed, purpose, key), for millions of keys: a counter-based generator (Philox) whose
+    counter is set to the key in place of a new stream.
+
+    Args:
+        seed: of the run.
+        purpose: any text; different purposes are independent.
+    """
+
+    def __init__(self, seed: int, purpose: str):
+        self._bits = np.random.Philox(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()),)))
+        self._generator = np.random.Generator(self._bits)
+        self._state = self._bits.state
+
+    def at(self, *key: int) -> np.random.Generator:
+        """Generator of a key: up to three whole numbers below 2**64, as agent and step. It is valid until the next
+        call, for up to 2**64 draws.
+
+        Raises:
+            ValueError: there are more numbers, or one is out of range.
+        """
+        if len(key) > 3 or any(not 0 <= number < _LARGEST_KEY for number in key):
+            raise ValueError(f'a key is up to three whole numbers from 0 to 2**64 - 1, not {key}')
+        counter = np.zeros(4, dtype=np.uint64)
+        counter[1:1 + len(key)] = key
+        self._state['state']['counter'] = counter
+        self._state['buffer_pos'], self._state['has_uint32'] = 4, 0
+        self._bits.state = self._state
+        return self._generator

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 
 
 class Solution(Protocol):

@@ -7,7 +7,7 @@ import numpy as np
 
 from dmpcrl_ros.mpc.compiled import CompiledFunction
 from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData, QpFailure, QpSolution, SoftBoundedQp
 

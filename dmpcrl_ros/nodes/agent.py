@@ -58,7 +58,7 @@ class AgentNode(ManagedNode):
         self._data = network.local[self._index]
         self._controller = distributed_agent(network, self._index, settings)
         self._deadline = settings.deadline_in(network) or math.inf
-        self._driver = RosDriver(self, self.executor_, agent=self._index, names=dict(enumerate(network.agents)),
+        self._driver = RosDriver(self, self.executor_, agent=self._index, names=dict(enumerate(network.names)),
                                  neighbours=network.graph.neighbours[self._index],
                                  round_timeout=settings.round_timeout, launch=settings.launch,
                                  leave_out_lost=settings.lost_neighbours == 'leave-out',

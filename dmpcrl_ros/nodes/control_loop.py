@@ -72,7 +72,7 @@ class ControlLoopNode(ManagedNode):
         self._watchdog = ActionWatchdog(self._network, settings.hold_steps)
         self._period = settings.period_of(self._network)
         self.timer = LoopTimer(self._period / settings.speed)
-        agents = self._network.agents
+        agents = self._network.names
         self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY,
                                               qos_overriding_options=OVERRIDABLE) for name in agents]
         for i, name in enumerate(agents):
@@ -184,7 +184,7 @@ class ControlLoopNode(ManagedNode):
             return []
         self._startup_barrier.check_alone()
         listeners = 1 + self.settings.wait_for_monitor
-        unmatched_topics = {name for name, state in zip(self._network.agents, self._states, strict=True)
+        unmatched_topics = {name for name, state in zip(self._network.names, self._states, strict=True)
                 if state.get_subscription_count() < listeners}
         return sorted(unmatched_topics.union(self._startup_barrier.missing()))
 
@@ -226,7 +226,7 @@ class ControlLoopNode(ManagedNode):
         """Whose actions of this step are not in."""
         if not self._seen:
             return []
-        return [name for name, action in zip(self._network.agents, self.actions, strict=True) if action is None]
+        return [name for name, action in zip(self._network.names, self.actions, strict=True) if action is None]
 
     def blocking_reason(self) -> str:
         """Why the loop is not closed; empty when it is."""
@@ -249,7 +249,7 @@ class ControlLoopNode(ManagedNode):
             try:
                 self.actions[agent] = vector_from_msg(message, agent, self._network.local[agent].n_inputs)
             except MessageError as reason:
-                self.get_logger().warning(f'action of {self._network.agents[agent]} dropped: {reason}')
+                self.get_logger().warning(f'action of {self._network.names[agent]} dropped: {reason}')
         return receive
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

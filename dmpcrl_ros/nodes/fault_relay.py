@@ -64,11 +64,11 @@ class RelayNode(Node):
         self._executor = make_executor()
         self._executor.add_node(self)
         network = self.settings.network()
-        self._names = [*network.agents, 'plant']
+        self._names = [*network.names, 'plant']
         plant, edges = network.n_agents, []
         for receiver, neighbours in enumerate(network.graph.neighbours):
-            name = network.agents[receiver]
-            edges += [(sender, receiver, msg.Exchange, exchange_topic(network.agents[sender], name), EXCHANGE)
+            name = network.names[receiver]
+            edges += [(sender, receiver, msg.Exchange, exchange_topic(network.names[sender], name), EXCHANGE)
                       for sender in neighbours]
             if self.settings.faulty_plant:
                 edges += [(plant, receiver, msg.State, agent_topic(name, 'state'), HISTORY),

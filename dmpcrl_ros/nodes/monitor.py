@@ -55,7 +55,7 @@ class MonitorNode(Node):
         self._executor.add_node(self)
         self._watched = [
             self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), HISTORY)
-            for i, name in enumerate(self._network.agents) for topic, kind in _TOPICS]
+            for i, name in enumerate(self._network.names) for topic, kind in _TOPICS]
         self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
         self._run, self._superseded, self._complete = 0, False, False
@@ -137,7 +137,7 @@ class MonitorNode(Node):
             exogenous_from_msg(message, data.n_exogenous)
             applied_from_msg(message, data.n_inputs)
         except MessageError as reason:
-            self.get_logger().warning(f'message of {self._network.agents[agent]} dropped: {reason}',
+            self.get_logger().warning(f'message of {self._network.names[agent]} dropped: {reason}',
                                       throttle_duration_sec=1.0)
             return False
         return True
@@ -146,7 +146,7 @@ class MonitorNode(Node):
         try:
             theta = parameters_from_msg(message, self._layouts[agent])
         except MessageError as reason:
-            self.get_logger().warning(f'parameters of {self._network.agents[agent]} dropped: {reason}')
+            self.get_logger().warning(f'parameters of {self._network.names[agent]} dropped: {reason}')
             return
         self._writer.record_parameters(agent, message.step, message.updates, theta)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from dmpcrl_ros.core.report import Learned
 from dmpcrl_ros.methods.q_learning.replay import Transition
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 
 FORMAT = 1
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, ArithmeticError,

@@ -65,7 +65,7 @@ def recorded(settings: Settings, output: str | Path, *, central: bool = False,
     network = settings.network()
     loop = ClosedLoop(network, settings, central)
     if policy:
-        thetas = policy.thetas(network.agents)
+        thetas = policy.thetas(network.names)
         sizes = [network.parameters(i)[0].size for i in range(network.n_agents)]
         if [len(theta) for theta in thetas] != sizes:
             raise RunDirectoryError(f'{policy.run} has learned other parameters than {network.name} has now')

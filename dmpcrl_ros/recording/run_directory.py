@@ -63,7 +63,7 @@ class _StepsWriter:
         self._entries = [(x.start, x.stop, u.start, u.stop)
                          for x, u in zip(network.state_parts, network.input_parts, strict=True)]
         self._files = ExitStack()
-        sizes = {name: (data.n_states, data.n_inputs) for name, data in zip(network.agents, network.local, strict=True)}
+        sizes = {name: (data.n_states, data.n_inputs) for name, data in zip(network.names, network.local, strict=True)}
         self._steps = self._open(name, step_columns(sizes))
 
     def record(self, step: Step) -> None:
@@ -140,7 +140,7 @@ class RunWriter(_StepsWriter):
                  extra: Mapping[str, Any] | None = None):
         text = json.dumps(_configuration(network, settings, extra or {}), indent=2, default=_plain, allow_nan=False)
         headers = {parameters_file(agent): [*PARAMETER_COLUMNS, *network.parameters(i)[0].labels]
-                   for i, agent in enumerate(network.agents)}
+                   for i, agent in enumerate(network.names)}
         check_unused(path)
         try:
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ def _agent(network: Scenario, index: int) -> dict[str, Any]:
     data, (layout, _) = network.local[index], network.parameters(index)
     bounds = {key: [value if np.isfinite(value) else None for value in getattr(data, key).tolist()]
               for key in ('state_lower', 'state_upper', 'input_lower', 'input_upper')}
-    return {'name': network.agents[index], 'n_x': data.n_states, 'n_u': data.n_inputs, **bounds,
+    return {'name': network.names[index], 'n_x': data.n_states, 'n_u': data.n_inputs, **bounds,
             'parameters': layout.shapes, 'labels': layout.labels}
 
 

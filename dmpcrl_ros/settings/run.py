@@ -1,147 +1,135 @@
-"""The settings of a run: one table from which the command line, the launch files and the node parameters are made."""
+"""The settings of a run: which system, which method, and everything else that decides its numbers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
-from dmpcrl_ros.core.graph import NetworkError
-from dmpcrl_ros.systems.files import load_scenario
-from dmpcrl_ros.systems.linear.chain import VARIANTS, chain
-from dmpcrl_ros.systems.power_grid.four_areas import power_grid
-from dmpcrl_ros.systems.system import Scenario
-
-LEARNERS = ('first-order', 'second-order', 'second-order-released', 'none')
-CONTROLLERS = ('learning', 'nominal', 'scenario')
-MODELS = ('inexact', 'exact')
-CURVATURES = ('absolute', 'refuse', 'keep')
-
-
-class SettingError(ValueError):
-    """A setting has a value that it cannot take; the message names both."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Description of one setting. Its type is that of its default (str, int, float or bool).
-
-    Args:
-        minimum, maximum: inclusive bounds of a number. choices: the values a text may take; () for any.
-    """
-
-    name: str
-    default: Any
-    description: str
-    unit: str = ''
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def check(self, value: Any) -> None:
-        """Raise SettingError if `value` is of the wrong type or out of range."""
-        kind = type(self.default)
-        fits = (isinstance(value, (int, float) if kind is float else kind)
-                and (kind is bool or not isinstance(value, bool)))
-        if not fits:
-            raise SettingError(f'{self.name} must be a {kind.__name__}, not {value!r}')
-        if self.choices and value not in self.choices:
-            raise SettingError(f'{self.name} must be one of {", ".join(self.choices)}, not {value!r}')
-        low, high = self.minimum, self.maximum
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
-            span = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
-            raise SettingError(f'{self.name} must be {span}{" " + self.unit if self.unit else ""}, not {value!r}')
-
-
-def setting(default: Any, description: str, **details: Any) -> Any:
-    """Field of a settings class with what `table` tells of it; `details` are further fields of Setting."""
-    return field(default=default, metadata={'description': description, **details})
+from dmpcrl_ros.core.agent import Agent
+from dmpcrl_ros.core.settings import Setting, SettingError, build, dotted, flat, setting, table
+from dmpcrl_ros.methods.method import Method
+from dmpcrl_ros.methods.registry import METHODS
+from dmpcrl_ros.systems.registry import SystemSource, system_source
+from dmpcrl_ros.systems.system import System
 
 
 @dataclass(frozen=True, kw_only=True)
+class CommonSettings:
+    """Settings of every run."""
+
+    system: str = setting('chain', 'name of a system, or path of a YAML file that describes one')
+    method: str = setting('q_learning', 'how the agents act and learn')
+    seed: int = setting(1, 'of all randomness: the same seed gives the same run', minimum=0, maximum=2**31 - 1)
+    steps: int = setting(1000, 'number of control steps', minimum=1, maximum=10**7)
+    learn: bool = setting(True, 'whether the agents learn; otherwise they act with the parameters that they have')
+
+
 class Settings:
-    """Everything that decides the numbers of a run. A number of 0 where said takes the scenario's published value.
+    """Everything that decides the numbers of a run: the common settings, those of the system and those of the method.
+
+    In Python the dot of a name is two underscores: Settings(seed=2, chain__agents=4, admm__iterations=20).
+
+    Args:
+        values: by their names; defaults for those missing.
 
     Raises:
-        SettingError: a value is of the wrong type or out of range.
+        SettingError: there is no such setting, or a value is of the wrong type or out of range.
+        RegistryError: there is no such system or method.
     """
 
-    scenario: str = setting('chain', 'chain, power_grid, or the path of a YAML network')
-    variant: str = setting('001', 'published variant of the chain (001 or 000); a YAML network has none',
-                           choices=VARIANTS)
-    agents: int = setting(3, 'number of agents of the chain; more agents, more messages and a longer consensus',
-                           minimum=1, maximum=100)
-    seed: int = setting(1, 'of the noise, exploration and replay: the same seed gives the same run', minimum=0,
-                         maximum=2**31 - 1)
-    steps: int = setting(1000, 'control steps of the run', minimum=1, maximum=10**7)
-    controller: str = setting('learning', 'learning (papers 001 and 000), or a baseline of paper 001, which learns '
-                                          'nothing whatever the learner: nominal, the same MPC without offsets, or '
-                                          'scenario, the mean cost of sampled models and disturbances',
-                              choices=CONTROLLERS)
-    model: str = setting('inexact', 'what a baseline knows: the first model of the scenario and how uncertain it is, '
-                                    'or exact, the true dynamics', choices=MODELS)
-    scenarios: int = setting(25, 'scenarios of the scenario controller, drawn once for a run; more are more robust, '
-                                 'and time and messages grow with them', minimum=1, maximum=1000)
-    learner: str = setting('first-order', 'how theta is updated: first-order (paper 001), second-order (paper 000), '
-                                           'second-order-released with the weights of its released program, for '
-                                           'comparison only; none runs the controllers as they are', choices=LEARNERS)
-    learning_rate: float = setting(0.0, 'alpha; higher learns faster and may diverge; 0 takes the published value',
-                                    minimum=0.0, maximum=1.0)
-    curvature: str = setting('absolute', 'what second-order learning does with negative curvature: absolute reverses '
-                                          'it, refuse learns nothing from such a batch, keep uses it as published, '
-                                          'with steps that may go uphill', choices=CURVATURES)
-    step_limit: float = setting(0.05, 'largest change of a parameter in one second-order update, relative to '
-                                       'max(1, |theta|); a longer step of the network is shortened as a whole; 0 sets '
-                                       'no limit, as published', minimum=0.0, maximum=1e6)
-    bound_parameters: bool = setting(True, 'keep theta where the MPC is convex and penalties are positive; the papers '
-                                            'set no bounds')
-    learning: bool = setting(True, 'false runs the controllers as they are, whatever the learner: deployment')
-    exploration: bool = setting(True, 'whether agents perturb their objective at random to learn from what happens')
-    admm_iterations: int = setting(0, 'iterations of ADMM per evaluation (the most, with a tolerance); more are more '
-                                       'exact and slower; 0 takes the published number', minimum=0, maximum=10000)
-    rho: float = setting(0.0, 'penalty of ADMM; decides its speed of convergence; 0 takes the published value, for the '
-                               'scenario controller a multiple of it',
-                          minimum=0.0, maximum=1e6)
-    admm_tolerance: float = setting(0.0, 'stop ADMM when all residuals of all agents are at or below it; 0 runs all '
-                                          'iterations, as published', minimum=0.0, maximum=1.0)
-    warm_start: bool = setting(True, 'begin ADMM where the evaluation before ended, as released, instead of at zero, '
-                                     'as in Algorithm 1 of paper 001; more exact for the same iterations')
-    fallback_steps: int = setting(10, 'for how many control steps on end an agent without a fresh decision follows its '
-                                       'last plan, as far as that reaches, before it takes its safe input', minimum=0,
-                                  maximum=1000)
-    consensus: str = setting('finite-time', 'averaging: finite-time is exact in as few rounds as the graph allows, '
-                                             'fixed has the weights of paper 001',
-                             choices=('finite-time', 'fixed', 'metropolis'))
-    consensus_rounds: int = setting(100, 'rounds of averaging per step with fixed or metropolis weights', minimum=1,
-                                     maximum=100000)
+    def __init__(self, **values: Any):
+        values = dotted(values)
+        self.common: CommonSettings = build(CommonSettings, values)
+        check_names(values, settings_table(self.common.system, self.common.method))
+        source = system_source(self.common.system)
+        self.of_system: Any = build(source.settings, values, f'{source.name}.')
+        self.of_method: Any = build(METHODS[self.common.method].settings, values)
 
-    def __post_init__(self) -> None:
-        for entry in table(type(self)):
-            entry.check(getattr(self, entry.name))
+    system = property(lambda self: self.common.system, doc='Name of the system, or path of its file.')
+    method = property(lambda self: self.common.method, doc='Name of the method.')
+    seed = property(lambda self: self.common.seed, doc='Of all randomness.')
+    steps = property(lambda self: self.common.steps, doc='Number of control steps.')
+    learn = property(lambda self: self.common.learn, doc='Whether the agents learn.')
 
-    @property
-    def learns(self) -> bool:
-        """Whether controllers change in the run."""
-        return self.learning and self.controller == 'learning' and self.learner != 'none'
+    def values(self) -> dict[str, Any]:
+        """All settings by their names."""
+        source = system_source(self.system)
+        return {**dict(flat(self.common)), **dict(flat(self.of_system, f'{source.name}.')),
+                **dict(flat(self.of_method))}
 
-    def common(self) -> 'Settings':
-        """What all nodes of a run share, without what is one node's own."""
-        return Settings(**{entry.name: getattr(self, entry.name) for entry in table(Settings)})
+    def plain(self) -> dict[str, Any]:
+        """All settings by their names, as files have them: words such as 'auto' in place of None."""
+        values = self.values()
+        return {entry.name: entry.plain(values[entry.name]) for entry in settings_table(self.system, self.method)}
 
-    def network(self) -> Scenario:
-        """The scenario.
+    def but(self, **changes: Any) -> 'Settings':
+        """These settings with changes. A setting that the new system or method does not have is left out."""
+        changes = dotted(changes)
+        merged = self.values() | changes
+        known = {entry.name for entry in settings_table(merged['system'], merged['method'])} | set(changes)
+        return Settings(**{name: value for name, value in merged.items() if name in known})
+
+    def make_system(self) -> System:
+        """The system.
 
         Raises:
-            NetworkError: there is no such scenario, or its file is wrong.
+            NetworkError: its description is wrong.
+            SettingError: the method cannot control such a system.
         """
-        if self.scenario == 'chain':
-            return chain(self.agents, self.variant)
-        if self.scenario == 'power_grid':
-            return power_grid()
-        if self.scenario.endswith(('.yaml', '.yml')):
-            return load_scenario(self.scenario)
-        raise NetworkError(f'unknown scenario {self.scenario!r}: give chain, power_grid, or the path of a '
-                           '.yaml network')
+        system = system_source(self.system).make(self.of_system)
+        method = self.make_method()
+        if not isinstance(system, method.requires):
+            raise SettingError(f'method {method.name} needs a system of kind {method.requires.__name__}; '
+                               f'{system.name} is a {type(system).__name__}')
+        return system
+
+    def make_method(self) -> Method:
+        """The method."""
+        return METHODS[self.method]
+
+    def make_agent(self, system: System, index: int) -> Agent:
+        """One agent of a system."""
+        return self.make_method().agent(system, index, self.of_method, seed=self.seed, learn=self.learn)
+
+    def make_central_agent(self, system: System) -> Agent:
+        """The centralised twin of all agents.
+
+        Raises:
+            SettingError: the method has none.
+        """
+        method = self.make_method()
+        if not hasattr(method, 'central_agent'):
+            raise SettingError(f'method {method.name} has no centralised twin')
+        return method.central_agent(system, self.of_method, seed=self.seed, learn=self.learn)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self.values() == other.values()
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        return f'Settings({", ".join(f"{name}={value!r}" for name, value in self.plain().items())})'
 
 
-def table(kind: type = Settings, names: Sequence[str] = ()) -> list[Setting]:
-    """The settings of a dataclass made with `setting`, in their order; only those named if any are."""
-    return [Setting(f.name, f.default, **f.metadata) for f in fields(kind) if not names or f.name in names]
+def settings_table(system: str, method: str) -> list[Setting]:
+    """All settings of a run of this system and method, in their order.
+
+    Raises:
+        RegistryError: there is no such system or method.
+    """
+    return [*table(CommonSettings), *system_table(system_source(system)), *table(METHODS[method].settings)]
+
+
+def system_table(source: SystemSource) -> list[Setting]:
+    """Settings of a system, whose names begin with its own."""
+    return table(source.settings, f'{source.name}.')
+
+
+def check_names(values: Iterable[str] | Mapping[str, Any], entries: Iterable[Setting]) -> None:
+    """Raise SettingError if there is no setting of one of these names; says which it may be."""
+    known = [entry.name for entry in entries]
+    for name in values:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f'; do you mean {close[0]}?' if close else f'; there are {", ".join(known)}'
+            raise SettingError(f'there is no setting {name!r}{hint}')

@@ -1,101 +1,105 @@
 """Plant and agents in closed loop, in one process; the reference for the same loop over ROS 2."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from dmpcrl_ros.core.exchange import ExchangeTimeout, Protocol
-from dmpcrl_ros.core.report import StepReport
-from dmpcrl_ros.methods.build import central_agent, distributed_agent
-from dmpcrl_ros.methods.q_learning.agent import LearningAgent
+from dmpcrl_ros.core.agent import Agent, StepProgram, StepReport
+from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.settings.run import Settings
-from dmpcrl_ros.simulation.episodes import Episodes
-from dmpcrl_ros.simulation.lockstep import run_lockstep
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.simulation.episodes import Episodes, PlantStep
+from dmpcrl_ros.simulation.lockstep import StepOutcome, step_in_lockstep
+from dmpcrl_ros.systems.system import System
 
-Driver: TypeAlias = Callable[[Sequence[Protocol[Any]]], tuple[list[Any], int]]  # results, rounds
+Driver: TypeAlias = Callable[[Sequence[StepProgram]], StepOutcome]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One transition of the closed loop: s_t, a_t, L_t and, known one step later, the TD error.
+    """One transition of the closed loop: s_t, a_t, L_t and what the method reports of it.
 
     Args:
-        step: t. states (n,) and actions (m,): stacked over agents. costs: L_i (n_agents,).
-        td_error: delta_t; NaN where none was evaluated.
-        explored: whether an agent perturbed its objective to find a_t.
+        step: t.
+        states: (n,), stacked over agents.
+        actions: (m,), stacked over agents.
+        costs: L_i (n_agents,).
+        metrics: values of the method's metrics that have a column, by name; NaN where none was evaluated.
         rounds: communication rounds of control step t.
-        faults: what went wrong in evaluating this transition, one text per agent; empty when all went well.
+        faults: what went wrong in evaluating this transition, one text for each agent; empty when all went well.
     """
 
     step: int
     states: np.ndarray
     actions: np.ndarray
     costs: np.ndarray
-    td_error: float
-    explored: bool
+    metrics: Mapping[str, float]
     rounds: int
     faults: tuple[str, ...]
 
 
-def control_step(agent: LearningAgent, step: int, episode: int, state: np.ndarray, exogenous: np.ndarray,
-                 stage_cost: float) -> Protocol[tuple[np.ndarray, StepReport]]:
-    """Input (n_u,) and report of one agent: it acts and then learns, unless a neighbour is lost on the way."""
-    try:
-        action = yield from agent.act(step, state, exogenous)
-    except ExchangeTimeout as timeout:
-        agent.abandon()
-        return agent.fallback(), StepReport(updates=agent.updates, fault=str(timeout))
-    try:
-        return action, (yield from agent.learn(step, episode, stage_cost))
-    except ExchangeTimeout as timeout:
-        agent.abandon()
-        return action, StepReport(updates=agent.updates, fault=str(timeout))
-
-
 class ClosedLoop:
-    """A scenario with its agents, stepped in lockstep.
+    """A system with its agents, stepped in lockstep.
 
     Args:
-        network: the scenario.
+        system: to be controlled.
         settings: of the run.
         central: control with the centralised twin instead of the agents.
-        drive: what drives the protocols of all agents through one control step.
+        drive: what drives the programs of all agents through one control step.
     """
 
-    def __init__(self, network: Scenario, settings: Settings, central: bool = False, drive: Driver = run_lockstep):
-        self.network = network
-        self.plant = network.plant(settings.seed)
-        self.agents: list[LearningAgent] = (
-            [central_agent(network, settings)] if central
-            else [distributed_agent(network, i, settings) for i in range(network.n_agents)])
+    def __init__(self, system: System, settings: Settings, central: bool = False, drive: Driver = step_in_lockstep):
+        self.system = system
+        self.plant = system.plant(settings.seed)
+        self.agents: list[Agent] = (
+            [settings.make_central_agent(system)] if central
+            else [settings.make_agent(system, i) for i in range(system.n_agents)])
+        self._metrics = settings.make_method().metrics
         self._central, self._drive = central, drive
 
     def run(self, steps: int) -> Iterator[Step]:
         """Transitions 0 to steps - 1. The agents take one step more, to evaluate and learn from the last of them."""
-        episodes, begun = Episodes(self.network, self.plant), None
+        episodes, begun = Episodes(self.system, self.plant), None
         for step in range(steps + 1):
             seen = episodes.observe()
-            results, rounds = self._drive(
-                [control_step(agent, step, seen.episode, state, exogenous, float(cost.sum()))
-                 for agent, state, exogenous, cost in zip(self.agents, *map(
-                     self._shared, (seen.states, seen.exogenous, seen.costs[:, None])), strict=True)])
-            actions, reports = zip(*results, strict=True)
+            acts, reports, rounds = self._drive([
+                agent.step(seen.of_all() if self._central else seen.of(i)) for i, agent in enumerate(self.agents)])
             if begun is not None:
-                yield self._transition(begun, seen.costs, reports)
+                yield self._transition(begun, seen, reports)
             if step < steps:
+                actions = [act.action for act in acts]
+                if self._central:
+                    actions = self._split(actions[0])
                 episodes.apply(actions)
                 begun = (seen, np.concatenate(actions), reports, rounds)
 
-    def _shared(self, parts: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        """What each controller is given of what there is for each agent."""
-        return [np.concatenate(parts)] if self._central else parts
+    def _split(self, stacked: np.ndarray) -> list[np.ndarray]:
+        sizes = [agent.action.size for agent in self.system.agents]
+        return np.split(stacked, np.cumsum(sizes)[:-1])
 
-    @staticmethod
-    def _transition(begun: tuple, costs: np.ndarray, reports: Sequence[StepReport]) -> Step:
-        seen, actions, first, rounds = begun
-        td_error = reports[0].td_error if reports[0].evaluated else np.nan
-        return Step(seen.step, np.concatenate(seen.states), actions, costs, td_error,
-                    any(r.explored for r in first), rounds, tuple(r.fault for r in reports))
+    def _transition(self, begun: tuple[PlantStep, np.ndarray, Sequence[StepReport], int], seen: PlantStep,
+                    ended: Sequence[StepReport]) -> Step:
+        start, actions, first, rounds = begun
+        metrics = transition_metrics(self._metrics, [r.metrics for r in first], [r.metrics for r in ended])
+        return Step(start.step, np.concatenate(start.states), actions, seen.costs, metrics, rounds,
+                    tuple(report.fault for report in ended))
+
+
+def transition_metrics(declared: Sequence[Metric], begun: Sequence[Mapping[str, float]],
+                       ended: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Values of the metrics that have a column, of one transition; NaN where no agent reports one.
+
+    Args:
+        declared: metrics of the method.
+        begun: what each agent reported in the step in which the transition began.
+        ended: what each agent reported in the step in which it ended.
+    """
+    found = {}
+    for metric in declared:
+        if metric.column:
+            values = [each[metric.name] for each in (begun if metric.column == 'begun' else ended)
+                      if not np.isnan(each.get(metric.name, np.nan))]
+            # agents add up in different orders: which one is asked decides the last digit
+            found[metric.name] = np.nan if not values else max(values) if metric.column == 'begun' else values[0]
+    return found

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmpcrl_ros.systems.system import Plant, Scenario
+from dmpcrl_ros.core.agent import Observation
+from dmpcrl_ros.systems.system import Plant, System
 
 
 @dataclass(frozen=True)
-class Observation:
-    """One control step as the agents are told of it, one entry for each of them.
+class PlantStep:
+    """One control step of the whole plant, one entry for each agent.
 
     Args:
-        step: since the start of the run. episode: in which this step begins a transition.
-        states: (n_x,). exogenous: (n_d,).
+        step: number of control steps since the start of the run.
+        episode: in which this step begins a transition.
+        states: (n_x,).
+        exogenous: (n_d,).
         costs: L_i of the transition that ended in this step, (n_agents,); zeros at step 0. The last transition of an
             episode ends in the first step of the next one: its cost is known and recorded, but nothing is learned from
             it, since the state it led to is not the one that the agents see next.
@@ -28,24 +31,40 @@ class Observation:
     costs: np.ndarray
     applied: Sequence[np.ndarray]
 
+    def of(self, agent: int) -> Observation:
+        """What one agent is told."""
+        return Observation(step=self.step, episode=self.episode, state=self.states[agent],
+                           exogenous=self.exogenous[agent], stage_cost=float(self.costs[agent]),
+                           applied=self.applied[agent] if self.step else None)
+
+    def of_all(self) -> Observation:
+        """What the centralised twin is told: everything, stacked."""
+        return Observation(step=self.step, episode=self.episode, state=np.concatenate(self.states),
+                           exogenous=np.concatenate(self.exogenous), stage_cost=float(self.costs.sum()),
+                           applied=np.concatenate(self.applied) if self.step else None)
+
 
 class Episodes:
     """A run of the plant, from its present state on.
 
     Args:
-        network: the scenario; at the end of each of its episodes the plant begins again.
-        plant: of the network.
+        system: at the end of each of its episodes the plant begins again.
+        plant: of the system.
     """
 
-    def __init__(self, network: Scenario, plant: Plant):
-        self._length, self._plant = network.episode_length, plant
-        self._step, self._costs = 0, np.zeros(network.n_agents)
-        self._applied: Sequence[np.ndarray] = [np.zeros(0)] * network.n_agents
+    def __init__(self, system: System, plant: Plant):
+        self._length, self._plant = system.episode_length, plant
+        self._step, self._costs = 0, np.zeros(system.n_agents)
+        self._applied: Sequence[np.ndarray] = [np.zeros(0)] * system.n_agents
 
-    def observe(self) -> Observation:
+    @property
+    def _episode(self) -> int:
+        return self._step // self._length if self._length else 0
+
+    def observe(self) -> PlantStep:
         """The present step."""
-        episode = self._step // self._length if self._length else 0
-        return Observation(self._step, episode, self._plant.states(), self._plant.exogenous(), self._costs, self._applied)
+        states, exogenous = self._plant.observe()
+        return PlantStep(self._step, self._episode, states, exogenous, self._costs, self._applied)
 
     def apply(self, actions: Sequence[np.ndarray]) -> None:
         """Let the plant take the actions of all agents (n_u,).
@@ -58,4 +77,4 @@ class Episodes:
             raise ArithmeticError('the stage cost is no longer finite: the closed loop has diverged')
         self._step += 1
         if self._length and self._step % self._length == 0:
-            self._plant.restart()
+            self._plant.begin_episode(self._episode)

@@ -1,13 +1,35 @@
-"""The driver that runs the protocols of all agents in one process."""
+"""The driver that runs the programs of all agents in one process: the small independent reference for the others."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from dmpcrl_ros.core.exchange import Exchange, Protocol
+from dmpcrl_ros.core.agent import StepProgram, StepReport
+from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
 
 
 class ProtocolMismatch(RuntimeError):
-    """Agents that should run the same program do not ask for the same exchange."""
+    """Programs that should go together do not: one expects what another does not send."""
+
+
+class StepOutcome(NamedTuple):
+    """One control step of all agents: their acts, their reports, and the number of rounds."""
+
+    acts: list[Act]
+    reports: list[StepReport]
+    rounds: int
+
+
+def step_in_lockstep(programs: Sequence[StepProgram]) -> StepOutcome:
+    """Drive one control step of all agents.
+
+    Raises:
+        ProtocolMismatch: the programs do not go together, or one has not acted.
+    """
+    acts: list[Act | None] = [None] * len(programs)
+    reports, rounds = run_lockstep([_acting(program, agent, acts) for agent, program in enumerate(programs)])
+    if None in acts:
+        raise ProtocolMismatch(f'agent {acts.index(None)} ended its step without an action')
+    return StepOutcome(acts, reports, rounds)
 
 
 def run_lockstep(programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
@@ -17,7 +39,7 @@ def run_lockstep(programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
         the results in the order of the agents, and the number of rounds.
 
     Raises:
-        ProtocolMismatch: the programs ask for different exchanges, or for a message that is not sent.
+        ProtocolMismatch: a program expects a message that is not sent, or one of another kind or shape.
     """
     rounds = 0
     requests, results = _advance(programs, [None] * len(programs))
@@ -27,10 +49,26 @@ def run_lockstep(programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
         for agent, request in enumerate(requests):
             if request.kind != requests[0].kind:
                 raise ProtocolMismatch(f'agent {agent} asks for {request.kind!r}, agent 0 for {requests[0].kind!r}')
-            inboxes.append({sender: _deliver(requests[sender], agent, shape)
-                            for sender, shape in request.expects.items()})
+            inbox = {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.expects.items()}
+            inbox |= {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.optional.items()
+                      if agent in requests[sender].outbox}
+            inboxes.append(inbox)
         requests, results = _advance(programs, inboxes)
     return results, rounds
+
+
+def _acting(program: StepProgram, agent: int, acts: list[Act | None]) -> Protocol[StepReport]:
+    """The program of an agent without its Act, which is kept."""
+    try:
+        request = next(program)
+        while True:
+            if isinstance(request, Act):
+                acts[agent], inbox = request, None
+            else:
+                inbox = yield request
+            request = program.send(inbox)
+    except StopIteration as end:
+        return end.value
 
 
 def _advance(programs: Sequence[Protocol[Any]], inboxes: Sequence[Any]) -> tuple[list[Exchange] | None, list[Any]]:

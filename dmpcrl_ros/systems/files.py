@@ -1,4 +1,4 @@
-"""Scenarios from YAML files, whatever they describe."""
+"""Systems from YAML files, whatever they describe."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +7,10 @@ from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.linear.description import from_description
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.reading import read_yaml
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
-def load_scenario(path: str | Path) -> Scenario:
+def load_system(path: str | Path) -> MpcSystem:
     """Read a power network (a file with `areas`) or a network of linear systems (one with `agents`).
 
     Raises:

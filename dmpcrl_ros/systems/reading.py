@@ -12,7 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from dmpcrl_ros.core.graph import NetworkError
-from dmpcrl_ros.systems.system import LearningDefaults
+from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
 _COMMON = 'linear/network.schema.json'  # where the section `learning` and what names will do are written out for all schemas
 

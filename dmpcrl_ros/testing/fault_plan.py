@@ -1,4 +1,4 @@
-"""Which messages are lost, late, duplicated, reordered or corrupted, decided by a seed: any failure found can be replayed.
+"""Which messages are lost, delayed, duplicated, reordered or corrupted, decided by a seed: any failure can be replayed.
 
 What happens to a message is a function of the seed and of what is written on it (sender, receiver, step, round, kind),
 never of time or of the order of arrival: the same seed makes the same faults in one process, over ROS 2 and in any
@@ -50,12 +50,12 @@ class Copy:
     """How one copy of a message arrives.
 
     Args:
-        late: part of the plan's longest delay, from 0 (not delayed) to 1.
+        delay: part of the plan's longest delay, from 0 (not delayed) to 1.
         reordered: whether it is held back for what follows it to pass.
         corruption: one of CORRUPTIONS, or empty.
     """
 
-    late: float = 0.0
+    delay: float = 0.0
     reordered: bool = False
     corruption: str = ''
 
@@ -67,8 +67,8 @@ class FaultPlan:
     Args:
         seed: of all decisions.
         loss: that a message never arrives. duplication: that it arrives twice.
-        delay_probability: that a copy is late, by a part, uniformly drawn, of `delay` seconds in real time and of
-            `delay_rounds` rounds in lockstep.
+        delay_probability: that a copy is delayed, by a part, uniformly drawn, of `delay` seconds in real time and of
+            `delay_rounds` latencies in virtual time.
         reordering: that a copy is held back for what follows it to pass.
         corruption: that a copy is corrupted, in one of the ways of CORRUPTIONS. All of them can be noticed. A finite
             number that became another one, a sign that turned, a stamp that became that of a round still to come
@@ -128,12 +128,12 @@ class FaultPlan:
                    for death in self.deaths)
 
     def _copy(self, delayed: float, by: float, reordered: float, corrupted: float, how: float) -> Copy:
-        return Copy(late=1.0 - by if delayed < self.delay_probability else 0.0, reordered=reordered < self.reordering,
+        return Copy(delay=1.0 - by if delayed < self.delay_probability else 0.0, reordered=reordered < self.reordering,
                     corruption=CORRUPTIONS[int(how * len(CORRUPTIONS))] if corrupted < self.corruption else '')
 
 
 def corrupt(envelope: Envelope, corruption: str) -> Envelope:
-    """The envelope with one of CORRUPTIONS, or as it is with none. Data without an entry to corrupt change their size."""
+    """The envelope with one of CORRUPTIONS, or as it is with none. Empty data change their size."""
     data = envelope.data
     if corruption == 'kind':
         return replace(envelope, kind=envelope.kind + '?')

@@ -41,11 +41,11 @@ def load_mapping(path: str | Path, network: Scenario) -> Mapping:
 def _mapping(declared: Any, network: Scenario) -> Mapping:
     _check_schema(declared)
     named = [agent['name'] for agent in declared['agents']]
-    if sorted(named) != sorted(network.agents):
-        raise MappingError(f'maps the agents {", ".join(named)}; {network.name} has {", ".join(network.agents)}')
+    if sorted(named) != sorted(network.names):
+        raise MappingError(f'maps the agents {", ".join(named)}; {network.name} has {", ".join(network.names)}')
     agents = {agent['name']: agent for agent in declared['agents']}
     sources, targets = [], []
-    for name, data in zip(network.agents, network.local, strict=True):
+    for name, data in zip(network.names, network.local, strict=True):
         sources.append([_source(where, each) for where, each in _elements(agents[name], 'state', data.n_states)])
         targets.append([_target(where, each) for where, each in _elements(agents[name], 'input', data.n_inputs)])
     _check_topics([source for agent in sources for source in agent], [target for agent in targets for target in agent])

@@ -9,7 +9,7 @@ from builtin_interfaces.msg import Time
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.core.report import StepReport
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 
 
 class MessageError(ValueError):
@@ -36,7 +36,7 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
         MessageError: its size contradicts itself, or it claims another sender.
     """
     if message.sender != sender:
-        raise MessageError('stranger')
+        raise MessageError('unknown sender')
     if message.rows * message.columns != len(message.data):
         raise MessageError('wrong size')
     data = np.frombuffer(message.data, dtype=np.float64).reshape(message.rows, message.columns)
@@ -65,7 +65,7 @@ def vector_from_msg(message: msg.State | msg.Action, agent: int, size: int) -> n
     """
     values = message.state if isinstance(message, msg.State) else message.action
     if message.agent != agent:
-        raise MessageError('stranger')
+        raise MessageError('unknown sender')
     if isinstance(message, msg.State) and not np.isfinite(message.stage_cost):
         raise MessageError('not finite')
     return _finite(values, size)

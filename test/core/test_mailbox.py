@@ -46,7 +46,7 @@ def test_what_comes_early_is_kept_until_it_is_due(mailbox, ahead):
 
 
 @pytest.mark.parametrize(('wrong', 'reason'), [
-    ({'sender': 2}, 'stranger'), ({'round': 3}, 'late'), ({'step': 1, 'round': 9}, 'late'), ({'run': 6}, 'late'),
+    ({'sender': 2}, 'unknown sender'), ({'round': 3}, 'late'), ({'step': 1, 'round': 9}, 'late'), ({'run': 6}, 'late'),
     ({'data': np.full((2, 3), np.nan)}, 'not finite'), ({'data': np.full((2, 3), np.inf)}, 'not finite')])
 def test_what_does_not_fit_is_dropped_and_counted(mailbox, wrong, reason):
     mailbox.put(letter(**wrong))

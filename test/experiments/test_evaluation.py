@@ -30,13 +30,13 @@ def learned(tmp_path_factory):
 def test_a_policy_is_the_parameters_after_so_many_updates(tmp_path, learned, updates, central):
     network = QUICK.network()
     history = load_run(learned).parameters
-    expected = [history[agent].theta[-1 if updates is None else updates] for agent in network.agents]
-    assert all(np.array_equal(*pair) for pair in zip(Policy(learned, updates).thetas(network.agents), expected,
+    expected = [history[agent].theta[-1 if updates is None else updates] for agent in network.names]
+    assert all(np.array_equal(*pair) for pair in zip(Policy(learned, updates).thetas(network.names), expected,
                                                      strict=True))
     job = Candidate('fixed', central=central, policy=Policy(learned, updates)).job(QUICK, 5)
     list(recorded(job.settings, tmp_path / 'run', central=central, policy=job.policy))
     run = load_run(tmp_path / 'run')
-    for agent, theta in zip(network.agents, expected, strict=True):
+    for agent, theta in zip(network.names, expected, strict=True):
         assert np.array_equal(run.parameters[agent].theta, [theta])         # and nothing was learned
     loop = ClosedLoop(network, job.settings, central)
     for agent, theta in zip(loop.agents, [np.concatenate(expected)] if central else expected, strict=True):
@@ -47,7 +47,7 @@ def test_a_policy_is_the_parameters_after_so_many_updates(tmp_path, learned, upd
 @pytest.mark.parametrize('updates', [99, -1])
 def test_parameters_that_were_not_recorded_are_missed_by_name(learned, updates):
     with pytest.raises(RunDirectoryError, match=f'agent_1 after {updates} updates'):
-        Policy(learned, updates).thetas(QUICK.network().agents)
+        Policy(learned, updates).thetas(QUICK.network().names)
 
 
 def test_every_contender_sees_the_same_noise():

@@ -12,7 +12,7 @@ STATES = {'001': [-0.15, 1.2, -0.1, -0.5, -0.2, 1.15], '000': [-0.15, 1.2, 1.1, 
           'directed': [0.62, 0.7, 0.7, -0.2, 0.5, -0.45]}
 ACTIONS = {'001': [-0.3, 0.2, -0.4], '000': [-0.3, 0.2, -0.4], 'directed': [0.1, -0.2, 0.1, -0.3]}
 STEP = 2e-4
-NAMES = {name: [f'{agent}.{part}' for agent, layout in zip(network.agents, (a.mpc.layout for a in agents_of(network)),
+NAMES = {name: [f'{agent}.{part}' for agent, layout in zip(network.names, (a.mpc.layout for a in agents_of(network)),
                                                           strict=True) for part in layout.names]
          for name, network in NETWORKS.items()}
 

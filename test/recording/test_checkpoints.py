@@ -8,7 +8,7 @@ import pytest
 
 from dmpcrl_ros.core.report import Learned
 from dmpcrl_ros.methods.q_learning.replay import Transition
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder
 
 LAYOUT = ParameterLayout({'V0': (1,), 'A': (2, 2)})

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from dmpcrl_ros.cli.commands import main
 from dmpcrl_ros.experiments.evaluation import Scores
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.reproductions import mallick2024_chain, mallick2024_grid
 
 

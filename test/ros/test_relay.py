@@ -83,7 +83,7 @@ def test_losses_make_steps_void_and_the_same_seed_loses_the_same_messages(tmp_pa
     drive = FaultyLockstep(plan, SETTINGS.network().graph.neighbours)
     steps, thetas = in_process(drive=drive)
     run, hit = run_through_relay(tmp_path, plan, round_timeout=1.0)
-    agents = SETTINGS.network().agents
+    agents = SETTINGS.network().names
     lost = {(agents.index(s), agents.index(r), int(step), int(number), kind)
             for s, r, step, number, kind, _, fate in hit
             if fate == 'lost' and kind not in (GIVEN_UP, OUT_OF_TIME)}

@@ -97,7 +97,7 @@ def test_the_dynamics_of_the_scenario_are_those_of_the_model():
 
 def test_the_scenario_begins_where_the_simulator_does_and_spares_its_motors():
     carts = CARTS.Carts(1)
-    assert NETWORK.agents == carts.names
+    assert NETWORK.names == carts.names
     assert NETWORK.initial_state[::2].tolist() == carts.positions.tolist()
     bridge = yaml.safe_load((ROOT / 'config/mujoco_carts_bridge.yaml').read_text())
     for agent, data, (low, high) in zip(bridge['agents'], NETWORK.local, carts.model.actuator_ctrlrange, strict=True):

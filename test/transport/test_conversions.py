@@ -7,7 +7,7 @@ pytest.importorskip('rclpy')
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope  # noqa: E402
 from dmpcrl_ros.core.report import StepReport  # noqa: E402
-from dmpcrl_ros.mpc.parameters import ParameterLayout  # noqa: E402
+from dmpcrl_ros.core.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 
 STAMP = {'stamp': convert.Time(sec=3, nanosec=5), 'run': 1, 'step': 2}
@@ -25,7 +25,7 @@ def test_exchange_there_and_back_bit_for_bit(data):
 
 def test_an_exchange_of_another_sender_or_of_contradictory_size_is_refused():
     message = convert.exchange_to_msg(Envelope(1, 1, 1, 2, 'copies', np.ones((2, 3))))
-    with pytest.raises(convert.MessageError, match='stranger'):
+    with pytest.raises(convert.MessageError, match='unknown sender'):
         convert.exchange_from_msg(message, 1)
     message.rows = 5
     with pytest.raises(convert.MessageError, match='wrong size'):
@@ -44,7 +44,7 @@ def test_states_and_actions_there_and_back():
 
 @pytest.mark.parametrize(('values', 'agent', 'size', 'reason'), [
     ([0.1, np.nan], 0, 2, 'not finite'), ([0.1, np.inf], 0, 2, 'not finite'),
-    ([0.1], 0, 2, 'wrong size'), ([], 0, 1, 'wrong size'), ([0.1, 0.2], 1, 2, 'stranger')])
+    ([0.1], 0, 2, 'wrong size'), ([], 0, 1, 'wrong size'), ([0.1, 0.2], 1, 2, 'unknown sender')])
 def test_vectors_that_do_not_fit_are_refused(values, agent, size, reason):
     message = convert.state_to_msg(**STAMP, episode=0, agent=0, state=np.array(values), stage_cost=0.0)
     with pytest.raises(convert.MessageError, match=reason):

@@ -8,7 +8,7 @@ pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope, Mailbox  # noqa: E402
-from dmpcrl_ros.mpc.parameters import ParameterLayout  # noqa: E402
+from dmpcrl_ros.core.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 
 SENT = 100_000
@@ -16,7 +16,7 @@ NOW = (5 << 32 | 7, 20, 6)
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, 5e-324])
 LARGE = np.array([0, 1, 2, 3, 6, 2**16, 2**31, 2**32 - 1], dtype=np.uint64)
 LAYOUT = ParameterLayout({'V0': (1,), 'A': (2, 2)})
-REASONS = {'stranger', 'wrong size', 'not finite'}
+REASONS = {'unknown sender', 'wrong size', 'not finite'}
 
 
 class Attacker:

@@ -1,5 +1,7 @@
 """Exploration by a random linear term in the objective (paper 001, section 5.3)."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from dmpcrl_ros.core.randomness import stream
@@ -32,9 +34,17 @@ class Exploration:
         probability = self._probability * self._decay ** (step // self._update_every)
         if probability < _NEGLIGIBLE:
             return np.zeros(self._n_agents, dtype=bool)
-        return stream(self._seed, 'exploration coin', step).random(self._n_agents) < probability
+        return _draws(self._seed, step, self._n_agents) < probability
 
     def direction(self, step: int) -> np.ndarray:
         """q (n_inputs,)."""
         draw = stream(self._seed, 'exploration direction', self.agent, step).standard_normal(self._n_inputs)
         return self._strength * draw
+
+
+@lru_cache(maxsize=64)  # the agents of a network that live in one process draw once
+def _draws(seed: int, step: int, n_agents: int) -> np.ndarray:
+    """A uniform number for each agent (n_agents,)."""
+    draws = stream(seed, 'exploration coin', step).random(n_agents)
+    draws.flags.writeable = False
+    return draws

@@ -1,27 +1,12 @@
 """Experience replay whose draws all agents make alike."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 
+from dmpcrl_ros.core.agent import SnapshotError
 from dmpcrl_ros.core.randomness import stream
-
-
-@dataclass(frozen=True)
-class Transition:
-    """One evaluated transition, as one agent keeps it.
-
-    Args:
-        step: control step in which it ended.
-        td_error: delta = L + gamma V(s') - Q(s, a), agreed by all agents.
-        gradient: of Q in theta_i, (p,).
-        hessian: of the agent's Lagrangian in theta_i at fixed primal-dual point, (p, p), or None if not needed.
-    """
-
-    step: int
-    td_error: float
-    gradient: np.ndarray
-    hessian: np.ndarray | None = None
+from dmpcrl_ros.methods.learner import Transition
 
 
 class ReplayBuffer:
@@ -55,6 +40,17 @@ class ReplayBuffer:
         """All of them, oldest first."""
         return list(self._items.values())
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of them as arrays: steps (T,), td_errors (T,), gradients (T, p) and, if they have any, hessians
+        (T, p, p)."""
+        kept = self.items()
+        arrays = {'steps': np.array([t.step for t in kept], dtype=np.int64),
+                  'td_errors': np.array([t.td_error for t in kept], dtype=float),
+                  'gradients': np.array([t.gradient for t in kept], dtype=float)}
+        if kept and kept[0].hessian is not None:
+            arrays['hessians'] = np.array([t.hessian for t in kept], dtype=float)
+        return arrays
+
     def clear(self) -> None:
         """Forget all transitions."""
         self._items.clear()
@@ -68,3 +64,27 @@ class ReplayBuffer:
             drawn = stream(self._seed, 'replay', counter).choice(older, self._sample_size - self._latest, replace=False)
             window = [window[k] for k in (*sorted(drawn.tolist()), *range(older, len(window)))]
         return [self._items.get(each) for each in window]
+
+
+def read_transitions(arrays: Mapping[str, np.ndarray], size: int, second_order: bool) -> list[Transition]:
+    """Transitions of the arrays of a replay buffer, oldest first; none where there are no such arrays.
+
+    Args:
+        arrays: as of ReplayBuffer.arrays.
+        size: number p of parameters.
+        second_order: whether transitions need second derivatives.
+
+    Raises:
+        SnapshotError: an array is missing, of the wrong size, or not finite.
+    """
+    if 'steps' not in arrays or not arrays['steps'].size:
+        return []
+    count = len(arrays['steps'])
+    shapes = {'steps': (count,), 'td_errors': (count,), 'gradients': (count, size)}
+    shapes |= {'hessians': (count, size, size)} if second_order else {}
+    for name, shape in shapes.items():
+        if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+            raise SnapshotError(f'its {name} are missing, of the wrong size, or not finite')
+    hessians = arrays['hessians'] if second_order else [None] * count
+    return [Transition(int(step), float(td_error), gradient, hessian) for step, td_error, gradient, hessian
+            in zip(arrays['steps'], arrays['td_errors'], arrays['gradients'], hessians, strict=True)]

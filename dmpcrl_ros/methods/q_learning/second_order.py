@@ -19,8 +19,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Protocol
-from dmpcrl_ros.methods.q_learning.learner import QLearning, Update
-from dmpcrl_ros.methods.q_learning.replay import Transition
+from dmpcrl_ros.methods.learner import Transition, Update
+from dmpcrl_ros.methods.q_learning.first_order import QLearning
 from dmpcrl_ros.methods.q_learning.safeguards import SafeguardReport
 
 
@@ -108,7 +108,7 @@ class DistributedNewton:
 
     @staticmethod
     def _finite_part(part: np.ndarray) -> np.ndarray:
-        """What is sent, which no neighbour would take if it were no number."""
+        """The part that is sent; neighbours drop messages that are not finite."""
         if not np.isfinite(part).all():
             raise BatchRefused("this agent's part of C is out of the range of numbers")
         return part
@@ -157,7 +157,7 @@ class SecondOrderQLearning(QLearning):
         if not refused < 0.5:
             return Update(fault='batch refused: ' + (fault or 'another agent could not use it'))
         theta, held = self._safeguards.hold(theta + change / excess)
-        return Update(theta, safeguards=SafeguardReport(reversed_, float(1.0 / excess), held))
+        return Update(theta, metrics=vars(SafeguardReport(reversed_, float(1.0 / excess), held)))
 
     def _agreed_sample(self, step: int) -> Protocol[list[Transition]]:
         """The transitions drawn for this step that every agent has."""

@@ -4,9 +4,11 @@ It stands in section 6.1 of 001 and in section 2.3 of 000. The constants are tho
 produce the published curves; where a paper prints another, the comment says so.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from dmpcrl_ros.core.graph import NetworkError, path_graph
+from dmpcrl_ros.core.settings import setting
 from dmpcrl_ros.systems.linear.description import from_description
 from dmpcrl_ros.systems.linear.network import LinearNetwork
 
@@ -14,7 +16,7 @@ _COUPLING = [[0.0, 0.0], [0.0, -0.1]]
 _UNKNOWN = [[0.0, 0.0], [0.0, 0.0]]
 
 _VARIANTS: dict[str, dict[str, Any]] = {
-    '001': {
+    'mallick2024': {
         'mpc': {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 1},
         'violation': [120.0, 120.0],           # the paper prints 100, and no factor 1/2 in the cost
         'parameters': {'x_ub': [1.0, 0.0]},    # the paper starts it at zero
@@ -25,7 +27,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
             'exploration_probability': 0.7, 'exploration_decay': 0.99, 'exploration_strength': 1.0,
         },
     },
-    '000': {
+    'mallick2025': {
         'mpc': {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 0, 'terminal_cost': True,
                 'learn_weights': True, 'scalar_coupling': True},
         'violation': [500.0, 500.0],
@@ -40,7 +42,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 VARIANTS = tuple(_VARIANTS)
 
 
-def description(n_agents: int = 3, variant: str = '001') -> dict[str, Any]:
+def description(n_agents: int = 3, variant: str = 'mallick2024') -> dict[str, Any]:
     """The chain in the form of a YAML network: a template for networks of one's own.
 
     Raises:
@@ -70,12 +72,37 @@ def description(n_agents: int = 3, variant: str = '001') -> dict[str, Any]:
             'cost': {'state': [1.0, 1.0], 'input': [0.5], 'violation': constants['violation']},
             'parameters': constants['parameters'],
         }
-        if variant == '000':
+        if variant == 'mallick2025':
             agent['coupling_pattern'] = {names[j]: [[0.0, 0.0], [0.0, 1.0]] for j in used}
         agents.append(agent)
     return {'name': f'chain-{variant}', 'mpc': constants['mpc'], 'learning': constants['learning'], 'agents': agents}
 
 
-def chain(n_agents: int = 3, variant: str = '001') -> LinearNetwork:
+def chain(n_agents: int = 3, variant: str = 'mallick2024') -> LinearNetwork:
     """The chain as a network (see `description`)."""
     return from_description(description(n_agents, variant))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainSettings:
+    """Settings of the chain."""
+
+    agents: int = setting(3, 'number of agents; more agents, more messages and a longer consensus', minimum=1,
+                          maximum=1000)
+    variant: str = setting('mallick2024', 'published variant: mallick2024 (paper 001) or mallick2025 (paper 000)',
+                           choices=VARIANTS)
+
+
+class Chain:
+    """The chain as the source of a system."""
+
+    name = 'chain'
+    title = 'agents in a row, each coupled to the next, of papers 001 (mallick2024) and 000 (mallick2025)'
+    settings = ChainSettings
+
+    def make(self, settings: ChainSettings) -> LinearNetwork:
+        """The network of these settings."""
+        return chain(settings.agents, settings.variant)
+
+
+CHAIN = Chain()

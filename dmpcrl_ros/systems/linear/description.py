@@ -50,7 +50,7 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
         uncertainty.append(_uncertainty(read, names, local[-1]))
     nx = [d[0] for d in dimensions]
     return LinearNetwork(
-        name=description['name'], agents=names, graph=_graph(local, names), a=a, b=b,
+        name=description['name'], agent_names=names, graph=_graph(local, names), a=a, b=b,
         noise_lower=_stack(agents, ('noise', 'lower'), nx), noise_upper=_stack(agents, ('noise', 'upper'), nx),
         initial_state=_stack(agents, ('initial_state',), nx), state_parts=of_states, input_parts=of_inputs,
         local=tuple(local), uncertainty=tuple(uncertainty), structure=structure,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import casadi as ca
 import numpy as np
 
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.problem import AgentTerms, AgentVariables, ParametricProblem, column, join_central, join_local
 
 _LEAST_WEIGHT = 0.01  # of a learned weight, relative to its initial value

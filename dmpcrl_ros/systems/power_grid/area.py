@@ -24,7 +24,7 @@ from functools import cached_property
 import casadi as ca
 import numpy as np
 
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.problem import AgentTerms, AgentVariables, column
 from dmpcrl_ros.systems.power_grid.coefficient_map import CoefficientMap
 from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold

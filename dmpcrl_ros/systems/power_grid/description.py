@@ -37,7 +37,7 @@ def grid_from_description(description: Mapping[str, Any]) -> PowerGrid:
     local = tuple(_area(area, description, estimates[i], structure) for i, area in enumerate(areas))
     cost = description['cost']
     grid = PowerGrid(
-        name=description['name'], agents=names, graph=_graph(names, coefficients), initial_state=_initial_state(areas),
+        name=description['name'], agent_names=names, graph=_graph(names, coefficients), initial_state=_initial_state(areas),
         state_parts=parts([N_STATES] * len(names)), input_parts=parts([1] * len(names)), local=local,
         structure=structure, defaults=learning_defaults(description),
         episode_length=int(description.get('episode_length', 0)), period=structure.sampling_time,
@@ -119,7 +119,7 @@ def _check_plant(grid: PowerGrid) -> None:
     if (radius := _radius(transition)) > _STABLE:
         values, vectors = np.linalg.eig(transition)
         shape = np.abs(vectors[:, np.argmax(np.abs(values))]).reshape(-1, N_STATES).sum(axis=1)
-        raise NetworkError(f'area {grid.agents[int(np.argmax(shape))]}: the discretised network with the true '
+        raise NetworkError(f'area {grid.names[int(np.argmax(shape))]}: the discretised network with the true '
                            f'coefficients is unstable there: spectral radius {radius:.4g}')
 
 
@@ -194,7 +194,7 @@ def _check_loads(grid: PowerGrid) -> None:
     for step, loads in grid.load_steps:
         if abs(loads.sum()) > bound:
             changed = int(np.argmax((loads - before) * np.sign(loads.sum())))
-            raise NetworkError(f'area {grid.agents[changed]}: its load of {loads[changed]:g} from step {step} on '
+            raise NetworkError(f'area {grid.names[changed]}: its load of {loads[changed]:g} from step {step} on '
                                f'cannot be served: all loads add up to {loads.sum():g} then, the input bounds of all '
                                f'areas to {bound:g}')
         before = loads

@@ -8,6 +8,7 @@ from typing import Any
 
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.power_grid.grid import PowerGrid
+from dmpcrl_ros.core.settings import NoSettings
 
 _AREAS = {  # H, R, D, T_t, T_g, bound of the input
     'area_1': (12.0, 0.05, 0.7, 0.65, 0.1, 0.2),
@@ -54,3 +55,18 @@ def description() -> dict[str, Any]:
 def power_grid() -> PowerGrid:
     """The four areas as a network (see `description`)."""
     return grid_from_description(description())
+
+
+class FourAreas:
+    """The four areas as the source of a system."""
+
+    name = 'power_grid'
+    title = 'four areas of paper 001 (mallick2024)'
+    settings = NoSettings
+
+    def make(self, settings: NoSettings) -> PowerGrid:
+        """The network."""
+        return power_grid()
+
+
+FOUR_AREAS = FourAreas()

@@ -1,14 +1,15 @@
 """A power network and its plant: exact in continuous time, as references and loads are held between control steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dmpcrl_ros.core.randomness import stream
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.problem import ParametricProblem, join_central, join_local
 from dmpcrl_ros.systems.power_grid.area import (
+    DISTURBANCE_SCALE,
     N_STATES,
     AreaData,
     GridStructure,
@@ -18,12 +19,12 @@ from dmpcrl_ros.systems.power_grid.area import (
     area_parameters,
     least_eigenvalue,
 )
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 
 
 @dataclass(frozen=True, kw_only=True)
-class PowerGrid(Scenario):
+class PowerGrid(MpcSystem):
     """Areas that generate and consume, joined by lines, after a benchmark of the Hycon2 project.
 
     Stage cost of area i with set points xs, us of the load it was told:
@@ -99,6 +100,35 @@ class PowerGrid(Scenario):
                 + self.violation_weight * self.violation(state)[::N_STATES]
                 + self.tie_line_weight * self.structure.sampling_time * flow)
 
+    def for_baselines(self) -> 'PowerGrid':
+        """With the terminal cost that the learning agents do not have."""
+        return replace(self, structure=replace(self.structure, terminal_cost=True))
+
+    def model_parameters(self, index: int, *, exact: bool) -> np.ndarray:
+        """theta_i (p,) with the weights of the stage cost, without offsets."""
+        return area_parameters(self._baseline_area(index, exact))
+
+    def sample_deviations(self, index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
+        """Deviations (count, p) of the scenarios of one area.
+
+        The disturbance is a load, through the column of the model by which loads enter. How uncertain the coefficients
+        are is not described: without the true ones, the estimates are used in all scenarios. The released program draws
+        new scenarios in every step.
+        """
+        data = self._baseline_area(index, exact)
+        layout, held = area_layout(data), data.held(self.structure.sampling_time)
+        by_load = held.at(sum(data.estimates.values()))[:, -2]
+        bound = self.load_noise[index]
+        loads = stream(seed, 'scenarios', index).uniform(-bound, bound, count)
+        deviations = np.zeros((count, layout.size))
+        deviations[:, layout.slices['b']] = np.outer(loads, by_load) / DISTURBANCE_SCALE
+        return deviations
+
+    def _baseline_area(self, index: int, exact: bool) -> AreaData:
+        data = replace(self.local[index], initial={}, state_weight=self.state_weight, input_weight=self.input_weight)
+        true = {j: float(self.coefficients[index, j]) for j in data.neighbours}
+        return replace(data, estimates=true) if exact else data
+
     def plant(self, seed: int) -> 'GridPlant':
         """The true network with the noise of `seed`."""
         return GridPlant(self, seed)
@@ -108,7 +138,7 @@ class GridPlant:
     """The true network in closed loop.
 
     Args:
-        grid: the scenario.
+        grid: the description.
         seed: of the noise of the loads.
     """
 
@@ -123,19 +153,15 @@ class GridPlant:
     def reset(self, seed: int) -> None:
         """Back to the initial state and the first load, with the noise of `seed` from its beginning."""
         self._noise = stream(seed, 'noise')
-        self.restart()
+        self.begin_episode(0)
 
-    def restart(self) -> None:
+    def begin_episode(self, index: int) -> None:
         """Back to the initial state and the first load; the noise goes on."""
         self.state, self._step = self._grid.initial_state.copy(), 0
 
-    def states(self) -> list[np.ndarray]:
-        """State of each area (4,)."""
-        return [self.state[part].copy() for part in self._grid.state_parts]
-
-    def exogenous(self) -> list[np.ndarray]:
-        """The nominal load that each area was found to have when this step began (1,)."""
-        return self._grid.exogenous_at(self._step)
+    def observe(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """State (4,) of each area and the nominal load (1,) that it was found to have when this step began."""
+        return [self.state[part].copy() for part in self._grid.state_parts], self._grid.exogenous_at(self._step)
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:
         """Apply the references of all areas for one control step and return their stage costs L_i (n_agents,).
@@ -147,7 +173,7 @@ class GridPlant:
         """
         grid = self._grid
         reference = np.clip(np.concatenate(actions), self._input_lower, self._input_upper)
-        costs = grid.stage_costs(self.state, reference, self.exogenous())
+        costs = grid.stage_costs(self.state, reference, grid.exogenous_at(self._step))
         load = grid.nominal_load(self._step) + self._noise.uniform(-grid.load_noise, grid.load_noise)
         self.state = self._a @ self.state + self._ports @ np.concatenate([reference, load])
         self._step += 1

@@ -84,12 +84,12 @@ def test_the_published_constants_of_coordination_and_learning(variant, defaults)
 @pytest.mark.parametrize('n_agents', [1, 2, 7])
 def test_a_chain_of_any_length(n_agents):
     network = chain(n_agents)
-    assert network.n_agents == n_agents and network.agents[-1] == f'agent_{n_agents}'
+    assert network.n_agents == n_agents and network.names[-1] == f'agent_{n_agents}'
     assert network.a.shape == (2 * n_agents, 2 * n_agents) and network.b.shape == (2 * n_agents, n_agents)
     assert np.count_nonzero(np.diag(network.a, 2)) == n_agents - 1
 
 
-def test_an_agent_is_found_by_its_name_and_a_stranger_is_not():
+def test_an_agent_is_found_by_its_name_and_an_unknown_name_is_not():
     network = chain(3)
     assert network.index('agent_2') == 1
     with pytest.raises(NetworkError, match="no agent 'agent_4'"):

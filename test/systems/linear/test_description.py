@@ -61,7 +61,7 @@ def test_a_written_chain_is_read_as_the_same_network(tmp_path, n_agents, variant
 def test_a_network_of_unequal_agents_is_read_as_it_stands(tmp_path):
     network = load(tmp_path, DIRECTED)
     assert same(network, directed_network())
-    assert network.agents == ('tank', 'valve', 'heater')
+    assert network.names == ('tank', 'valve', 'heater')
     assert network.graph.parents == ((2,), (0,), (1,))
     assert network.a.tolist() == [
         [0.9, 0.2, 0.0, 0.1, 0.0, -0.1],

@@ -13,7 +13,7 @@ NOTHING = [np.zeros(1)] * 4
 
 
 def test_the_constants_are_the_published_ones():
-    assert GRID.agents == ('area_1', 'area_2', 'area_3', 'area_4') and GRID.episode_length == 100
+    assert GRID.names == ('area_1', 'area_2', 'area_3', 'area_4') and GRID.episode_length == 100
     assert GRID.graph.parents == ((1,), (0, 2), (1, 3), (2,))
     for i, data in enumerate(GRID.local):
         assert (data.inertia, data.regulation, data.damping, data.turbine_time, data.governor_time) == (

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.mpc.parameters import ParameterLayout
+from dmpcrl_ros.core.parameters import ParameterLayout
 
 LAYOUT = ParameterLayout({'V0': (1,), 'b': (2,), 'A': (2, 3), 'ac': (1,)})
 VALUES = {'V0': np.array([7.0]), 'b': np.array([1.0, 2.0]), 'A': np.arange(6.0).reshape(2, 3), 'ac': np.array([9.0])}

@@ -1,60 +1,27 @@
-"""Q-learning of the parameters of an MPC: what a controller asks of a learner, and the first-order one (paper 001)."""
+"""Q-learning of the parameters of an MPC: what both orders share, and the first-order update (paper 001)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol as Interface
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dmpcrl_ros.core.exchange import Protocol
-from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer, Transition
+from dmpcrl_ros.methods.learner import Transition, Update
+from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer, read_transitions
 from dmpcrl_ros.methods.q_learning.safeguards import SafeguardReport, Safeguards
-
-
-@dataclass(frozen=True)
-class Update:
-    """What a learner made of a batch.
-
-    Args:
-        theta: new parameters (p,); None when nothing was learned.
-        fault: why nothing was, where something should have been. All agents have one or none has.
-        safeguards: what they did.
-    """
-
-    theta: np.ndarray | None = None
-    fault: str = ''
-    safeguards: SafeguardReport = SafeguardReport()
-
-
-class Learner(Interface):
-    """What a controller asks of a learner. All agents observe the same transitions and update at the same steps."""
-
-    second_order: bool
-
-    def observe(self, transition: Transition) -> None:
-        """Take in a transition that all agents agreed is valid."""
-
-    def transitions(self) -> Sequence[Transition]:
-        """Those that may be learned from again, oldest first."""
-
-    def due(self, step: int) -> bool:
-        """Whether this control step is one to update at; the same answer at every agent."""
-
-    def update(self, step: int, theta: np.ndarray) -> Protocol[Update]:
-        """What becomes of theta (p,) at a control step that is due."""
-
-    def reset(self) -> None:
-        """Forget the transitions."""
 
 
 class QLearning:
     """What both orders share: when to learn, at which rate and from what.
 
     Args:
-        learning_rate: alpha, at first. decay: its factor per update. update_every: control steps between two updates.
+        learning_rate: alpha, at first.
+        decay: factor of alpha per update.
+        update_every: control steps between two updates.
         replay: transitions to learn from.
         safeguards: of the new parameters.
     """
+
+    second_order = False
 
     def __init__(self, *, learning_rate: float, decay: float, update_every: int, replay: ReplayBuffer,
                  safeguards: Safeguards):
@@ -65,9 +32,13 @@ class QLearning:
         """Keep a transition for replay."""
         self._replay.add(transition)
 
-    def transitions(self) -> Sequence[Transition]:
-        """Those in the replay, oldest first."""
-        return self._replay.items()
+    def snapshot(self) -> Mapping[str, np.ndarray]:
+        """Arrays of the transitions in the replay."""
+        return self._replay.arrays()
+
+    def read_snapshot(self, arrays: Mapping[str, np.ndarray], size: int) -> Sequence[Transition]:
+        """The transitions of a snapshot, oldest first."""
+        return read_transitions(arrays, size, self.second_order)
 
     def due(self, step: int) -> bool:
         """Whether `step` is a multiple of `update_every`: a function of the step alone, so that all agents agree."""
@@ -91,8 +62,6 @@ class QLearning:
 class FirstOrderQLearning(QLearning):
     """theta_i <- theta_i + alpha mean(delta dL_i/dtheta_i) over replayed transitions (paper 001, equation (21))."""
 
-    second_order = False
-
     def update(self, step: int, theta: np.ndarray) -> Protocol[Update]:
         """theta (p,) after one step along the mean over the replayed transitions that this agent has."""
         yield from ()  # a first-order update needs no exchange: the TD errors are agreed already
@@ -101,4 +70,4 @@ class FirstOrderQLearning(QLearning):
             return Update()
         direction = sum(t.td_error * t.gradient for t in batch) / len(batch)
         theta, held = self._safeguards.hold(theta + self._rate(step) * direction)
-        return Update(theta, safeguards=SafeguardReport(parameters_held=held))
+        return Update(theta, metrics=vars(SafeguardReport(parameters_held=held)))

@@ -1,0 +1,108 @@
+"""What an agent is to the rest of the package, whichever method it follows."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol as Interface
+from typing import TypeAlias
+
+import numpy as np
+
+from dmpcrl_ros.core.exchange import Act, Exchange, Inbox
+from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.core.spaces import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpec:
+    """What everybody may know of an agent.
+
+    Args:
+        name: unique in its system; its ROS namespace.
+        state: space of its state.
+        action: space of its action.
+        exogenous: space of what it is told in each step besides its state, as a load or a set point.
+        safe_action: (n_u,), applied where there is no decision.
+    """
+
+    name: str
+    state: Space
+    action: Space
+    exogenous: Space
+    safe_action: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What one agent is told at the start of a control step.
+
+    Args:
+        step: number of control steps since the start of the run.
+        episode: number of the episode; a transition is learned from only within one.
+        state: (n_x,).
+        exogenous: (n_d,).
+        stage_cost: of the agent, in the transition that ended.
+        applied: action (n_u,) that was applied in that transition; None at the first step.
+        hold: reason why nothing is to be learned in this step; empty if there is none.
+    """
+
+    step: int
+    episode: int
+    state: np.ndarray
+    exogenous: np.ndarray
+    stage_cost: float
+    applied: np.ndarray | None = None
+    hold: str = ''
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """Outcome of one control step at one agent.
+
+    Args:
+        updates: number of updates of the parameters so far.
+        fault: reason why nothing was learned in this step; empty when all went well.
+        metrics: values of the metrics that the method declares; those missing were not evaluated.
+    """
+
+    updates: int = 0
+    fault: str = ''
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+StepProgram: TypeAlias = Generator[Exchange | Act, Inbox | None, StepReport]
+
+
+class SnapshotError(ValueError):
+    """The arrays of a snapshot do not belong to this agent; the message says which and why."""
+
+
+class Agent(Interface):
+    """One agent of a method. `layout` names the slices of `theta` (p,), the parameters that are recorded after each of
+    the `updates`; a method may have none."""
+
+    layout: ParameterLayout
+    theta: np.ndarray
+    updates: int
+
+    def begin_run(self) -> None:
+        """Forget what belongs to the run before; what has been learned stays."""
+
+    def step(self, observation: Observation) -> StepProgram:
+        """One control step: exchange, yield one Act, exchange, learn. ExchangeTimeout and DeadlineReached arrive inside
+        it, at an exchange, and are answered there."""
+
+    def fallback(self) -> np.ndarray:
+        """Action (n_u,) where a step has to be given up before it began."""
+
+    def reset(self) -> None:
+        """Forget everything learned."""
+
+    def snapshot(self) -> Mapping[str, np.ndarray]:
+        """Arrays that a checkpoint keeps. They are not changed afterwards."""
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Continue from a snapshot.
+
+        Raises:
+            SnapshotError: the arrays are not those of such an agent; nothing has changed.
+        """

@@ -1,0 +1,50 @@
+"""Named things that other packages can add to: systems and methods."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+
+class RegistryError(ValueError):
+    """There is nothing of this name, or it cannot be loaded; the message says what there is, or why not."""
+
+
+class Registry:
+    """Objects by their names: those of this package, and those that installed packages declare as entry points.
+
+    Args:
+        kind: what is registered, for messages, as 'system'.
+        group: of entry points in which other packages declare theirs.
+        built_in: place ('module:attribute') of each object of this package.
+    """
+
+    def __init__(self, kind: str, group: str, built_in: Mapping[str, str]):
+        self._kind = kind
+        self._group = group
+        self._built_in = dict(built_in)
+
+    @cache  # noqa: B019 - a registry lives as long as the process
+    def __getitem__(self, name: str) -> Any:
+        """The object of this name.
+
+        Raises:
+            RegistryError: there is none, or its module cannot be imported.
+        """
+        if name in self._built_in:
+            module, attribute = self._built_in[name].split(':')
+            return getattr(import_module(module), attribute)
+        if (found := self._declared().get(name)) is None:
+            raise RegistryError(f'there is no {self._kind} {name!r}; there are {", ".join(self.names())}')
+        try:
+            return found.load()
+        except (ImportError, AttributeError) as error:
+            raise RegistryError(f'{self._kind} {name!r} cannot be loaded from {found.value}: {error}') from error
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all objects, those of this package first."""
+        return (*self._built_in, *sorted(set(self._declared()) - set(self._built_in)))
+
+    def _declared(self) -> dict[str, EntryPoint]:
+        return {entry.name: entry for entry in entry_points(group=self._group)}

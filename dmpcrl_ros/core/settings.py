@@ -1,0 +1,152 @@
+"""Settings as dataclasses: one declaration from which the command line, the launch files and the ROS parameters are
+made.
+
+A settings class is a frozen dataclass whose fields are made with `setting` or, for a group of settings with a common
+prefix, with `group`. Outside of Python every setting has one name, as `admm.iterations`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar
+
+Kind = TypeVar('Kind')
+
+
+class SettingError(ValueError):
+    """A setting has a value that it cannot take, or there is no such setting; the message names both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoSettings:
+    """The settings of what has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Description of one setting.
+
+    Args:
+        name: with the prefixes of its groups, as 'admm.iterations'.
+        default: its value unless another is given.
+        description: what it is, and the consequence of a high or low value.
+        kind: type of its values: str, int, float, bool, or tuple for names in a list.
+        unit: of a number.
+        minimum: smallest number, itself included.
+        maximum: largest number, itself included.
+        choices: possible texts; empty for any.
+        absent: word that stands for None, as 'auto' or 'never'; empty where None is no value.
+    """
+
+    name: str
+    default: Any
+    description: str
+    kind: type
+    unit: str = ''
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    absent: str = ''
+
+    def check(self, value: Any) -> Any:
+        """The value as this setting has it: None for the word that stands for it, a float for a whole number.
+
+        Raises:
+            SettingError: the value is of the wrong type or out of range.
+        """
+        if self.absent and (value is None or value == self.absent):
+            return None
+        if self.kind is float and type(value) is int:
+            value = float(value)
+        if self.kind is tuple and isinstance(value, Sequence) and not isinstance(value, str):
+            value = tuple(value)
+        if type(value) is not self.kind:
+            word = f' or {self.absent}' if self.absent else ''
+            raise SettingError(f'{self.name} must be a {self.kind.__name__}{word}, not {value!r}')
+        if self.choices and value not in self.choices:
+            raise SettingError(f'{self.name} must be one of {", ".join(self.choices)}, not {value!r}')
+        low, high = self.minimum, self.maximum
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            span = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
+            word = f', or {self.absent}' if self.absent else ''
+            raise SettingError(f'{self.name} must be {span}{" " + self.unit if self.unit else ""}{word}, not {value!r}')
+        return value
+
+    def parse(self, text: str) -> Any:
+        """Value of a text, as of a command line.
+
+        Raises:
+            SettingError: the text is none of this setting.
+        """
+        if self.absent and text == self.absent:
+            return None
+        if self.kind is bool:
+            return self.check({'true': True, 'false': False}.get(text.lower(), text))
+        if self.kind is tuple:
+            return tuple(part.strip() for part in text.split(',') if part.strip())
+        try:
+            return self.check(self.kind(text))
+        except ValueError as error:
+            raise error if isinstance(error, SettingError) else SettingError(
+                f'{self.name} must be a {self.kind.__name__}{" or " + self.absent if self.absent else ""}, '
+                f'not {text!r}') from None
+
+    def plain(self, value: Any) -> Any:
+        """The value as files and ROS parameters have it: the word for None, a list for a tuple."""
+        if value is None:
+            return self.absent
+        return list(value) if self.kind is tuple else value
+
+
+def setting(default: Any, description: str, **details: Any) -> Any:
+    """Field of a settings class; `details` are further fields of Setting. `kind` is that of the default unless given."""
+    details.setdefault('kind', type(default))
+    return field(default=default, metadata={'setting': {'description': description, **details}})
+
+
+def group(kind: type) -> Any:
+    """Field of a settings class that holds settings of their own, whose names begin with that of the field."""
+    return field(default_factory=kind, metadata={'group': kind})
+
+
+def table(kind: type, prefix: str = '') -> list[Setting]:
+    """All settings of a settings class in their order, those of its groups included."""
+    found = []
+    for entry in fields(kind):
+        if 'group' in entry.metadata:
+            found += table(entry.metadata['group'], f'{prefix}{entry.name}.')
+        else:
+            default = None if entry.default is MISSING else entry.default
+            found.append(Setting(name=prefix + entry.name, default=default, **entry.metadata['setting']))
+    return found
+
+
+def build(kind: type[Kind], values: Mapping[str, Any], prefix: str = '') -> Kind:
+    """Settings of the values by their names; defaults for those missing. Other names in `values` are left alone.
+
+    Raises:
+        SettingError: a value is of the wrong type or out of range.
+    """
+    entries = {entry.name: entry for entry in table(kind, prefix)}
+    arguments = {}
+    for each in fields(kind):
+        name = prefix + each.name
+        if 'group' in each.metadata:
+            arguments[each.name] = build(each.metadata['group'], values, f'{name}.')
+        elif name in values:
+            arguments[each.name] = entries[name].check(values[name])
+    return kind(**arguments)
+
+
+def flat(settings: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """(name, value) of all settings of an object, those of its groups included."""
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        if 'group' in entry.metadata:
+            yield from flat(value, f'{prefix}{entry.name}.')
+        else:
+            yield prefix + entry.name, value
+
+
+def dotted(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by their names, of which Python may write the dot as two underscores: admm__iterations."""
+    return {name.replace('__', '.'): value for name, value in names.items()}

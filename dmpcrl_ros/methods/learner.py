@@ -1,0 +1,89 @@
+"""What an MPC agent asks of a learner and of exploration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol as Interface
+
+import numpy as np
+
+from dmpcrl_ros.core.exchange import Protocol
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One evaluated transition, as one agent keeps it.
+
+    Args:
+        step: control step in which it ended.
+        td_error: delta = L + gamma V(s') - Q(s, a), agreed by all agents.
+        gradient: of Q in theta_i, (p,).
+        hessian: of the agent's Lagrangian in theta_i at fixed primal-dual point, (p, p), or None if not needed.
+    """
+
+    step: int
+    td_error: float
+    gradient: np.ndarray
+    hessian: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a learner made of a batch.
+
+    Args:
+        theta: new parameters (p,); None when nothing was learned.
+        fault: why nothing was, where something should have been. All agents have one or none has.
+        metrics: what the learner reports of it.
+    """
+
+    theta: np.ndarray | None = None
+    fault: str = ''
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Learner(Interface):
+    """A way to change theta. All agents observe the same transitions and update at the same steps.
+
+    Attributes:
+        second_order: whether transitions need second derivatives.
+    """
+
+    second_order: bool
+
+    def observe(self, transition: Transition) -> None:
+        """Take in a transition that all agents agreed is valid."""
+
+    def due(self, step: int) -> bool:
+        """Whether this control step is one to update at; the same answer at every agent."""
+
+    def update(self, step: int, theta: np.ndarray) -> Protocol[Update]:
+        """What becomes of theta (p,) at a control step that is due."""
+
+    def reset(self) -> None:
+        """Forget the transitions."""
+
+    def snapshot(self) -> Mapping[str, np.ndarray]:
+        """Arrays of the transitions that may be learned from again."""
+
+    def read_snapshot(self, arrays: Mapping[str, np.ndarray], size: int) -> Sequence[Transition]:
+        """The transitions of a snapshot, for theta of `size` elements, oldest first.
+
+        Raises:
+            SnapshotError: the arrays do not fit.
+        """
+
+
+class Explorer(Interface):
+    """When and how agents perturb their objective.
+
+    Attributes:
+        agent: index of this agent.
+    """
+
+    agent: int
+
+    def coins(self, step: int) -> np.ndarray:
+        """Which agents explore in this step, (n_agents,) of bool; the same at every agent."""
+
+    def direction(self, step: int) -> np.ndarray:
+        """Perturbation q (n_u,) of this agent's objective: q'u(0) is added."""

@@ -1,0 +1,77 @@
+"""What a method is to the rest of the package."""
+
+from dataclasses import dataclass
+from typing import Any
+from typing import Protocol as Interface
+
+from dmpcrl_ros.core.agent import Agent
+from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.systems.system import System
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number that a method reports of each control step and agent: a field of the status message and, if it has a
+    column, of the recorded steps.
+
+    Args:
+        name: of the field.
+        meaning: what it tells, in one line.
+        unit: empty for none.
+        column: how the values of all agents become one column of steps.csv. 'ended': the agents agree on it, for the
+            transition that ended in the step. 'begun': the largest of all agents, for the transition that begins in the
+            step. Empty: it is not recorded.
+        flag: whether it is 0 or 1.
+    """
+
+    name: str
+    meaning: str
+    unit: str = ''
+    column: str = ''
+    flag: bool = False
+
+
+class Method(Interface):
+    """A way for agents to act and learn.
+
+    Attributes:
+        name: by which it is registered.
+        title: what it is, in one line.
+        settings: class of its settings (core.settings).
+        requires: class of the systems that it can control.
+        metrics: what its agents report.
+    """
+
+    name: str
+    title: str
+    settings: type
+    requires: type[System]
+    metrics: tuple[Metric, ...]
+
+    def layout(self, system: System, index: int) -> ParameterLayout:
+        """Names of the parameters that are recorded of one agent; empty for a method that has none."""
+
+    def agent(self, system: System, index: int, settings: Any, *, seed: int, learn: bool) -> Agent:
+        """One agent of a system.
+
+        Args:
+            system: of the class that the method requires.
+            index: of the agent.
+            settings: of the method.
+            seed: of the run.
+            learn: whether it is to learn, or only to act with the parameters that it has.
+
+        Raises:
+            SettingError: the settings do not fit the system.
+        """
+
+
+class CentralisedMethod(Method, Interface):
+    """A method that has a centralised twin, for comparison."""
+
+    def central_agent(self, system: System, settings: Any, *, seed: int, learn: bool) -> Agent:
+        """One controller with the states, actions and parameters of all agents, stacked in their order.
+
+        Raises:
+            SettingError: with these settings there is none.
+        """

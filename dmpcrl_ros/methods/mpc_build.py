@@ -1,0 +1,57 @@
+"""What all methods of distributed MPC put together in the same way."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dmpcrl_ros.core.averaging import finite_time
+from dmpcrl_ros.core.consensus import Consensus
+from dmpcrl_ros.core.graph import path_graph
+from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.methods.learner import Explorer, Learner
+from dmpcrl_ros.methods.mpc_agent import MpcAgent
+from dmpcrl_ros.methods.mpc_settings import MpcSettings
+from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
+from dmpcrl_ros.mpc.interface import Mpc
+from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.systems.mpc_system import MpcSystem
+
+
+def consensus_of(system: MpcSystem, index: int, settings: MpcSettings) -> Consensus:
+    """Agreement of one agent with the network."""
+    return Consensus(index, system.graph, settings.consensus.schedule(system.graph))
+
+
+def local_parts(system: MpcSystem, index: int, theta: np.ndarray, options: AdmmOptions,
+                consensus: Consensus) -> tuple[ParametricMpc, Admm]:
+    """Problem of one agent at theta (p,), and its coordination with the neighbours."""
+    admm = Admm(index, system.graph, system.trajectory_shapes(index), options, consensus)
+    layout, _ = system.parameters(index)
+    mpc = ParametricMpc(system.local_problem(index), layout, theta, rho=options.rho, n_consensus=admm.size)
+    return mpc, admm
+
+
+def central_parts(options: AdmmOptions) -> tuple[Admm, Consensus]:
+    """Coordination of a controller without neighbours."""
+    alone = path_graph(1)
+    consensus = Consensus(0, alone, finite_time(alone))
+    return Admm(0, alone, {0: (0, 0)}, options, consensus), consensus
+
+
+def central_parameters(system: MpcSystem,
+                       theta_of: Callable[[int], np.ndarray]) -> tuple[ParameterLayout, np.ndarray]:
+    """Names and values of the parameters of all agents, stacked in their order."""
+    every = range(system.n_agents)
+    shapes = {f'{system.names[i]}.{part}': shape for i in every
+              for part, shape in system.parameters(i)[0].shapes.items()}
+    return ParameterLayout(shapes), np.concatenate([theta_of(i) for i in every])
+
+
+def mpc_agent(system: MpcSystem, settings: MpcSettings, members: Sequence[int], mpc: Mpc, admm: Admm,
+              consensus: Consensus, learner: Learner | None = None, exploration: Explorer | None = None) -> MpcAgent:
+    """The agent that controls these members of the system."""
+    bounds: dict[str, Any] = {name: np.concatenate([getattr(system.local[i], name) for i in members])
+                              for name in ('input_lower', 'input_upper', 'safe_input')}
+    return MpcAgent(mpc=mpc, admm=admm, consensus=consensus, discount=system.structure.discount, **bounds,
+                    fallback_steps=settings.fallback_steps, learner=learner, exploration=exploration)

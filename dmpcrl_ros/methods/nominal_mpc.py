@@ -1,0 +1,42 @@
+"""Nominal MPC, a baseline of paper 001: the same MPC as that of the learning agents, without offsets."""
+
+from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.methods.mpc_agent import METRICS, MpcAgent
+from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, local_parts, mpc_agent
+from dmpcrl_ros.methods.mpc_settings import BaselineSettings
+from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.systems.mpc_system import MpcSystem
+
+
+class NominalMpc:
+    """MPC that learns nothing, with the inexact or the exact model (a CentralisedMethod)."""
+
+    name = 'nominal_mpc'
+    title = 'MPC that does not learn, with the inexact or the exact model (paper 001)'
+    settings = BaselineSettings
+    requires = MpcSystem
+    metrics = METRICS
+
+    def layout(self, system: MpcSystem, index: int) -> ParameterLayout:
+        """Names of the parameters of one agent."""
+        return system.parameters(index)[0]
+
+    def agent(self, system: MpcSystem, index: int, settings: BaselineSettings, *, seed: int, learn: bool) -> MpcAgent:
+        """One agent."""
+        system = system.for_baselines()
+        consensus, options = consensus_of(system, index, settings), settings.admm.options(system.defaults)
+        theta = system.model_parameters(index, exact=settings.model == 'exact')
+        mpc, admm = local_parts(system, index, theta, options, consensus)
+        return mpc_agent(system, settings, (index,), mpc, admm, consensus)
+
+    def central_agent(self, system: MpcSystem, settings: BaselineSettings, *, seed: int, learn: bool) -> MpcAgent:
+        """The centralised twin."""
+        system = system.for_baselines()
+        layout, theta = central_parameters(
+            system, lambda i: system.model_parameters(i, exact=settings.model == 'exact'))
+        mpc = ParametricMpc(system.central_problem(), layout, theta)
+        admm, consensus = central_parts(settings.admm.options(system.defaults))
+        return mpc_agent(system, settings, range(system.n_agents), mpc, admm, consensus)
+
+
+NOMINAL_MPC = NominalMpc()

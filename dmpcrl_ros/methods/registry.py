@@ -1,0 +1,8 @@
+"""The methods by their names. Packages add their own by an entry point in the group `dmpcrl_ros.methods`."""
+
+from dmpcrl_ros.core.registry import Registry
+
+METHODS = Registry('method', 'dmpcrl_ros.methods', {
+    'q_learning': 'dmpcrl_ros.methods.q_learning.method:Q_LEARNING',
+    'nominal_mpc': 'dmpcrl_ros.methods.nominal_mpc:NOMINAL_MPC',
+    'scenario_mpc': 'dmpcrl_ros.methods.scenario_mpc.method:SCENARIO_MPC'})

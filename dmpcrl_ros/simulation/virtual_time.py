@@ -1,0 +1,121 @@
+"""All agents in one process, in virtual time: messages that are lost, delayed, duplicated, reordered or corrupted.
+
+Every agent has the round engine that the ROS driver uses. Messages and timers are events of a heap; computing takes no
+time, and a message that nothing happens to takes `latency`. So every run can be replayed, and a timeout costs nothing.
+"""
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from dmpcrl_ros.core.engine import Acted, Done, Event, RoundEngine, Send
+from dmpcrl_ros.core.exchange import Act
+from dmpcrl_ros.core.mailbox import Envelope
+from dmpcrl_ros.simulation.lockstep import StepOutcome
+from dmpcrl_ros.testing.fault_plan import FaultPlan, corrupt
+
+_RUN = 1
+
+
+class VirtualTimeNetwork:
+    """Drives the programs of all agents through one control step with each call.
+
+    Agents need not be in the same round, nor end together. A step begins when all agents have ended the one before.
+
+    Args:
+        plan: the faults. Its delays are in units of `delay_rounds` latencies.
+        neighbours: of every agent, by index.
+        latency: s, of a message.
+        round_timeout: s, after which a round is given up, twice of it at the start of a step.
+        resend_after: s without progress after which an agent sends again what it sent in its last two rounds; infinite
+            for never.
+        optional_timeout: s, for which optional senders of a round are waited for.
+        deadline: s after the start of a step, until which agents are to act.
+        leave_out_lost: whether agents go on without lost neighbours.
+    """
+
+    def __init__(self, plan: FaultPlan, neighbours: Sequence[Sequence[int]], *, latency: float = 1.0,
+                 round_timeout: float = 10.0, resend_after: float = math.inf, optional_timeout: float = 5.0,
+                 deadline: float = math.inf, leave_out_lost: bool = False):
+        self.engines = [RoundEngine(agent, each, round_timeout=round_timeout, resend_after=resend_after,
+                                    optional_timeout=optional_timeout, leave_out_lost=leave_out_lost)
+                        for agent, each in enumerate(neighbours)]
+        self.lost: list[tuple[int, int, int, int, str]] = []  # sender, receiver, step, round, kind
+        self.acted_at: list[float] = [math.nan] * len(self.engines)  # s after the start of the last step
+        self.now = 0.0
+        self._plan, self._latency, self._deadline = plan, latency, deadline
+        self._step, self._order = -1, count()
+        self._attempts: Counter[tuple] = Counter()
+        self._on_the_way: list[tuple[float, bool, int, int, int, Envelope]] = []  # a heap; see _post
+
+    @property
+    def timeouts(self) -> int:
+        """Number of rounds that were given up for want of a message."""
+        return sum(engine.timeouts for engine in self.engines)
+
+    def __call__(self, programs: Sequence[Any]) -> StepOutcome:
+        """Drive all programs to their ends.
+
+        Returns:
+            acts and reports in the order of the agents, and the number of rounds that the first agent completed.
+
+        Raises:
+            ExchangeTimeout: a program does not handle it.
+        """
+        self._step += 1
+        self._attempts.clear()
+        self._acts: list[Act | None] = [None] * len(programs)
+        self._reports: list[Any] = [None] * len(programs)
+        self._running = set(range(len(programs)))
+        self._started = self.now
+        for engine in self.engines:
+            engine.open(_RUN, self._step, self.now)
+        for agent, (engine, program) in enumerate(zip(self.engines, programs, strict=True)):
+            self._handle(agent, engine.begin(program, self.now, self.now + self._deadline))
+        while self._running:
+            self._advance()
+        return StepOutcome(self._acts, self._reports, self.engines[0].rounds)
+
+    def _advance(self) -> None:
+        """Go on to the next message or timer, messages first."""
+        timer = min(engine.wake_at for engine in self.engines)
+        message = self._on_the_way[0][0] if self._on_the_way else math.inf
+        if min(timer, message) == math.inf:
+            raise RuntimeError(f'agents {sorted(self._running)} wait for ever: nothing is on its way, and no timeout')
+        self.now = max(self.now, min(timer, message))
+        if message <= timer:
+            *_, sender, receiver, envelope = heapq.heappop(self._on_the_way)
+            if envelope.sender == sender:
+                self._handle(receiver, self.engines[receiver].receive(envelope, self.now))
+            else:
+                self.engines[receiver].mailbox.dropped['unknown sender'] += 1
+        else:
+            for agent, engine in enumerate(self.engines):
+                if engine.wake_at <= self.now:
+                    self._handle(agent, engine.tick(self.now))
+
+    def _handle(self, agent: int, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Send):
+                self._post(event.receiver, event.envelope)
+            elif isinstance(event, Acted):
+                self._acts[agent] = Act(event.action, event.fallback)
+                self.acted_at[agent] = self.now - self._started
+            elif isinstance(event, Done):
+                self._reports[agent] = event.report
+                self._running.discard(agent)
+
+    def _post(self, receiver: int, envelope: Envelope) -> None:
+        """Put on the way what arrives of a message, by the time of its arrival; what is reordered comes last then."""
+        stamp = (envelope.sender, receiver, envelope.step, envelope.round, envelope.kind)
+        copies = self._plan.copies(*stamp, attempt=self._attempts[stamp])
+        self._attempts[stamp] += 1
+        if not copies:
+            self.lost.append(stamp)
+        for copy in copies:
+            latencies = 1 + math.ceil(copy.delay * self._plan.delay_rounds) + copy.reordered
+            heapq.heappush(self._on_the_way, (self.now + latencies * self._latency, copy.reordered, next(self._order),
+                                              envelope.sender, receiver, corrupt(envelope, copy.corruption)))

@@ -1,0 +1,59 @@
+"""What baselines know of a linear network: its inexact or its true model, and how uncertain it is.
+
+Both are parameters theta_i of the same problem that the learning agents have, whose names and order they keep.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.core.randomness import stream
+from dmpcrl_ros.systems.linear.formulation import initial_parameters, parameter_layout
+
+if TYPE_CHECKING:
+    from dmpcrl_ros.systems.linear.network import LinearNetwork, LocalModel
+
+_OFFSETS = ('V0', 'x_lb', 'x_ub', 'b', 'f')
+
+
+def model_parameters(network: 'LinearNetwork', index: int, *, exact: bool) -> np.ndarray:
+    """theta_i (p,) of the model, without offsets; see MpcSystem."""
+    data, structure = network.local[index], network.structure
+    theta = initial_parameters(data, structure)
+    parts = parameter_layout(data, structure).unpack(theta)
+    for name in _OFFSETS:
+        parts[name][...] = 0.0
+    if exact:
+        for name, value in _named(network, index, network.dynamics(index)).items():
+            parts[name][...] = value
+    return theta
+
+
+def sample_deviations(network: 'LinearNetwork', index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
+    """Deviations (count, p); see MpcSystem. The released program draws the disturbance on all states, those without
+    noise, too."""
+    layout = parameter_layout(network.local[index], network.structure)
+    part = network.state_parts[index]
+    sides = []
+    for model, noise in zip(network.uncertainty[index], (network.noise_lower, network.noise_upper), strict=True):
+        known = {} if exact else _named(network, index, model)
+        zeros = {name: np.zeros(shape) for name, shape in layout.shapes.items()}
+        sides.append(layout.pack(zeros | known | {'b': noise[part]}))
+    lower, upper = sides
+    return lower + (upper - lower) * stream(seed, 'scenarios', index).random((count, layout.size))
+
+
+def _named(network: 'LinearNetwork', index: int, model: 'LocalModel') -> dict[str, np.ndarray]:
+    """The parts of theta_i that a model, or a deviation from one, consists of."""
+    named = {'A': model.a, 'B': model.b}
+    if not network.structure.scalar_coupling:
+        return named | {f'A_{j}': matrix for j, matrix in model.coupling.items()}
+    patterns = network.local[index].coupling
+    pattern, matrix = (np.concatenate([np.zeros(0), *(side[j].ravel() for j in patterns)])
+                       for side in (patterns, model.coupling))
+    scalar = pattern @ matrix / (pattern @ pattern or 1.0)
+    if not np.allclose(scalar * pattern, matrix, rtol=0.0, atol=1e-12):
+        raise NetworkError(f'agent {network.names[index]}: with scalar_coupling, the coupling in its dynamics and in '
+                           'its uncertainty must be a multiple of its coupling_pattern')
+    return named | {'ac': np.array([scalar])}

@@ -1,0 +1,194 @@
+"""What MPC-based methods need of a system besides: problems, parameters, costs, and published constants."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, Self
+
+import numpy as np
+
+from dmpcrl_ros.core.agent import AgentSpec
+from dmpcrl_ros.core.graph import CouplingGraph, NetworkError
+from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.core.spaces import Box
+from dmpcrl_ros.mpc.problem import ParametricProblem
+from dmpcrl_ros.systems.system import System
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningDefaults:
+    """A system's published constants of coordination and learning.
+
+    Args:
+        rho: penalty of ADMM.
+        admm_iterations: per evaluation.
+        learning_rate: alpha of first-order learning.
+        second_order_rate: alpha of second-order learning (paper 000).
+        regularisation: sigma of second-order learning (paper 000).
+        learning_rate_decay: factor of alpha per update.
+        update_every: control steps between two updates.
+        replay_capacity: transitions that are kept.
+        replay_sample: transitions of a batch.
+        replay_latest: newest transitions, always in a batch.
+        exploration_probability: at first.
+        exploration_decay: factor of the probability per update.
+        exploration_strength: standard deviation of the perturbation.
+    """
+
+    rho: float = 0.5
+    admm_iterations: int = 50
+    learning_rate: float = 6e-5
+    second_order_rate: float = 1e-4
+    regularisation: float = 1e-3
+    learning_rate_decay: float = 1.0
+    update_every: int = 1
+    replay_capacity: int = 100
+    replay_sample: int = 15
+    replay_latest: int = 10
+    exploration_probability: float = 0.0
+    exploration_decay: float = 1.0
+    exploration_strength: float = 1.0
+
+
+class AgentData(Protocol):
+    """Dimensions and bounds of one agent: state bounds (n_x,), soft, may be infinite; input bounds (n_u,), hard; input
+    (n_u,) where there is no decision; number of elements of the exogenous input that it is told with its state."""
+
+    n_states: int
+    n_inputs: int
+    n_exogenous: int
+    state_lower: np.ndarray
+    state_upper: np.ndarray
+    input_lower: np.ndarray
+    input_upper: np.ndarray
+    safe_input: np.ndarray
+
+
+class MpcHorizon(Protocol):
+    """What every system's MPC has: N control steps ahead, discounted by gamma per step."""
+
+    horizon: int
+    discount: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MpcSystem(System):
+    """A system with first models, costs and bounds, from which problems of MPC are made.
+
+    Args:
+        name: of the system.
+        agent_names: in the order of the agents.
+        graph: whose state each agent uses.
+        initial_state: of the plant (n,), stacked over agents.
+        state_parts: entries of stacked states of each agent.
+        input_parts: entries of stacked inputs of each agent.
+        local: dimensions and bounds of each agent.
+        structure: of their MPC.
+        defaults: of coordination and learning.
+        episode_length: control steps after which the plant begins again; 0 for one endless episode.
+        period: duration of a control step [s], for clocks.
+    """
+
+    scenario_mpc_stiffness = 1.0  # factor of rho for scenario-based MPC
+
+    name: str
+    agent_names: tuple[str, ...]
+    graph: CouplingGraph
+    initial_state: np.ndarray
+    state_parts: tuple[slice, ...]
+    input_parts: tuple[slice, ...]
+    local: tuple[AgentData, ...]
+    structure: MpcHorizon
+    defaults: LearningDefaults
+    episode_length: int = 0
+    period: float = 0.1
+
+    @cached_property
+    def agents(self) -> tuple[AgentSpec, ...]:
+        """Name and spaces of each agent."""
+        return tuple(AgentSpec(
+            name=name, state=Box(data.state_lower, data.state_upper), action=Box(data.input_lower, data.input_upper),
+            exogenous=Box(np.full(data.n_exogenous, -np.inf), np.full(data.n_exogenous, np.inf)),
+            safe_action=data.safe_input) for name, data in zip(self.agent_names, self.local, strict=True))
+
+    def trajectory_shapes(self, index: int) -> dict[int, tuple[int, int]]:
+        """(N+1, n_x) of the trajectory of an agent and of each agent whose state it uses."""
+        return {j: (self.structure.horizon + 1, self.local[j].n_states) for j in (index, *self.graph.parents[index])}
+
+    def stacked(self, name: str) -> np.ndarray:
+        """A bound of all agents in their order."""
+        return np.concatenate([getattr(data, name) for data in self.local])
+
+    def exogenous_at(self, step: int) -> list[np.ndarray]:
+        """Exogenous input (n_d,) of each agent at this step of an episode; empty in most systems."""
+        return [np.zeros(0) for _ in self.local]
+
+    @abstractmethod
+    def parameters(self, index: int) -> tuple[ParameterLayout, np.ndarray]:
+        """Names and initial values (p,) of the learnable parameters of an agent."""
+
+    @abstractmethod
+    def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds (p,) within which the parameters of an agent make a convex problem; infinite where there is none."""
+
+    def definite_parameters(self, index: int) -> dict[str, float]:
+        """Names of the square matrices among the parameters of an agent that must be positive definite for its problem
+        to be convex, with the least eigenvalue that they are to keep."""
+        return {}
+
+    @abstractmethod
+    def local_problem(self, index: int) -> ParametricProblem:
+        """The problem of one agent."""
+
+    @abstractmethod
+    def central_problem(self) -> ParametricProblem:
+        """The problem of the whole network, made of the same terms; its parameters are those of the agents in order."""
+
+    @abstractmethod
+    def stage_costs(self, state: np.ndarray, action: np.ndarray, exogenous: Sequence[np.ndarray]) -> np.ndarray:
+        """L_i (n_agents,) of stacked states (n,) and inputs (m,), and of the exogenous inputs (n_d,) that came with the
+        states."""
+
+    def violation(self, states: np.ndarray) -> np.ndarray:
+        """By how much each state lies outside its bounds, (..., n)."""
+        return (np.maximum(self.stacked('state_lower') - states, 0.0)
+                + np.maximum(states - self.stacked('state_upper'), 0.0))
+
+    def for_baselines(self) -> Self:
+        """The system as the MPC that does not learn has it in the published comparisons."""
+        return self
+
+    def for_scenario_mpc(self) -> Self:
+        """The system as the published scenario-based MPC has it, besides."""
+        return self
+
+    def model_parameters(self, index: int, *, exact: bool) -> np.ndarray:
+        """theta_i (p,) of the MPC that does not learn: the model, and no offsets.
+
+        Args:
+            index: of the agent.
+            exact: the true dynamics instead of the first model of the description.
+
+        Raises:
+            NetworkError: the system has no such model.
+        """
+        raise NetworkError(f'{self.name}: there is no MPC that does not learn for this kind of system')
+
+    def sample_deviations(self, index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
+        """Deviations (count, p) of the scenarios of one agent from its theta_i, drawn once for a run.
+
+        A scenario has a model, drawn uniformly from the uncertainty, and a disturbance, drawn uniformly from the
+        agent's noise and held over the horizon, which enters as the offset b. Whatever the number of scenarios and the
+        model, the first of them are the same.
+
+        Args:
+            index: of the agent.
+            exact: the model is known; scenarios differ in their disturbance only.
+            count: number of scenarios.
+            seed: of the run; together with the agent it decides the draws.
+
+        Raises:
+            NetworkError: as `model_parameters`.
+        """
+        raise NetworkError(f'{self.name}: there is no scenario-based MPC for this kind of system')

@@ -1,0 +1,63 @@
+"""The systems by their names. Packages add their own by an entry point in the group `dmpcrl_ros.systems`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dmpcrl_ros.core.registry import Registry, RegistryError
+from dmpcrl_ros.core.settings import NoSettings
+from dmpcrl_ros.systems.files import load_system
+from dmpcrl_ros.systems.system import System
+
+
+class SystemSource(Protocol):
+    """Makes a system of its settings.
+
+    Attributes:
+        name: by which it is registered.
+        title: what it is, in one line.
+        settings: class of its settings (core.settings), which are named after the system, as `chain.agents`.
+    """
+
+    name: str
+    title: str
+    settings: type
+
+    def make(self, settings: Any) -> System:
+        """The system.
+
+        Raises:
+            NetworkError: the settings describe none.
+        """
+
+
+@dataclass(frozen=True)
+class SystemFile:
+    """A YAML file as the source of a system."""
+
+    name: str
+    title = 'system of a YAML file'
+    settings = NoSettings
+
+    def make(self, settings: NoSettings) -> System:
+        """The system that the file describes."""
+        return load_system(self.name)
+
+
+SYSTEMS = Registry('system', 'dmpcrl_ros.systems', {
+    'chain': 'dmpcrl_ros.systems.linear.chain:CHAIN',
+    'power_grid': 'dmpcrl_ros.systems.power_grid.four_areas:FOUR_AREAS'})
+
+
+def system_source(name: str) -> SystemSource:
+    """Source of a system by the name that it is registered under, or the path of a YAML file.
+
+    Raises:
+        RegistryError: there is no such system.
+    """
+    if Path(name).suffix in ('.yaml', '.yml'):
+        return SystemFile(name)
+    try:
+        return SYSTEMS[name]
+    except RegistryError as error:
+        raise RegistryError(f'{error}; a file must end in .yaml') from None
