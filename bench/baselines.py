@@ -28,14 +28,14 @@ class Baseline:
 
 
 BASELINES = {
-    'untrained': Baseline({'learner': 'none'}, False, '312'),
-    'nominal': Baseline({'controller': 'nominal'}, False, '360'),
-    'nominal-exact': Baseline({'controller': 'nominal', 'model': 'exact'}, False, '787'),
-    'scenario-central': Baseline({'controller': 'scenario'}, True, '24.0'),
-    'scenario-central-exact': Baseline({'controller': 'scenario', 'model': 'exact'}, True, '7.67'),
-    'scenario': Baseline({'controller': 'scenario'}, False),
-    'scenario-exact': Baseline({'controller': 'scenario', 'model': 'exact'}, False),
-    'scenario-200': Baseline({'controller': 'scenario', 'admm_iterations': 200}, False),
+    'untrained': Baseline({'learn': False}, False, '312'),
+    'nominal': Baseline({'method': 'nominal_mpc'}, False, '360'),
+    'nominal-exact': Baseline({'method': 'nominal_mpc', 'model': 'exact'}, False, '787'),
+    'scenario-central': Baseline({'method': 'scenario_mpc'}, True, '24.0'),
+    'scenario-central-exact': Baseline({'method': 'scenario_mpc', 'model': 'exact'}, True, '7.67'),
+    'scenario': Baseline({'method': 'scenario_mpc'}, False),
+    'scenario-exact': Baseline({'method': 'scenario_mpc', 'model': 'exact'}, False),
+    'scenario-200': Baseline({'method': 'scenario_mpc', 'admm__iterations': 200}, False),
 }
 
 
@@ -44,7 +44,7 @@ def closed_loops(baseline: Baseline, seeds: range, steps: int) -> dict[str, np.n
     found = {'cost': [], 'violated': [], 'time': [], 'faults': []}
     for seed in seeds:
         settings = Settings(seed=seed, **baseline.settings)
-        loop = ClosedLoop(settings.network(), settings, baseline.central)
+        loop = ClosedLoop(settings.make_system(), settings, baseline.central)
         run, before = [], time.process_time()
         for step in loop.run(steps):
             found['time'].append(1e3 * (time.process_time() - before))
@@ -52,7 +52,7 @@ def closed_loops(baseline: Baseline, seeds: range, steps: int) -> dict[str, np.n
             found['faults'].append(any(step.faults))
             run.append(step)
         found['cost'].append(sum(step.costs.sum() for step in run))
-        found['violated'].append(loop.network.violation(np.array([step.states for step in run])).any(axis=1).mean())
+        found['violated'].append(loop.system.violation(np.array([step.states for step in run])).any(axis=1).mean())
     return {name: np.array(values) for name, values in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""How well learning works: the chain of paper 001, 5,000 steps in process, over seeds.
+"""Success of learning: the chain of paper 001, 5,000 steps in process, over seeds.
 
 `python bench/learning.py [seeds]` prints the mean stage cost of each 500 steps. A run whose plant leaves the range it
 can be brought back from ends early.
@@ -25,7 +25,7 @@ def learn(seed: int) -> list[float]:
     """Mean stage cost of each part of the run, up to where it was lost."""
     settings = Settings(seed=seed)
     costs = []
-    for step in ClosedLoop(settings.network(), settings).run(_STEPS):
+    for step in ClosedLoop(settings.make_system(), settings).run(_STEPS):
         costs.append(float(step.costs.sum()))
         if costs[-1] > _LOST:
             break

@@ -10,23 +10,24 @@ from rich.table import Table
 
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli.processes import ProcessGroup
-from dmpcrl_ros.settings.nodes import RunSettings
+from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.run import Settings
 
 _PERIOD = 0.05  # s
 _QUIET = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': '88', 'OMP_NUM_THREADS': '1'}
 # A deployed controller, warm-started, needs fewer iterations than the 50 that are published.
-CASES = (('no learning, 20 iterations', {'learning': False, 'admm_iterations': 20}),
-         ('no learning, 50 iterations', {'learning': False, 'admm_iterations': 50}),
-         ('learning, 20 iterations', {'admm_iterations': 20}),
-         ('learning, 50 iterations', {'admm_iterations': 50}))
+CASES = (('no learning, 20 iterations', {'learn': False, 'admm__iterations': 20}),
+         ('no learning, 50 iterations', {'learn': False, 'admm__iterations': 50}),
+         ('learning, 20 iterations', {'admm__iterations': 20}),
+         ('learning, 50 iterations', {'admm__iterations': 50}))
 
 
 def report(seconds: float, **changes) -> list[str]:
-    """What the plant says at the end: deadlines met [%], then median, 95 % and worst of latency and of jitter [ms]."""
-    settings = RunSettings(real_time=True, period=_PERIOD, steps=round(seconds / _PERIOD), seed=8, exploration=False,
-                           **changes)
+    """Deadlines met [%], then median, 95 % and worst of latency and of jitter [ms], as the plant reports them."""
+    settings = Settings(steps=round(seconds / _PERIOD), seed=8, learning__exploration=False, **changes)
+    deployment = DeploymentSettings(real_time=True, period=_PERIOD)
     os.environ.update(_QUIET)
-    with ProcessGroup(nodes_of(settings)) as processes:
+    with ProcessGroup(nodes_of(settings, deployment)) as processes:
         deadline = time.monotonic() + seconds + 60.0
         while time.monotonic() < deadline:
             for _, line in processes.output(timeout=1.0):

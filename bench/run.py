@@ -19,9 +19,9 @@ from rich.table import Table
 
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli.processes import ProcessGroup
-from dmpcrl_ros.methods.build import distributed_agent
 from dmpcrl_ros.recording.recorded_run import load_run
-from dmpcrl_ros.settings.nodes import RunSettings as Settings
+from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
 _ROS_STEPS = 300
@@ -30,7 +30,8 @@ _QUIET = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': '87', '
 
 def local_problem() -> dict[str, float]:
     """Microseconds of the middle agent's problem: one update inside ADMM, and all that a new theta costs."""
-    mpc = distributed_agent(Settings().network(), 1, Settings()).mpc
+    settings = Settings()
+    mpc = settings.make_agent(settings.make_system(), 1).mpc
     linear = [1e-2 * np.random.default_rng(k).standard_normal(mpc.n_consensus) for k in range(8)]
     mpc.begin(np.array([0.05, 0.15]))
     solve = [_timed(lambda k=k: mpc.solve(linear[k % 8])) for k in range(4000)]
@@ -43,8 +44,8 @@ def local_problem() -> dict[str, float]:
 
 def in_process(variant: str, steps: int, **changes) -> tuple[float, float]:
     """Milliseconds per training step without exploration (mean), and rounds per step (mean)."""
-    settings = Settings(variant=variant, exploration=False, seed=8, **changes)
-    loop = ClosedLoop(settings.network(), settings)
+    settings = Settings(chain__variant=variant, learning__exploration=False, seed=8, **changes)
+    loop = ClosedLoop(settings.make_system(), settings)
     stamps, rounds = [time.perf_counter()], []
     for step in loop.run(steps):
         stamps.append(time.perf_counter())
@@ -67,10 +68,10 @@ def training_over_ros() -> dict[str, float]:
     os.environ.update(_QUIET)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, 'run')
-        settings = Settings(steps=_ROS_STEPS, exploration=False, seed=8)
+        settings = Settings(steps=_ROS_STEPS, learning__exploration=False, seed=8)
         started = time.monotonic()
         first = last = None
-        with ProcessGroup(nodes_of(settings, output=str(output), report_period=0.0)) as processes:
+        with ProcessGroup(nodes_of(settings, DeploymentSettings(), output=str(output), report_period=None)) as processes:
             while not processes.ended('monitor'):
                 for _, line in processes.output(timeout=0.02):
                     if 'agents connected' in line:
@@ -95,10 +96,11 @@ def main() -> None:
     table.add_row('local update inside ADMM', f'{local["solve"]:.1f} us', '15 us')
     table.add_row('new theta: programme and factorisation', f'{local["theta"]:.0f} us', '')
     table.add_row('multipliers, KKT check and gradient', f'{local["after"]:.0f} us', '')
-    for variant, learner, steps, limit in (('001', 'first-order', 400, '5 ms'), ('000', 'first-order', 200, '8 ms'),
-                                           ('000', 'second-order', 200, '')):
-        duration, rounds = in_process(variant, steps, learner=learner)
-        table.add_row(f'training step in process, {variant} {learner} ({rounds:.0f} rounds)', f'{duration:.2f} ms',
+    for variant, order, steps, limit in (
+            ('mallick2024', 'first', 400, '5 ms'), ('mallick2025', 'first', 200, '8 ms'),
+            ('mallick2025', 'second', 200, '')):
+        duration, rounds = in_process(variant, steps, learning__order=order)
+        table.add_row(f'training step in process, {variant}, {order} order ({rounds:.0f} rounds)', f'{duration:.2f} ms',
                       limit)
     ros = rounds_over_ros()
     table.add_row('one-way latency, two processes', f'{ros["one_way"]:.3f} ms', '')
@@ -107,7 +109,7 @@ def main() -> None:
     table.add_row('round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms',
                   f'{limit:.3f} ms')
     training = training_over_ros()
-    table.add_row(f'training step over ROS 2, 001 ({training["rounds"]:.0f} rounds)', f'{training["step"]:.1f} ms',
+    table.add_row(f'training step over ROS 2, mallick2024 ({training["rounds"]:.0f} rounds)', f'{training["step"]:.1f} ms',
                   '40 ms')
     table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
     Console().print(table)

@@ -1,35 +1,51 @@
-"""The nodes of a scenario: the one list that the launch files and the command line start from."""
+"""The nodes of a system: the one list that the launch files and the command line start from."""
 
 import json
+import math
 import os
 import secrets
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
+from dmpcrl_ros.core.settings import Setting, SettingError, flat, table
+from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.settings.nodes import (
-    AgentSettings,
+    AgentNodeSettings,
     BridgeSettings,
+    DeploymentSettings,
     MonitorSettings,
     PlantSettings,
     RelaySettings,
-    RunSettings,
 )
-from dmpcrl_ros.settings.run import SettingError
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.settings.run import CommonSettings, Settings, system_table
+from dmpcrl_ros.systems.registry import system_source
+from dmpcrl_ros.systems.system import System
 from dmpcrl_ros.testing.fault_plan import FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
-_KINDS = {'dmpcrl_plant': PlantSettings, 'dmpcrl_bridge': BridgeSettings, 'dmpcrl_agent': AgentSettings,
-          'dmpcrl_monitor': MonitorSettings, 'dmpcrl_relay': RelaySettings}
+# Class of the settings of each executable, and whether it has those of the method, too.
+_KINDS: dict[str, tuple[type, bool]] = {
+    'dmpcrl_plant': (PlantSettings, False), 'dmpcrl_bridge': (BridgeSettings, False),
+    'dmpcrl_agent': (AgentNodeSettings, True), 'dmpcrl_monitor': (MonitorSettings, True),
+    'dmpcrl_relay': (RelaySettings, False)}
 
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One process: an executable of this package, where it lives in the ROS graph, its parameters, whether it is
-    started again when it has died, and which topics it finds under another name."""
+    """One process of a system.
+
+    Args:
+        executable: of this package.
+        name: of the node.
+        namespace: of the node.
+        parameters: values by their names, as ROS has them.
+        respawn: whether it is started again when it has died.
+        remappings: topics, and the names that the node uses in their place.
+    """
 
     executable: str
     name: str
@@ -49,9 +65,10 @@ class NodeSpec:
         return ['--ros-args', *(word for rule in rules for word in ('-r', rule))]
 
     def command(self) -> list[str]:
-        """What to type to start it by hand; parameters with their default values are left out."""
-        defaults = asdict(_KINDS[self.executable]())
-        changed = {name: value for name, value in self.parameters.items() if value != defaults[name]}
+        """Words of the command that starts it by hand; parameters with their default values are left out."""
+        entries = node_table(self.executable, self.parameters)
+        changed = {entry.name: self.parameters[entry.name] for entry in entries
+                   if self.parameters[entry.name] != entry.plain(entry.default)}
         return [self.executable, *self.identity(),
                 *(word for name, value in changed.items() for word in ('-p', f'{name}:={_yaml(value)}'))]
 
@@ -60,11 +77,11 @@ def _yaml(value: Any) -> str:
     """A parameter on one line; a text that would be read as something else is quoted."""
     if isinstance(value, str):
         return value if yaml.safe_load(value) == value else json.dumps(value)
-    return yaml.safe_dump(value).removesuffix('\n').removesuffix('\n...')
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix('\n').removesuffix('\n...')
 
 
 def check_domain() -> None:
-    """Before anything of ROS 2 is started, which would fail in its own words.
+    """Check ROS_DOMAIN_ID before anything of ROS 2 is started, which would fail in its own words.
 
     Raises:
         SettingError: ROS_DOMAIN_ID is set to something that is no domain.
@@ -75,42 +92,74 @@ def check_domain() -> None:
 
 
 def isolation() -> dict[str, str]:
-    """What keeps a run on this machine, unless the user has said how far ROS 2 is to reach: environment variables."""
+    """Environment variables that keep a run on this machine, unless the user has set the range of discovery."""
     reach = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER')
     return {} if any(name in os.environ for name in reach) else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 
 
-def nodes_of(settings: RunSettings, *, output: str = '', report_period: float = 5.0, faults: FaultPlan | None = None,
-             fault_log: str = '', faulty_plant: bool = False) -> list[NodeSpec]:
-    """Plant or bridge, one node per agent, (with an output directory) the monitor and (with faults) the relay that
-    injects them: one system, of a launch of its own.
+def node_table(executable: str, parameters: Mapping[str, Any]) -> list[Setting]:
+    """All settings of a node, for the system and the method that its parameters name."""
+    kind, of_method = _KINDS[executable]
+    own = table(METHODS[parameters['method']].settings) if of_method else []
+    return [*table(CommonSettings), *system_table(system_source(parameters['system'])), *own, *table(kind)]
+
+
+def nodes_of(settings: Settings, deployment: DeploymentSettings, *, output: str = '',
+             report_period: float | None = 5.0, faults: FaultPlan | None = None, fault_log: str = '',
+             faulty_plant: bool = False) -> list[NodeSpec]:
+    """Plant or bridge, the agents, (with an output directory) the monitor and (with faults) the relay that injects
+    them: one system, of a launch of its own.
 
     Args:
-        fault_log: file in which the relay lists the faults. faulty_plant: whether states and actions pass it, too.
+        settings: of the run.
+        deployment: how it runs over ROS 2.
+        output: directory in which a monitor records the run; empty for no monitor.
+        report_period: time between two lines of progress in the log of the monitor [s]; None for no such lines.
+        faults: to be injected; None for no relay.
+        fault_log: file in which the relay lists the faults.
+        faulty_plant: whether states and actions pass the relay, too.
 
     Raises:
-        NetworkError: the scenario is wrong.
+        NetworkError: the description of the system is wrong.
     """
-    launch = 1 + secrets.randbelow(2**32 - 1)
-    own = {'launch': launch, 'wait_for_monitor': bool(output)}
-    if settings.bridge:
-        settings = replace(settings, real_time=True)
-        bridge = settings.of(BridgeSettings, mapping=settings.bridge, **own)
-        nodes = [NodeSpec('dmpcrl_bridge', 'bridge', '/', asdict(bridge))]
-    else:
-        nodes = [NodeSpec('dmpcrl_plant', 'plant', '/', asdict(settings.of(PlantSettings, **own)))]
-    for agent in settings.network().names:
-        parameters = asdict(settings.of(AgentSettings, launch=launch, agent=agent))
-        nodes.append(NodeSpec('dmpcrl_agent', 'controller', f'/{agent}', parameters))
+    system, launch = settings.make_system(), 1 + secrets.randbelow(2**32 - 1)
+    if deployment.bridge:
+        deployment = replace(deployment, real_time=True)
+    nodes = [_plant(settings, deployment, launch=launch, wait_for_monitor=bool(output)),
+             *_agents(settings, deployment, system, launch)]
     if output:
-        monitor = settings.of(MonitorSettings, launch=launch, output=output, report_period=report_period)
-        nodes.append(NodeSpec('dmpcrl_monitor', 'monitor', '/', asdict(monitor)))
+        monitor = MonitorSettings(launch=launch, output=output, report_period=report_period)
+        nodes.append(_node(settings, 'dmpcrl_monitor', 'monitor', '/', monitor))
     if faults:
-        nodes = _through_relay(nodes, settings.network(), faulty_plant)
-        relay = settings.of(RelaySettings, launch=launch, **_settings_of(faults), faulty_plant=faulty_plant,
-                            log=fault_log)
-        nodes.append(NodeSpec('dmpcrl_relay', 'relay', '/', asdict(relay)))
+        nodes = _through_relay(nodes, system, faulty_plant)
+        relay = RelaySettings(launch=launch, **_settings_of(faults), faulty_plant=faulty_plant, log=fault_log)
+        nodes.append(_node(settings, 'dmpcrl_relay', 'relay', '/', relay))
     return nodes
+
+
+def _plant(settings: Settings, deployment: DeploymentSettings, **own: Any) -> NodeSpec:
+    if deployment.bridge:
+        return _node(settings, 'dmpcrl_bridge', 'bridge', '/',
+                     deployment.part(BridgeSettings, mapping=deployment.bridge, **own))
+    return _node(settings, 'dmpcrl_plant', 'plant', '/', deployment.part(PlantSettings, **own))
+
+
+def _agents(settings: Settings, deployment: DeploymentSettings, system: System, launch: int) -> list[NodeSpec]:
+    """One node for each group of neighbouring agents."""
+    size, nodes = deployment.agents_per_process, []
+    for first in range(0, system.n_agents, size):
+        members = system.names[first:first + size]
+        name, namespace = ('controller', f'/{members[0]}') if size == 1 else (f'controllers_{first // size + 1}', '/')
+        own = deployment.part(AgentNodeSettings, launch=launch, agents=members)
+        nodes.append(_node(settings, 'dmpcrl_agent', name, namespace, own))
+    return nodes
+
+
+def _node(settings: Settings, executable: str, name: str, namespace: str, own: Any) -> NodeSpec:
+    """A node with the settings of the run that it declares, and its own."""
+    values = settings.values() | dict(flat(own))
+    entries = node_table(executable, values)
+    return NodeSpec(executable, name, namespace, {entry.name: entry.plain(values[entry.name]) for entry in entries})
 
 
 def _settings_of(faults: FaultPlan) -> dict[str, Any]:
@@ -119,13 +168,18 @@ def _settings_of(faults: FaultPlan) -> dict[str, Any]:
             **{name: float(getattr(faults, name)) for name in names}}
 
 
-def _through_relay(nodes: list[NodeSpec], network: Scenario, faulty_plant: bool) -> list[NodeSpec]:
-    """The nodes, hearing from the relay what it repeats. A monitor hears what was said."""
-    heard: dict[str, list[str]] = {node.label: [] for node in nodes}
-    for receiver, neighbours in enumerate(network.graph.neighbours):
-        name = network.names[receiver]
-        heard[name] += [exchange_topic(network.names[sender], name) for sender in neighbours]
-        if faulty_plant:
-            heard[name].append(agent_topic(name, 'state'))
-            heard[nodes[0].label].append(agent_topic(name, 'action'))  # plant or bridge
-    return [replace(node, remappings=tuple((topic, relayed(topic)) for topic in heard[node.label])) for node in nodes]
+def _through_relay(nodes: list[NodeSpec], system: System, faulty_plant: bool) -> list[NodeSpec]:
+    """The nodes with their subscriptions remapped to the topics that the relay repeats. A monitor hears the original
+    topics."""
+    remapped = []
+    for node in nodes:
+        heard = []
+        for name in node.parameters.get('agents', ()):
+            heard += [exchange_topic(system.names[sender], name)
+                      for sender in system.graph.neighbours[system.index(name)]
+                      if system.names[sender] not in node.parameters['agents']]
+            heard += [agent_topic(name, 'state')] if faulty_plant else []
+        if faulty_plant and node.executable in ('dmpcrl_plant', 'dmpcrl_bridge'):
+            heard += [agent_topic(name, 'action') for name in system.names]
+        remapped.append(replace(node, remappings=tuple((topic, relayed(topic)) for topic in heard)))
+    return remapped

@@ -1,46 +1,52 @@
-"""What the executables call. Their imports take a second, in which Ctrl-C is to end them without a traceback."""
+"""The functions behind the executables. Their imports take a second, in which Ctrl-C is to end them without a
+traceback."""
 
 import signal
 from importlib import import_module
 
+# The module of each executable; setup.cfg makes the executables of the functions below.
+MODULES = {'dmpcrl': 'dmpcrl_ros.cli.commands', 'dmpcrl_agent': 'dmpcrl_ros.nodes.agent',
+           'dmpcrl_plant': 'dmpcrl_ros.nodes.plant', 'dmpcrl_bridge': 'dmpcrl_ros.nodes.bridge',
+           'dmpcrl_monitor': 'dmpcrl_ros.nodes.monitor', 'dmpcrl_relay': 'dmpcrl_ros.nodes.relay'}
+
 
 def dmpcrl() -> int:
-    """The command dmpcrl."""
-    return _start('dmpcrl_ros.cli.commands')
+    """Run the command dmpcrl."""
+    return _start('dmpcrl')
 
 
 def agent() -> int:
-    """The executable dmpcrl_agent."""
-    return _start('dmpcrl_ros.nodes.agent')
+    """Run the executable dmpcrl_agent."""
+    return _start('dmpcrl_agent')
 
 
 def plant() -> int:
-    """The executable dmpcrl_plant."""
-    return _start('dmpcrl_ros.nodes.plant')
+    """Run the executable dmpcrl_plant."""
+    return _start('dmpcrl_plant')
 
 
 def bridge() -> int:
-    """The executable dmpcrl_bridge."""
-    return _start('dmpcrl_ros.nodes.bridge')
+    """Run the executable dmpcrl_bridge."""
+    return _start('dmpcrl_bridge')
 
 
 def monitor() -> int:
-    """The executable dmpcrl_monitor."""
-    return _start('dmpcrl_ros.nodes.monitor')
+    """Run the executable dmpcrl_monitor."""
+    return _start('dmpcrl_monitor')
 
 
 def relay() -> int:
-    """The executable dmpcrl_relay."""
-    return _start('dmpcrl_ros.nodes.fault_relay')
+    """Run the executable dmpcrl_relay."""
+    return _start('dmpcrl_relay')
 
 
-def _start(module: str) -> int:
-    """Call a module's main(). While it is imported the kernel ends the process on Ctrl-C: nothing is to be undone."""
+def _start(executable: str) -> int:
+    """Call main() of a module. While it is imported the kernel ends the process on Ctrl-C: nothing is to be undone."""
     handler = signal.getsignal(signal.SIGINT)
     python_decides = handler is signal.default_int_handler  # else whoever has started the process does
     if python_decides:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    main = import_module(module).main
+    main = import_module(MODULES[executable]).main
     if python_decides:
         signal.signal(signal.SIGINT, handler)
     return main()

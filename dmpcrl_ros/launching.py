@@ -1,27 +1,29 @@
-"""Launch actions of the nodes of a scenario. The only module that needs launch and launch_ros."""
+"""Launch actions of the nodes of a system. The only module that needs launch and launch_ros."""
 
 from typing import Any
 
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec, nodes_of
-from dmpcrl_ros.settings.nodes import RunSettings
-from dmpcrl_ros.settings.run import Setting, table
+from dmpcrl_ros.core.settings import Setting, build, dotted, table
+from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.run import Settings, settings_table
 from launch import LaunchContext
 
-_OUTPUT = Setting('output', '', 'directory in which a monitor records the run; without it nothing is recorded')
+_OUTPUT = Setting(name='output', default='', kind=str,
+                  description='directory in which a monitor records the run; without it nothing is recorded')
 
 
 def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
     """A Node action for each node, and the end of all of them when one ends."""
     actions = []
     for node in nodes:
-        parameters = {name: ParameterValue(value, value_type=type(value)) for name, value in node.parameters.items()}
+        parameters = {name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
+                      for name, value in node.parameters.items() if value != []}
         action = Node(package='dmpcrl_ros', executable=node.executable, name=node.name, namespace=node.namespace,
                       parameters=[parameters], remappings=list(node.remappings), output=output,
                       additional_env={'OMP_NUM_THREADS': '1'}, respawn=node.respawn, respawn_delay=1.0)
@@ -33,34 +35,32 @@ def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
     return actions
 
 
-def launch_arguments(defaults: dict[str, Any] | None = None) -> list[Any]:
+def launch_arguments(**defaults: Any) -> list[Any]:
     """One launch argument for each setting, and the nodes that they describe.
 
+    The arguments declared are those of the method and system that the launch file begins with; those of another method
+    or system can be given as well.
+
     Args:
-        defaults: settings of this launch file that differ from the table's.
+        defaults: settings of this launch file that differ from the tables, by their names (`__` for a dot).
     """
-    defaults = defaults or {}
-    entries = [*table(RunSettings), _OUTPUT]
+    defaults = dotted(defaults)
+    common = Settings(**{name: value for name, value in defaults.items() if name in ('system', 'method')})
+    entries = [*settings_table(common.system, common.method), *table(DeploymentSettings), _OUTPUT]
     declared = [DeclareLaunchArgument(
-        entry.name, default_value=str(defaults.get(entry.name, entry.default)).lower()
-        if isinstance(entry.default, bool) else str(defaults.get(entry.name, entry.default)),
+        entry.name, default_value=_text(entry, defaults.get(entry.name, entry.default)),
         description=entry.description, choices=list(entry.choices) or None) for entry in entries]
     return [*declared, OpaqueFunction(function=_nodes)]
 
 
 def _nodes(context: LaunchContext) -> list[Any]:
-    values = {entry.name: _parse(entry, LaunchConfiguration(entry.name).perform(context))
-              for entry in table(RunSettings)}
-    output = LaunchConfiguration(_OUTPUT.name).perform(context)
-    return launch_actions(nodes_of(RunSettings(**values), output=output))
+    given = context.launch_configurations
+    entries = {entry.name: entry for entry in settings_table(given['system'], given['method'])}
+    values = {name: entry.parse(given[name]) for name, entry in entries.items() if name in given}
+    deployment = {entry.name: entry.parse(given[entry.name]) for entry in table(DeploymentSettings)}
+    return launch_actions(nodes_of(Settings(**values), build(DeploymentSettings, deployment),
+                                   output=given[_OUTPUT.name]))
 
 
-def _parse(entry: Setting, text: str) -> Any:
-    if isinstance(entry.default, bool):
-        if text.lower() not in ('true', 'false'):
-            entry.check(text)
-        return text.lower() == 'true'
-    try:
-        return type(entry.default)(text)
-    except ValueError:
-        return entry.check(text)
+def _text(entry: Setting, value: Any) -> str:
+    return str(value).lower() if entry.kind is bool else str(entry.plain(value))

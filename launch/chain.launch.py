@@ -1,6 +1,6 @@
-"""The chain of papers 001 and 000.
+"""The chain of mallick2024 and mallick2025.
 
-`ros2 launch dmpcrl_ros chain.launch.py agents:=3 steps:=1000 output:=/tmp/chain`
+`ros2 launch dmpcrl_ros chain.launch.py chain.agents:=3 steps:=1000 output:=/tmp/chain`
 """
 
 from dmpcrl_ros.launching import launch_arguments

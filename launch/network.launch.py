@@ -1,6 +1,6 @@
 """A network of one's own from a YAML file.
 
-`ros2 launch dmpcrl_ros network.launch.py scenario:=/path/to/network.yaml`
+`ros2 launch dmpcrl_ros network.launch.py system:=/path/to/network.yaml`
 """
 
 from pathlib import Path
@@ -13,4 +13,4 @@ from launch import LaunchDescription
 
 def generate_launch_description() -> LaunchDescription:
     example = Path(get_package_share_directory('dmpcrl_ros'), 'config', 'three_carts.yaml')
-    return LaunchDescription(launch_arguments({'scenario': str(example)}))
+    return LaunchDescription(launch_arguments(system=str(example)))

@@ -1,4 +1,4 @@
-"""The four areas of paper 001.
+"""The four-area power grid of mallick2024.
 
 `ros2 launch dmpcrl_ros power_grid.launch.py steps:=1000 output:=/tmp/power_grid`
 """
@@ -8,4 +8,4 @@ from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(launch_arguments({'scenario': 'power_grid'}))
+    return LaunchDescription(launch_arguments(system='power_grid'))

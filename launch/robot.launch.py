@@ -1,6 +1,6 @@
 """Agents and bridge for a robot, or a simulator with its topics; by default the carts of simulators/mujoco_carts.
 
-`ros2 launch dmpcrl_ros robot.launch.py scenario:=/path/to/network.yaml bridge:=/path/to/bridge.yaml`
+`ros2 launch dmpcrl_ros robot.launch.py system:=/path/to/network.yaml bridge:=/path/to/bridge.yaml`
 """
 
 from pathlib import Path
@@ -13,5 +13,5 @@ from launch import LaunchDescription
 
 def generate_launch_description() -> LaunchDescription:
     config = Path(get_package_share_directory('dmpcrl_ros'), 'config')
-    return LaunchDescription(launch_arguments({'scenario': str(config / 'mujoco_carts.yaml'),
-                                               'bridge': str(config / 'mujoco_carts_bridge.yaml')}))
+    return LaunchDescription(launch_arguments(system=str(config / 'mujoco_carts.yaml'),
+                                              bridge=str(config / 'mujoco_carts_bridge.yaml')))

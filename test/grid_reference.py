@@ -1,7 +1,6 @@
 """The power grid written down once more from the equations: dynamics by integration, the MPC as a dense programme."""
-import casadi as ca
 import numpy as np
-from helpers import _polish
+from dense_programme import optimum
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
@@ -67,8 +66,7 @@ def unpacked(theta, neighbours):
 def dense_value(thetas, states, loads, actions=None, *, terminal=False):
     """V(s), or Q(s, a), of the whole network of four: the value and the inputs (5, 4).
 
-    Variables per area: x(0..5), u(0..4), sigma(1..5); the active set comes from qpOASES, the numbers from the equations
-    that it implies.
+    Variables per area: x(0..5), u(0..4), sigma(1..5).
     """
     N, gamma, n = 5, 0.9, 34
     X = [[n * i + 4 * k + np.arange(4) for k in range(N + 1)] for i in range(4)]
@@ -113,10 +111,5 @@ def dense_value(thetas, states, loads, actions=None, *, terminal=False):
         low[X[i][0]] = high[X[i][0]] = states[i]
         if actions is not None:
             low[U[i][0]] = high[U[i][0]] = actions[i]
-    rows, lower, upper = np.array(rows), np.array(lower), np.array(upper)
-    solver = ca.conic('grid', 'qpoases', {'h': ca.DM(hessian).sparsity(), 'a': ca.DM(rows).sparsity()},
-                      {'printLevel': 'none', 'sparse': False})
-    found = solver(h=hessian, g=q, a=rows, lba=lower, uba=upper, lbx=low, ubx=high)
-    v, dual_a, dual_x = (np.asarray(found[name]).ravel() for name in ('x', 'lam_a', 'lam_x'))
-    v, _, _ = _polish(hessian, q, rows, lower, upper, low, high, v, dual_a, dual_x)
-    return 0.5 * v @ hessian @ v + q @ v + constant, np.array([[v[U[i][k]] for i in range(4)] for k in range(N)])
+    v, _, value = optimum(hessian, q, np.array(rows), np.array(lower), np.array(upper), low, high)
+    return value + constant, np.array([[v[U[i][k]] for i in range(4)] for k in range(N)])

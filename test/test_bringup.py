@@ -1,15 +1,14 @@
 """The nodes of a run, as they are printed to be started by hand."""
 import pytest
 import yaml
-
-from dmpcrl_ros.bringup import nodes_of
-from dmpcrl_ros.settings.nodes import RunSettings
+from ros_system import Deployed
 
 
-@pytest.mark.parametrize('changes', [{}, {'variant': '000', 'admm_tolerance': 1e-5, 'warm_start': False, 'seed': 7},
+@pytest.mark.parametrize('changes', [{}, {'chain.variant': 'mallick2025', 'admm.tolerance': 1e-5,
+                                          'admm.warm_start': False, 'seed': 7},
                                      {'checkpoints': 'a folder: with #', 'round_timeout': 2.0, 'real_time': True}])
 def test_a_command_says_what_differs_from_the_default_and_is_read_as_it_was_meant(changes):
-    nodes = nodes_of(RunSettings(**changes), output='2024')
+    nodes = Deployed(**changes).nodes(output='2024')
     assert [node.label for node in nodes] == ['plant', 'agent_1', 'agent_2', 'agent_3', 'monitor']
     for node in nodes:
         executable, *words = node.command()
@@ -21,3 +20,16 @@ def test_a_command_says_what_differs_from_the_default_and_is_read_as_it_was_mean
         assert all(said[name] == value for name, value in changes.items() if name in node.parameters)
         assert all(type(value) is type(node.parameters[name]) for name, value in said.items())
     assert said['output'] == '2024'
+
+
+def test_agents_share_processes_in_groups_of_neighbours():
+    nodes = Deployed(chain__agents=7, agents_per_process=3).nodes()
+    assert [node.label for node in nodes] == ['plant', 'controllers_1', 'controllers_2', 'controllers_3']
+    groups = [node.parameters['agents'] for node in nodes[1:]]
+    assert groups == [['agent_1', 'agent_2', 'agent_3'], ['agent_4', 'agent_5', 'agent_6'], ['agent_7']]
+
+
+def test_every_node_has_the_settings_of_the_method_only_where_it_runs_or_is_recorded():
+    nodes = {node.label: node.parameters for node in Deployed().nodes(output='run')}
+    assert 'admm.rho' in nodes['agent_1'] and 'admm.rho' in nodes['monitor'] and 'admm.rho' not in nodes['plant']
+    assert 'round_timeout' in nodes['agent_1'] and 'round_timeout' not in nodes['plant']

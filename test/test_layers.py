@@ -67,7 +67,7 @@ MODULES = dict(modules())
 
 
 def test_the_package_was_found():
-    assert {'dmpcrl_ros.mpc.qp', 'dmpcrl_ros.networks', 'dmpcrl_ros.settings.run'} <= MODULES.keys()
+    assert {'dmpcrl_ros.mpc.qp', 'dmpcrl_ros.core', 'dmpcrl_ros.settings.run'} <= MODULES.keys()
 
 
 @pytest.mark.parametrize('name', MODULES)
@@ -116,7 +116,8 @@ if failed:
     sys.exit('; '.join(failed))
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
-steps = list(ClosedLoop(Settings().network(), Settings(admm_iterations=5)).run(3))
+settings = Settings(admm__iterations=5)
+steps = list(ClosedLoop(settings.make_system(), settings).run(3))
 print(len(steps), 'steps without ROS')
 """
 

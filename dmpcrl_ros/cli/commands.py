@@ -2,9 +2,9 @@
 
 import json
 import os
+import re
 import shlex
 import sys
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,22 @@ import dmpcrl_ros
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli import experiments
 from dmpcrl_ros.cli.doctor import examine
-from dmpcrl_ros.cli.options import settings_from, settings_options
+from dmpcrl_ros.cli.listing import methods, systems
+from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
-from dmpcrl_ros.cli.suites import run_suite, tell
+from dmpcrl_ros.cli.suites import print_table, run_suite
 from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.core.registry import RegistryError
+from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.experiments.evaluation import Candidate, evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.experiments.suite import ExperimentSuite
 from dmpcrl_ros.recording.recorded_loop import Policy
-from dmpcrl_ros.recording.recorded_run import RunDirectoryError, load_run
+from dmpcrl_ros.recording.recorded_run import load_run
 from dmpcrl_ros.recording.run_directory import check_unused
-from dmpcrl_ros.settings.nodes import RunSettings
-from dmpcrl_ros.settings.run import SettingError, Settings
+from dmpcrl_ros.recording.run_files import RunDirectoryError
+from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.linear.chain import VARIANTS, description
 
 _output = click.option('--output', type=click.Path(path_type=Path), default=None,
@@ -36,7 +40,7 @@ _output = click.option('--output', type=click.Path(path_type=Path), default=None
 _figures = click.option('--figures/--no-figures', default=True, show_default=True, help='draw figures at the end')
 _baseline = click.option('--baseline/--no-baseline', default=True, show_default=True,
                          help='compare with the untrained controller on the same noise')
-_DEMO = {'seed': 6, 'admm_tolerance': 1e-3}  # stopping on residuals saves half of the rounds of 50 iterations
+_DEMO = {'seed': 6, 'admm__tolerance': 1e-3}  # stopping on residuals saves half of the rounds of 50 iterations
 _DEMO_STEPS = 500
 
 
@@ -50,7 +54,7 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
         except ProcessDied as error:
             raise click.ClickException(f'the run has ended early: {error}') from None
-        except (ArithmeticError, NetworkError, OSError, SettingError) as error:
+        except (ArithmeticError, NetworkError, OSError, RegistryError, SettingError) as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -60,51 +64,53 @@ def main() -> None:
     """Distributed model predictive controllers that learn, each agent a ROS 2 node."""
 
 
-@main.command()
-@settings_options(RunSettings)
+@main.command(cls=DeployedCommand)
 @_output
 @_figures
 @_baseline
 @click.option('--respawn', is_flag=True, help='start an agent again that has died, instead of ending the run')
 @click.option('--verbose', is_flag=True, help='show everything the nodes say')
-def run(output: Path | None, figures: bool, baseline: bool, respawn: bool, verbose: bool, **options: Any) -> None:
-    """Learn over ROS 2: a node for each agent, the plant and the monitor.
+def run(settings: Settings, deployment: DeploymentSettings, output: Path | None, figures: bool, baseline: bool,
+        respawn: bool, verbose: bool) -> None:
+    """Learn over ROS 2: nodes for the agents, the plant and the monitor.
 
-    SCENARIO is chain, power_grid, or the path of a YAML network.
+    SYSTEM is one that `dmpcrl systems` lists, or the path of a YAML file. Further options depend on it and on --method:
+    name both before --help.
     """
-    settings = settings_from(options, RunSettings)
-    output = _new_output(output, settings)
-    _run(settings, output, figures=figures, baseline=baseline, respawn=respawn, verbose=verbose)
+    _run(settings, deployment, _new_output(output, settings), figures=figures, baseline=baseline, respawn=respawn,
+         verbose=verbose)
 
 
-@main.command()
-@settings_options(RunSettings)
+@main.command(cls=DeployedCommand)
 @click.option('--output', type=click.Path(path_type=Path), default=None,
               help='directory in which a monitor records the run, on its host; without it there is none')
-def nodes(output: Path | None, **options: Any) -> None:
+def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
     """Print the command of each node of a run, to be started by hand: on several hosts, one in a debugger, ...
 
-    They share a number of their own (launch): start only what was printed together.
+    They share a number of their own (launch): start only what was printed together. SYSTEM and options are those of
+    `dmpcrl run`.
     """
-    for node in nodes_of(settings_from(options, RunSettings), output=str(output or '')):
+    for node in nodes_of(settings, deployment, output=str(output or '')):
         click.echo(shlex.join(node.command()))
 
 
-@main.command()
-@settings_options(Settings)
+@main.command(cls=SettingsCommand)
 @_output
 @_figures
 @_baseline
 @click.option('--central', is_flag=True, help='train the centralised twin instead of the agents')
-def train(output: Path | None, figures: bool, baseline: bool, central: bool, **options: Any) -> None:
-    """Learn in this process, without ROS: the same numbers, as fast as the machine allows."""
-    settings = settings_from(options, Settings)
+def train(settings: Settings, output: Path | None, figures: bool, baseline: bool, central: bool) -> None:
+    """Learn in this process, without ROS: the same numbers, as fast as the machine allows.
+
+    SYSTEM is one that `dmpcrl systems` lists, or the path of a YAML file. Further options depend on it and on --method:
+    name both before --help.
+    """
     output, console = _new_output(output, settings), Console()
     try:
         experiments.run_in_process(settings, output, console, central=central)
     except KeyboardInterrupt:
         _interrupted(output, console)
-    _tell(settings, output, console, figures, baseline)
+    _conclude(settings, output, console, figures, baseline)
 
 
 @main.command()
@@ -122,20 +128,19 @@ def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jo
     The runs are recorded in a folder beside it; what is complete there is not run again.
     """
     console, run = Console(), load_run(directory)
-    if run.settings.controller != 'learning':
-        raise RunDirectoryError(f'{directory} is a run of {run.settings.controller} MPC, which has learned nothing')
-    network = run.settings.network()
-    steps = steps or network.episode_length or 100
-    common, central = replace(run.settings, steps=steps), bool(run.configuration.get('extra', {}).get('central'))
-    candidates = [Candidate('learned', central=central, policy=Policy(directory)),
-                  Candidate('untrained', central=central)]
-    candidates[0].policy.thetas(network.names)  # that there are any, before anything is run
+    system, policy = run.settings.make_system(), Policy(directory)
+    policy.thetas(system.names)  # that there are any, before anything is run
+    if not run.updates:
+        raise RunDirectoryError(f'{directory} is a run that has learned nothing: no parameter was updated')
+    steps = steps or system.episode_length or 100
+    common, central = run.settings.but(steps=steps), bool(run.configuration.get('extra', {}).get('central'))
+    candidates = [Candidate('learned', central=central, policy=policy), Candidate('untrained', central=central)]
     chosen = range(first_seed, first_seed + seeds)
     suite = ExperimentSuite(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
-                        evaluation_jobs(candidates, common, chosen))
+                            evaluation_jobs(candidates, common, chosen))
     run_suite(suite, jobs, console)
-    tell(score_table(scores_of(suite.runs(), candidates, chosen)), suite.folder / 'scores.csv', console,
-         f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean')
+    print_table(score_table(scores_of(suite.runs(), candidates, chosen)), suite.folder / 'scores.csv', console,
+                f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean')
     console.print(f'runs and scores.csv: {suite.folder}', soft_wrap=True)
 
 
@@ -157,8 +162,9 @@ def doctor() -> None:
 @click.option('--steps', type=click.IntRange(min=100), default=_DEMO_STEPS, show_default=True)
 def demo(output: Path | None, steps: int) -> None:
     """The chain of paper 001 learns over ROS 2, three agents, a plant and a monitor."""
-    settings = RunSettings(steps=steps, **_DEMO)
-    _run(settings, _new_output(output, settings), figures=True, baseline=True, respawn=False, verbose=False)
+    settings = Settings(steps=steps, **_DEMO)
+    _run(settings, DeploymentSettings(), _new_output(output, settings), figures=True, baseline=True, respawn=False,
+         verbose=False)
 
 
 @main.command()
@@ -171,16 +177,18 @@ def template(agents: int, variant: str) -> None:
     click.echo(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None), nl=False)
 
 
-main.add_command(reproduce)
+for command in (methods, systems, reproduce):
+    main.add_command(command)
 
 
-def _run(settings: RunSettings, output: Path, *, figures: bool, baseline: bool, respawn: bool, verbose: bool) -> None:
+def _run(settings: Settings, deployment: DeploymentSettings, output: Path, *, figures: bool, baseline: bool,
+         respawn: bool, verbose: bool) -> None:
     console = Console()
     try:
-        experiments.run_over_ros(settings, output, console, verbose=verbose, respawn=respawn)
+        experiments.run_over_ros(settings, deployment, output, console, verbose=verbose, respawn=respawn)
     except KeyboardInterrupt:
         _interrupted(output, console)
-    _tell(settings.common(), output, console, figures, baseline and not settings.bridge)
+    _conclude(settings, output, console, figures, baseline and not deployment.bridge)
 
 
 def _interrupted(output: Path, console: Console) -> None:
@@ -189,15 +197,15 @@ def _interrupted(output: Path, console: Console) -> None:
     sys.exit(130)
 
 
-def _tell(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
+def _conclude(settings: Settings, output: Path, console: Console, figures: bool, baseline: bool) -> None:
     untrained = None
-    if baseline and settings.learns:
-        untrained = experiments.untrained(settings, settings.steps, console, output)
-    experiments.tell(output, console, baseline=untrained, figures=figures)
+    if baseline and experiments.has_learned(settings, output):
+        untrained = experiments.untrained(settings, console, output)
+    experiments.print_summary(output, console, baseline=untrained, figures=figures)
 
 
 def _new_output(output: Path | None, settings: Settings) -> Path:
-    name = Path(settings.scenario).stem + (f'-{settings.variant}' if settings.scenario == 'chain' else '')
+    name = re.sub(r'[^\w.-]+', '_', f'{settings.make_system().name}-{settings.method}')
     output = output or Path('runs', f'{name}-{datetime.now():%Y%m%d-%H%M%S}')
     check_unused(output)
     return output

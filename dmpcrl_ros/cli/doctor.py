@@ -1,4 +1,4 @@
-"""What is installed, what is missing, and whether messages go round."""
+"""Report of what is installed, what is missing, and whether messages go round."""
 
 import json
 import os

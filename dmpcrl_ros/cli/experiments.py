@@ -1,7 +1,7 @@
-"""The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and what is told about them."""
+"""The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and what is said about them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,46 +14,46 @@ from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
 from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.experiments.dual_recovery import dual_errors_of
 from dmpcrl_ros.recording.figures import dual_error, save_all
 from dmpcrl_ros.recording.plot_style import save
 from dmpcrl_ros.recording.recorded_loop import recorded
-from dmpcrl_ros.recording.recorded_run import (
-    Run,
-    RunDirectoryError,
-    load_dual_errors,
-    load_run,
-    load_untrained,
-)
+from dmpcrl_ros.recording.recorded_run import Run, load_dual_errors, load_run, load_untrained
 from dmpcrl_ros.recording.run_directory import UntrainedWriter, record_dual_errors
+from dmpcrl_ros.recording.run_files import STEPS, RunDirectoryError
 from dmpcrl_ros.recording.summary import fault_lines, summary_table
-from dmpcrl_ros.reproductions.mallick2024_chain import dual_errors_of
-from dmpcrl_ros.settings.nodes import RunSettings
+from dmpcrl_ros.settings.nodes import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
-_STEPS_FILE = 'steps.csv'
 
-
-def run_over_ros(settings: RunSettings, output: Path, console: Console, *, verbose: bool, respawn: bool) -> None:
-    """Start the nodes of the scenario, show their progress, and end them when the recording is complete.
+def run_over_ros(settings: Settings, deployment: DeploymentSettings, output: Path, console: Console, *, verbose: bool,
+                 respawn: bool) -> None:
+    """Start the nodes of a system, show their progress, and end them when the recording is complete.
 
     Args:
-        verbose: show everything they say. respawn: start an agent again that has died.
+        settings: of the run.
+        deployment: how it runs over ROS 2.
+        output: directory of the run.
+        console: where to show the progress.
+        verbose: show everything that the nodes say.
+        respawn: start an agent again that has died.
 
     Raises:
         ProcessDied: a node ended before the run was complete.
         SettingError: ROS_DOMAIN_ID is no domain.
     """
     check_domain()
-    nodes = nodes_of(settings, output=str(output), report_period=0.0)
+    nodes = nodes_of(settings, deployment, output=str(output), report_period=None)
     if respawn:
-        nodes = [replace(node, respawn=node.executable == 'dmpcrl_agent') for node in nodes]
+        nodes = [replace(node, respawn=bool(node.parameters.get('agents'))) for node in nodes]
     os.environ.update(isolation())
-    follower = StepsFollower(output / _STEPS_FILE)
-    with RunProgress(console, settings.steps, 'ROS 2') as bar:
+    metrics = settings.make_method().metrics
+    follower = StepsFollower(output / STEPS, metrics)
+    with RunProgress(console, settings.steps, 'ROS 2', metrics) as bar:
         def refresh() -> None:
-            for cost, td_error in follower.rows():
-                bar.add(cost, td_error)
+            for cost, values in follower.rows():
+                bar.add(cost, values)
         if launch_is_installed():
             run_under_launch(nodes, refresh, verbose=verbose)
         else:
@@ -73,33 +73,41 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
 
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:
     """The same run in this process, recorded alike; an interruption keeps what there is."""
-    with RunProgress(console, settings.steps, 'centralised' if central else 'in process') as bar:
+    title = 'centralised' if central else 'in process'
+    with RunProgress(console, settings.steps, title, settings.make_method().metrics) as bar:
         for step in recorded(settings, output, central=central):
-            bar.add(float(step.costs.sum()), None if np.isnan(step.td_error) else step.td_error)
+            bar.add(float(step.costs.sum()), step.metrics)
 
 
-def untrained(settings: Settings, steps: int, console: Console, output: Path | None = None) -> list[Step]:
+def untrained(settings: Settings, console: Console, output: Path | None = None) -> list[Step]:
     """The controllers as they are before learning, on the same noise; ends early if their loop diverges.
 
     Args:
+        settings: of the run.
+        console: where to show the progress.
         output: directory of the run beside which they are recorded; None does not record them.
     """
-    settings, found = replace(settings, learner='none'), []
-    network = settings.network()
-    with UntrainedWriter(output, network) if output else nullcontext() as writer, \
-            RunProgress(console, steps, 'untrained') as bar:
+    settings, found = settings.but(learn=False), []
+    system = settings.make_system()
+    with UntrainedWriter(output, system, settings) if output else nullcontext() as writer, \
+            RunProgress(console, settings.steps, 'untrained') as bar:
         try:
-            for step in ClosedLoop(network, settings).run(steps):
+            for step in ClosedLoop(system, settings).run(settings.steps):
                 found.append(step)
                 if writer:
                     writer.record(step)
-                bar.add(float(step.costs.sum()), None)
+                bar.add(float(step.costs.sum()), {})
         except ArithmeticError as error:
             console.print(f'untrained controller: {error} (after {len(found)} steps)')
     return found
 
 
-def tell(output: Path, console: Console, *, baseline: list[Step] | None, figures: bool) -> Run:
+def has_learned(settings: Settings, output: Path) -> bool:
+    """Whether the agents of a recorded run were to learn, and have updated their parameters."""
+    return settings.learn and load_run(output).updates > 0
+
+
+def print_summary(output: Path, console: Console, *, baseline: list[Step] | None, figures: bool) -> Run:
     """Print the summary of a recorded run, draw its figures, and say where everything is."""
     run = load_run(output)
     console.print(summary_table(run, baseline))
@@ -115,6 +123,8 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
     """Draw all figures of a recorded run and say where they are.
 
     Args:
+        output: directory of the run.
+        console: where to say it.
         baseline: the untrained controllers on the same noise; None takes what is recorded of them, if anything is.
 
     Raises:
@@ -124,17 +134,26 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
     if not run.steps.size:
         raise RunDirectoryError(f'the run in {output} has no recorded step: there is nothing to draw')
     untrained_run = load_untrained(run, output) if baseline is None else baseline
-    for path in save_all(run, output, baseline=untrained_run):
-        console.print(f'figure: {path}', soft_wrap=True)
-    if run.settings.controller == 'scenario':  # its dynamics have the multipliers of every scenario
-        return
+    _say(save_all(run, output, baseline=untrained_run), console)
+    if errors := _dual_errors(run, output, console):
+        _say(save({'dual_error': dual_error(errors)}, output), console)
+
+
+def _dual_errors(run: Run, output: Path, console: Console) -> dict[str, np.ndarray] | None:
+    """Errors of the multipliers as they are recorded; otherwise they are computed and recorded. None where agents have
+    no such multipliers, or their system is not to be had any more."""
+    if errors := load_dual_errors(output):
+        return errors
     try:
-        errors = load_dual_errors(output)
-        if not errors:
-            errors = dual_errors_of(run)
-            record_dual_errors(output, errors)
-    except NetworkError as error:  # the figures above need no network: its file may be gone
+        errors = dual_errors_of(run)
+    except (NetworkError, RunDirectoryError) as error:
         console.print(f'dual_error.png cannot be drawn: {error}')
-        return
-    for path in save({'dual_error': dual_error(errors)}, output):
+        return None
+    if errors:
+        record_dual_errors(output, errors)
+    return errors
+
+
+def _say(paths: Sequence[Path], console: Console) -> None:
+    for path in paths:
         console.print(f'figure: {path}', soft_wrap=True)

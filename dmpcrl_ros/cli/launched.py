@@ -1,7 +1,8 @@
 """The nodes of a run under launch, where launch and launch_ros are installed."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from dmpcrl_ros.bringup import NodeSpec
@@ -19,7 +20,9 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
     """Run the nodes until the monitor ends; launch takes the signals, so it has the main thread.
 
     Args:
+        nodes: of the run.
         refresh: called several times a second in another thread.
+        verbose: show everything that they say.
 
     Raises:
         ProcessDied: another node ended first.
@@ -31,11 +34,24 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
     from launch import LaunchDescription, LaunchService
 
     ended: list[tuple[str, int]] = []
+    monitor = next(node.executable for node in nodes if node.name == 'monitor')
     watch = RegisterEventHandler(OnProcessExit(
         on_exit=lambda event, context: ended.append((event.process_name, event.returncode))))
     service = LaunchService(noninteractive=True)
     service.include_launch_description(
         LaunchDescription([watch, *launch_actions(list(nodes), 'screen' if verbose else 'log')]))
+    with _repeated(refresh):
+        service.run()
+    if not ended:
+        raise KeyboardInterrupt
+    name, code = ended[0]
+    if not name.startswith(monitor) or code != 0:
+        raise ProcessDied(f'{name} ended first, with exit code {code}; the logs of launch have its last words')
+
+
+@contextmanager
+def _repeated(refresh: Callable[[], None]) -> Iterator[None]:
+    """Call `refresh` in another thread meanwhile, and once more at the end."""
     finished = threading.Event()
 
     def keep_refreshing() -> None:
@@ -45,13 +61,8 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
     thread = threading.Thread(target=keep_refreshing, daemon=True)
     thread.start()
     try:
-        service.run()
+        yield
     finally:
         finished.set()
         thread.join()
         refresh()
-    if not ended:
-        raise KeyboardInterrupt
-    name, code = ended[0]
-    if not name.startswith('dmpcrl_monitor') or code != 0:
-        raise ProcessDied(f'{name} ended first, with exit code {code}; the logs of launch have its last words')

@@ -1,6 +1,5 @@
 """Runs the nodes of a system as processes of its own where launch is not installed: all together or not at all."""
 
-import ctypes
 import os
 import queue
 import signal
@@ -16,8 +15,9 @@ from pathlib import Path
 import yaml
 
 from dmpcrl_ros.bringup import NodeSpec
+from dmpcrl_ros.core.process import end_with_parent
+from dmpcrl_ros.executables import MODULES
 
-_PR_SET_PDEATHSIG = 1
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
 _LINES_KEPT = 15
 _AT_ONCE = 2.0  # s: what dies so early would die again
@@ -106,13 +106,14 @@ class ProcessGroup:
 
     def _start(self, node: NodeSpec) -> None:
         parameters = Path(self._folder.name, f'{node.label}.yaml')
-        parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': node.parameters}}), encoding='utf-8')
+        values = {name: value for name, value in node.parameters.items() if value != []}  # a list of no known type
+        parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': values}}), encoding='utf-8')
         # -P: a checkout in the current folder is not to hide the installed package, which has the messages
-        module = f'dmpcrl_ros.nodes.{node.executable.removeprefix("dmpcrl_")}'
-        command = [sys.executable, '-P', '-m', module, *node.identity(), '--params-file', str(parameters)]
+        command = [sys.executable, '-P', '-m', MODULES[node.executable], *node.identity(),
+                   '--params-file', str(parameters)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    text=True, errors='replace', env=self._environment, start_new_session=True,
-                                   preexec_fn=_end_with_parent)
+                                   preexec_fn=end_with_parent)
         self._processes[node.label] = process
         self._started[node.label] = time.monotonic()
         self._last[node.label] = deque(maxlen=_LINES_KEPT)
@@ -133,8 +134,3 @@ class ProcessGroup:
     def _last_words(self, label: str, code: int) -> str:
         words = '\n'.join(f'  {line}' for line in self._last[label])
         return f'{label} {self._how(code)}' + (f'; its last lines:\n{words}' if words else ', without a word')
-
-
-def _end_with_parent() -> None:
-    """In the child: ask the kernel for a SIGTERM when the parent is gone."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

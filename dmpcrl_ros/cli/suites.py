@@ -1,4 +1,4 @@
-"""What the commands of many runs share: a progress bar, and tables for the terminal and for files."""
+"""Parts that the commands of many runs share: a progress bar, and tables for the terminal and for files."""
 
 import csv
 from concurrent.futures.process import BrokenProcessPool
@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dmpcrl_ros.experiments.suite import DIVERGED, ExperimentSuite
+from dmpcrl_ros.experiments.suite import ExperimentSuite
+from dmpcrl_ros.recording.run_files import DIVERGED
 
 
 def run_suite(suite: ExperimentSuite, workers: int, console: Console) -> None:
@@ -39,8 +40,8 @@ def run_suite(suite: ExperimentSuite, workers: int, console: Console) -> None:
             console.print(f'{job.name}: {file.read_text(encoding="utf-8").strip()}', soft_wrap=True)
 
 
-def tell(rows: list[dict[str, Any]], path: Path, console: Console, title: str) -> None:
-    """The rows as a table in the terminal and, with all digits, as a file."""
+def print_table(rows: list[dict[str, Any]], path: Path, console: Console, title: str) -> None:
+    """Show the rows as a table in the terminal and write them, with all digits, to a file."""
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
         writer.writeheader()

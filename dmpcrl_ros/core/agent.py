@@ -1,4 +1,4 @@
-"""What an agent is to the rest of the package, whichever method it follows."""
+"""The agent as the rest of the package sees it, whichever method it follows."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from dmpcrl_ros.core.spaces import Space
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSpec:
-    """What everybody may know of an agent.
+    """Public description of an agent.
 
     Args:
         name: unique in its system; its ROS namespace.
@@ -33,7 +33,7 @@ class AgentSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What one agent is told at the start of a control step.
+    """Information that one agent gets at the start of a control step.
 
     Args:
         step: number of control steps since the start of the run.
@@ -74,6 +74,19 @@ StepProgram: TypeAlias = Generator[Exchange | Act, Inbox | None, StepReport]
 
 class SnapshotError(ValueError):
     """The arrays of a snapshot do not belong to this agent; the message says which and why."""
+
+
+def snapshot_array(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of a snapshot.
+
+    Raises:
+        SnapshotError: it is missing, of another shape, or not finite.
+    """
+    if name not in arrays:
+        raise SnapshotError(f'it has no {name}')
+    if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+        raise SnapshotError(f'its {name} is of the wrong size or not finite')
+    return arrays[name]
 
 
 class Agent(Interface):

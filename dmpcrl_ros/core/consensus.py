@@ -10,8 +10,11 @@ from dmpcrl_ros.core.graph import CouplingGraph
 
 
 class Consensus:
-    """One agent's part of average and maximum consensus (GAC, paper 001 section 2.4), among those who are there:
-    without a lost neighbour an average is none of the whole network, and is not to be learned from.
+    """One agent's part of average and maximum consensus (GAC, paper 001 section 2.4), among those who are there.
+
+    Attributes:
+        partial: whether a neighbour was missing in the last average: it is none of the whole network then, and not to
+            be learned from.
 
     Args:
         agent: index of the agent.
@@ -24,12 +27,14 @@ class Consensus:
         self._row = schedule.row(agent, self._neighbours)
         self._diameter = graph.diameter
         self.n_agents = graph.n_agents
+        self.partial = False
 
     def average(self, values: np.ndarray) -> Protocol[np.ndarray]:
         """Mean over all agents of `values` (n,), to the error of the schedule."""
-        expects = dict.fromkeys(self._neighbours, values.shape)
+        self.partial, expects = False, dict.fromkeys(self._neighbours, values.shape)
         for own_weight, weights in self._row:
             inbox = yield Exchange('consensus', dict.fromkeys(self._neighbours, values), expects)
+            self.partial |= len(inbox) < len(self._neighbours)
             mixed = own_weight * values
             for neighbour, weight in zip(self._neighbours, weights, strict=True):
                 mixed += weight * inbox.get(neighbour, values)

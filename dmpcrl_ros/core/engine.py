@@ -5,82 +5,49 @@ driver and the simulation of faults in virtual time run the same engine.
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.core.agent import StepReport
+from dmpcrl_ros.core.events import GIVEN_UP, OUT_OF_TIME, Acted, Done, Event, Send
 from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, ExchangeTimeout, Inbox
 from dmpcrl_ros.core.mailbox import Envelope, Mailbox
-
-# Control frames: kinds of envelopes that belong to no exchange.
-GIVEN_UP, OUT_OF_TIME = 'step given up', 'out of time'
-_RESENDS = 20  # of one round, at most: a neighbour that has not answered by then will not
-
-
-class Send(NamedTuple):
-    """An envelope is to go to a neighbour."""
-
-    receiver: int
-    envelope: Envelope
-
-
-class Acted(NamedTuple):
-    """The action of the step is decided. The program continues at the next `tick`."""
-
-    action: np.ndarray
-    fallback: bool
-
-
-class Done(NamedTuple):
-    """The step has ended."""
-
-    report: StepReport
-
-
-Event: TypeAlias = Send | Acted | Done
+from dmpcrl_ros.core.neighbours import Neighbours
+from dmpcrl_ros.core.outbox import Outbox
 
 
 class RoundEngine:
     """Sends a program's outbox, waits for its inbox, and resumes it.
 
     A neighbour that leaves a round unanswered is lost. From the next step on it is waited for again or, if lost
-    neighbours are to be left out, not before it is heard again. Whoever gives a step up tells its neighbours.
+    neighbours are to be left out, not before it is heard again. An agent that gives a step up tells its neighbours.
 
     Args:
         agent: index of this agent.
         names: of the agents, by index, for messages to people.
         neighbours: indices of the agents it exchanges with.
-        round_timeout: s, after which a round is given up, twice of it at the start of a step; infinite to wait for
-            ever.
-        resend_after: s without progress after which what was sent in the last two rounds is sent again; infinite for
-            never.
+        round_timeout: s, after which a round is given up; infinite to wait for ever.
+        patient_rounds: number of rounds at the start of a step that are given up only after twice the round timeout
+            since its start: a neighbour may still wait in vain for the last round of the step before. The diameter of
+            the graph is enough: in later rounds all agents have begun the step.
+        resend_after: s without progress after which what neighbours may lack is sent again; infinite for never.
         optional_timeout: s, for which optional senders of a round are waited for.
         leave_out_lost: whether to go on without lost neighbours: inboxes lack them.
     """
 
     def __init__(self, agent: int, neighbours: Iterable[int], *, names: Mapping[int, str] | None = None,
-                 round_timeout: float = math.inf, resend_after: float = math.inf, optional_timeout: float = 1.0,
-                 leave_out_lost: bool = False):
+                 round_timeout: float = math.inf, patient_rounds: float = math.inf, resend_after: float = math.inf,
+                 optional_timeout: float = 1.0, leave_out_lost: bool = False):
         self.agent = agent
         self.neighbours = tuple(neighbours)
         self.mailbox = Mailbox(self.neighbours)
         self.timeouts = 0
-        self.left_out: frozenset[int] = frozenset()
-        self._names = names or {j: str(j) for j in self.neighbours}
+        self._others = Neighbours(names or {j: str(j) for j in self.neighbours}, leave_out_lost)
         self._round_timeout = round_timeout
-        self._resend_after = resend_after
+        self._patient_rounds = patient_rounds
         self._optional_timeout = optional_timeout
-        self._leave_out_lost = leave_out_lost
-        self._lost: set[int] = set()
-        self._heard: set[int] = set()  # in an exchange, since the step began
-        self._gave_up: dict[tuple[int, str], tuple[int, int]] = {}
-        # A neighbour can lack this round's message, or still wait for that of the round before.
-        self._sent: deque[list[Send]] = deque(maxlen=2)
-        self._next_resend = math.inf
-        self._resends_left = 0
+        self._outbox = Outbox(agent, resend_after)
         self._program: Any = None
         self._request: Exchange | None = None  # the round that is waited for
         self._acted = False                    # the program is to be resumed after its Act
@@ -105,29 +72,28 @@ class RoundEngine:
     @property
     def lost(self) -> list[str]:
         """Names of the neighbours that left a round unanswered and have not been heard since."""
-        return [self._names[j] for j in sorted(self._lost)]
+        return self._others.lost
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Lost neighbours that this step does without."""
+        return self._others.left_out
 
     @property
     def wake_at(self) -> float:
         """Time at which `tick` is due."""
         if self._acted:
             return -math.inf
-        resend = self._next_resend if self._resends_left else math.inf
         if self._request is None:
-            return resend
+            return self._outbox.resend_at
         optional = self._optional_until if self._request.optional else math.inf
-        return min(resend, optional, self._give_up_at, self._deadline)
+        return min(self._outbox.resend_at, optional, self._give_up_at, self._deadline)
 
     def open(self, run: int, step: int, now: float) -> None:
-        """Move to a control step: what neighbours sent of earlier ones is dropped.
-
-        A neighbour may still wait in vain for the last round of the step before, for as long as the timeout: only from
-        then on its silence counts.
-        """
+        """Move to a control step: what neighbours sent of earlier ones is dropped."""
         self.mailbox.now = (run, step, 0)
         self._together = now + self._round_timeout
-        self._heard.clear()
-        self.left_out = frozenset(self._lost) if self._leave_out_lost else frozenset()
+        self._others.begin_step()
         self._interruption = ''
 
     def begin(self, program: Any, now: float, deadline: float = math.inf) -> list[Event]:
@@ -147,11 +113,11 @@ class RoundEngine:
         """Take in a message of a neighbour."""
         present = (envelope.run, envelope.step)
         if envelope.kind in (GIVEN_UP, OUT_OF_TIME):
-            self._gave_up[envelope.sender, envelope.kind] = present
+            self._others.hear_frame(envelope.sender, envelope.kind, present)
         else:
             if present >= self.mailbox.now[:2]:
-                self._lost.discard(envelope.sender)
-                self._heard.add(envelope.sender)
+                self._others.hear(envelope.sender)
+                self._outbox.confirm(envelope.sender, (*present, envelope.round))
             self.mailbox.put(envelope)
         return self._proceed([], now)
 
@@ -161,9 +127,8 @@ class RoundEngine:
         if self._acted:
             self._acted = False
             self._resume(self._program.send, None, events, now)
-        if self._resends_left and now >= self._next_resend:
-            self._next_resend, self._resends_left = now + self._resend_after, self._resends_left - 1
-            events.extend(message for messages in self._sent for message in messages)
+        if now >= self._outbox.resend_at:
+            events.extend(self._outbox.resend(now))
         return self._proceed(events, now)
 
     def interrupt(self, reason: str, now: float) -> list[Event]:
@@ -200,13 +165,17 @@ class RoundEngine:
             self._program = None
             events.append(Done(end.value))
             return
+        except BaseException:  # as of a signal: the program is over, whatever it was about to do
+            self._program = None
+            raise
         if isinstance(request, Act):
             self._deadline, self._acted = math.inf, True
             events.append(Acted(request.action, request.fallback))
             return
         self._request = request
-        self._send(request, events, now)
-        self._give_up_at = max(now, self._together) + self._round_timeout
+        events.extend(self._outbox.send(self.mailbox.now, request, now))
+        patience = max(now, self._together) if self.rounds < self._patient_rounds else now
+        self._give_up_at = patience + self._round_timeout
         self._optional_until = now + self._optional_timeout
 
     def _throw(self, reason: ExchangeTimeout, events: list[Event], now: float) -> None:
@@ -240,53 +209,30 @@ class RoundEngine:
         """Whether the time to act is up, perhaps because a neighbour has said nothing in the whole step."""
         if now < self._deadline:
             return None
-        names = ', '.join(self._lose_silent())
+        names = self._others.lose_silent(self._missing())
         return DeadlineReached(f'out of time in round {self.rounds}' + (f': nothing from {names}' if names else ''))
 
     def _hopeless(self, now: float) -> ExchangeTimeout | None:
-        """Why the missing messages of this round are not to be waited for any longer; None while they are."""
+        """Reason not to wait any longer for the missing messages of this round; None while they are waited for."""
         if self._interruption:
             return ExchangeTimeout(self._interruption)
-        if names := self._neighbours_that(GIVEN_UP):
-            self._lose_silent()
+        missing, present = self._missing(), self.mailbox.now[:2]
+        if names := self._others.that_sent(GIVEN_UP, missing, present):
+            self._others.lose_silent(missing)
             return ExchangeTimeout(f'{names}: {GIVEN_UP}')
-        if names := self._neighbours_that(OUT_OF_TIME):
+        if names := self._others.that_sent(OUT_OF_TIME, missing, present):
             return DeadlineReached(f'{names}: {OUT_OF_TIME}')
         if now >= self._give_up_at:
-            silent = self.mailbox.missing(self._expected())
             self.timeouts += 1
-            self._lost.update(silent)
-            names = ', '.join(self._names[j] for j in silent)
+            names = self._others.lose(missing)
             return ExchangeTimeout(f'no {self._request.kind!r} from {names} in round {self.rounds} within '
                                    f'{self._round_timeout:g} s')
         return None
 
-    def _neighbours_that(self, frame: str) -> str:
-        """Names of the neighbours that are missing in this round and sent a control frame in this step."""
-        present = self.mailbox.now[:2]
-        return ', '.join(self._names[j] for j in self.mailbox.missing(self._expected())
-                         if self._gave_up.get((j, frame)) == present)
-
-    def _lose_silent(self) -> list[str]:
-        """Count the missing neighbours as lost that took part in no exchange of this step; their names."""
-        silent = sorted(set(self.mailbox.missing(self._expected())) - self._heard)
-        self._lost.update(silent)
-        return [self._names[j] for j in silent]
-
-    def _send(self, request: Exchange, events: list[Event], now: float) -> None:
-        run, step, number = self.mailbox.now
-        messages = [Send(receiver, Envelope(run, step, number, self.agent, request.kind, _rows(data)))
-                    for receiver, data in request.outbox.items()]
-        events.extend(messages)
-        self._sent.append(messages)
-        self._next_resend, self._resends_left = now + self._resend_after, _RESENDS
+    def _missing(self) -> list[int]:
+        return self.mailbox.missing(self._expected())
 
     def _notices(self, frame: str) -> list[Event]:
         """A control frame to all neighbours."""
         run, step, number = self.mailbox.now
         return [Send(j, Envelope(run, step, number, self.agent, frame, np.zeros((0, 1)))) for j in self.neighbours]
-
-
-def _rows(data: np.ndarray) -> np.ndarray:
-    """A copy of two dimensions: the sender may change its array before the message is taken or sent again."""
-    return np.array(data if data.ndim == 2 else data.reshape(-1, 1))

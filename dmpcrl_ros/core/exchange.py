@@ -1,4 +1,4 @@
-"""What a program asks of the outside world: an exchange with the neighbours, and the action to be applied.
+"""Requests of a program to the outside world: an exchange with the neighbours, and the action to be applied.
 
 Every protocol of this package (ADMM, consensus, evaluation, learning) and every control step is a generator that owns
 no socket, clock or thread:

@@ -1,4 +1,4 @@
-"""Who uses whose state, and who therefore talks to whom."""
+"""The coupling graph: which agent uses whose state, and which agents therefore exchange messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What has arrived from the neighbours and not been used yet, by (run, step, round). Knows nothing of ROS."""
+"""Messages of the neighbours that have not been used yet, by (run, step, round). Knows nothing of ROS."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -48,6 +48,11 @@ class Mailbox:
         for waiting in self._waiting.values():
             for late in [key for key in waiting if key < stamp]:
                 self.dropped['late'] += len(waiting.pop(late))
+
+    @property
+    def kept(self) -> int:
+        """Number of messages that are kept until they are due."""
+        return sum(len(candidates) for waiting in self._waiting.values() for candidates in waiting.values())
 
     def put(self, envelope: Envelope) -> None:
         """Keep a message, or count why not."""

@@ -1,7 +1,6 @@
 """Named things that other packages can add to: systems and methods."""
 
 from collections.abc import Mapping
-from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -24,14 +23,23 @@ class Registry:
         self._kind = kind
         self._group = group
         self._built_in = dict(built_in)
+        self._loaded: dict[str, Any] = {}
 
-    @cache  # noqa: B019 - a registry lives as long as the process
     def __getitem__(self, name: str) -> Any:
         """The object of this name.
 
         Raises:
-            RegistryError: there is none, or its module cannot be imported.
+            RegistryError: there is none, or the package that declares it cannot be imported.
         """
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all objects, those of this package first."""
+        return (*self._built_in, *sorted(set(self._declared()) - set(self._built_in)))
+
+    def _load(self, name: str) -> Any:
         if name in self._built_in:
             module, attribute = self._built_in[name].split(':')
             return getattr(import_module(module), attribute)
@@ -39,12 +47,8 @@ class Registry:
             raise RegistryError(f'there is no {self._kind} {name!r}; there are {", ".join(self.names())}')
         try:
             return found.load()
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # whatever the module of somebody else may raise
             raise RegistryError(f'{self._kind} {name!r} cannot be loaded from {found.value}: {error}') from error
-
-    def names(self) -> tuple[str, ...]:
-        """Names of all objects, those of this package first."""
-        return (*self._built_in, *sorted(set(self._declared()) - set(self._built_in)))
 
     def _declared(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self._group)}

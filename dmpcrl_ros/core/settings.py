@@ -59,7 +59,7 @@ class Setting:
             value = float(value)
         if self.kind is tuple and isinstance(value, Sequence) and not isinstance(value, str):
             value = tuple(value)
-        if type(value) is not self.kind:
+        if type(value) is not self.kind or (self.kind is tuple and not all(type(part) is str for part in value)):
             word = f' or {self.absent}' if self.absent else ''
             raise SettingError(f'{self.name} must be a {self.kind.__name__}{word}, not {value!r}')
         if self.choices and value not in self.choices:
@@ -98,7 +98,13 @@ class Setting:
 
 
 def setting(default: Any, description: str, **details: Any) -> Any:
-    """Field of a settings class; `details` are further fields of Setting. `kind` is that of the default unless given."""
+    """Field of a settings class.
+
+    Args:
+        default: of the setting.
+        description: of the setting.
+        details: further fields of Setting; `kind` is that of the default unless given.
+    """
     details.setdefault('kind', type(default))
     return field(default=default, metadata={'setting': {'description': description, **details}})
 

@@ -1,34 +1,73 @@
-"""How the multipliers of the local problems approach the centralised ones (paper 001, Proposition 2 and Fig. 1)."""
-
-from dataclasses import replace
+"""Convergence of the multipliers of the local problems to the centralised ones (paper 001, Proposition 2, Fig. 1)."""
 
 import numpy as np
 
-from dmpcrl_ros.methods.build import central_agent, distributed_agent
-from dmpcrl_ros.methods.q_learning.agent import LearningAgent
+from dmpcrl_ros.methods.mpc_agent import MpcAgent
+from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.recording.recorded_run import Run
+from dmpcrl_ros.recording.run_files import DUAL_ERROR_COLUMNS
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.systems.mpc_system import MpcSystem
+from dmpcrl_ros.systems.system import System
 
 
-def dual_errors(network: Scenario, settings: Settings, state: np.ndarray, iterations: int,
+def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | None:
+    """Errors of the multipliers at the initial state and at the one in the middle of a run and, if there are episodes,
+    of one of them (figure 1). A system that rests at its initial state has no errors there.
+
+    Args:
+        run: with its states.
+        iterations: of ADMM.
+
+    Returns:
+        (iterations,) by the names in DUAL_ERROR_COLUMNS; None where agents have no such multipliers.
+
+    Raises:
+        NetworkError: the system of the run cannot be read any more.
+        RunDirectoryError: this version of the package refuses the settings of the run.
+    """
+    settings = run.settings
+    system = settings.make_system()
+    if not has_local_multipliers(system, settings):
+        return None
+    length = system.episode_length
+    middle = min(len(run.states) // 2 + length // 2, len(run.states) - 1)
+    cases = ((system.initial_state, 0), (run.states[middle], middle % length if length else 0))
+    return {name: dual_errors(system, settings, state, iterations, step)
+            for name, (state, step) in zip(DUAL_ERROR_COLUMNS[1:], cases, strict=True)}
+
+
+def has_local_multipliers(system: System, settings: Settings) -> bool:
+    """Whether the agents solve parametrised problems whose multipliers are parts of those of a centralised twin. The
+    dynamics of scenario-based MPC have multipliers for every scenario, for example."""
+    if not isinstance(system, MpcSystem) or not hasattr(settings.make_method(), 'central_agent'):
+        return False
+    agent = settings.make_agent(system, 0)
+    return isinstance(agent, MpcAgent) and isinstance(agent.mpc, ParametricMpc)
+
+
+def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterations: int,
                 step: int = 0) -> np.ndarray:
     """Distance of all multipliers of dynamics and bounds from the centralised ones, after each iteration (iterations,).
 
     Args:
+        system: of the agents.
+        settings: of a method with local multipliers, see `has_local_multipliers`.
         state: of the whole network (n,), at which V is evaluated from a cold start with the initial parameters.
+        iterations: of ADMM.
         step: of an episode, whose exogenous input the agents are told.
     """
-    settings = replace(settings, learner='none', admm_iterations=iterations, admm_tolerance=0.0, warm_start=False)
-    agents = [distributed_agent(network, index, settings) for index in range(network.n_agents)]
-    exogenous = network.exogenous_at(step)
-    for agent, part, own in zip(agents, network.state_parts, exogenous, strict=True):
+    settings = settings.but(learn=False, admm__iterations=iterations, admm__tolerance=None, admm__warm_start=False)
+    agents = [settings.make_agent(system, index) for index in range(system.n_agents)]
+    exogenous = system.exogenous_at(step)
+    for agent, part, own in zip(agents, system.state_parts, exogenous, strict=True):
         agent.mpc.begin(state[part], exogenous=own)
     found: list[list[np.ndarray]] = [[] for _ in agents]
     run_lockstep([agent.admm.run(agent.mpc.solve, _recorder(agent, duals))
                   for agent, duals in zip(agents, found, strict=True)])
-    central = central_agent(network, settings)
+    central = settings.make_central_agent(system)
     central.mpc.begin(state, exogenous=np.concatenate(exogenous))
     central.mpc.solve()
     optimal = _duals(central.mpc.solution())
@@ -36,7 +75,7 @@ def dual_errors(network: Scenario, settings: Settings, state: np.ndarray, iterat
                      for parts in zip(*found, strict=True)])
 
 
-def _recorder(agent: LearningAgent, duals: list):
+def _recorder(agent: MpcAgent, duals: list):
     return lambda iteration: duals.append(_duals(agent.mpc.solution()))
 
 

@@ -1,7 +1,7 @@
 """Controllers whose parameters are fixed, compared on the same noise."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ class Candidate:
     """A controller that is compared.
 
     Args:
-        name: also the beginning of the names of its runs. settings: what makes it, of Settings.
-        central: whether it is the centralised twin. policy: its parameters; None for those of the scenario.
+        name: also the beginning of the names of its runs.
+        settings: changes of the common settings that make it, as of Settings.but.
+        central: whether it is the centralised twin.
+        policy: its parameters; None for the first ones.
     """
 
     name: str
@@ -31,13 +33,13 @@ class Candidate:
 
     def job(self, common: Settings, seed: int) -> Job:
         """Its run on the noise of one seed, without learning."""
-        return Job(f'{self.name}-seed-{seed}', replace(common, learner='none', seed=seed, **self.settings),
-                   self.central, self.policy)
+        return Job(f'{self.name}-seed-{seed}', common.but(**self.settings, learn=False, seed=seed), self.central,
+                   self.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What a candidate achieved on S noise sequences.
+    """Scores of a candidate on S noise sequences.
 
     Args:
         costs: sum of the stage costs of the network, (S,); infinite where its plant was lost.
@@ -51,7 +53,7 @@ class Scores:
 
     @staticmethod
     def of(runs: Sequence[Run]) -> 'Scores':
-        """Of the runs of one candidate."""
+        """Make the scores of the runs of one candidate."""
         steps = runs[0].settings.steps
         lost = np.array([steps - len(run.steps) for run in runs])
         costs = np.array([run.costs.sum() for run in runs])

@@ -31,10 +31,12 @@ _BAND = (32.0, 68.0)  # percentiles over the seeds
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurves:
-    """What one method did, over S seeds and T steps.
+    """Curves of one way to learn, over S seeds and T steps.
 
     Args:
-        costs, td_errors: stage cost of the network and |TD error|, (S, T). violated: (S, T), bool.
+        costs: stage cost of the network (S, T).
+        td_errors: |TD error| (S, T).
+        violated: (S, T), bool.
     """
 
     costs: np.ndarray
@@ -43,12 +45,13 @@ class LearningCurves:
 
     @staticmethod
     def of(runs: Sequence[Run], steps: int) -> 'LearningCurves':
-        """Of the runs of one method. Where a run ended early because its plant was lost, costs are infinite."""
+        """Make the curves of some runs. Where one ended early because its plant was lost, costs are infinite."""
         def padded(values: np.ndarray, lost: float) -> np.ndarray:
             return np.concatenate([values, np.full(steps - len(values), lost)])
-        return LearningCurves(costs=np.array([padded(run.costs.sum(axis=1), np.inf) for run in runs]),
-                      td_errors=np.array([padded(np.abs(run.td_error), np.inf) for run in runs]),
-                      violated=np.array([padded(violations(run, run.states), 1.0) for run in runs], dtype=bool))
+        return LearningCurves(
+            costs=np.array([padded(run.costs.sum(axis=1), np.inf) for run in runs]),
+            td_errors=np.array([padded(np.abs(run.metrics['td_error']), np.inf) for run in runs]),
+            violated=np.array([padded(violations(run, run.states), 1.0) for run in runs], dtype=bool))
 
     def smooth(self, name: str) -> np.ndarray:
         """Moving average (S, T) of costs or td_errors; infinite from where a plant was lost."""

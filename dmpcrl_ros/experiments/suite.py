@@ -1,6 +1,5 @@
 """Many runs in parallel, each recorded in a directory of its own; what is complete is not run again."""
 
-import ctypes
 import fcntl
 import multiprocessing
 import os
@@ -9,24 +8,31 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dmpcrl_ros.recording.recorded_loop import Policy, recorded, scenario_digest
-from dmpcrl_ros.recording.recorded_run import Run, RunDirectoryError, load_run
+from dmpcrl_ros.core.process import end_with_parent
+from dmpcrl_ros.recording.recorded_loop import Policy, recorded, system_digest
+from dmpcrl_ros.recording.recorded_run import Run, load_run
+from dmpcrl_ros.recording.run_files import DIVERGED, RunDirectoryError
 from dmpcrl_ros.settings.run import Settings
 
-DIVERGED = 'diverged.txt'   # in the directory of a run that ended early because its plant was lost
-_LOCK = '.lock'             # file that is locked while a command writes into the folder
+_LOCK = '.lock'               # file that is locked while a command writes into the folder
 _UNFINISHED = '.unfinished-'  # before the name of a directory that is being written
-_REFRESH = 0.2              # s between two calls of `progress`
-_PR_SET_PDEATHSIG = 1
+_REFRESH = 0.2                # s between two calls of `progress`
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a suite; `name` is that of its directory, the rest as of `recorded`."""
+    """One run of a suite.
+
+    Args:
+        name: of its directory.
+        settings: of the run.
+        central: whether the centralised twin controls, see `recorded`.
+        policy: parameters to begin with, see `recorded`.
+    """
 
     name: str
     settings: Settings
@@ -34,15 +40,14 @@ class Job:
     policy: Policy | None = None
 
     def difference(self, run: Run) -> str:
-        """What a recorded run was made with and this job is not; empty when it is a run of this job."""
-        found, extra = run.settings, run.configuration.get('extra', {})
-        names = [f.name for f in fields(Settings) if getattr(found, f.name) != getattr(self.settings, f.name)]
-        differences = [f'{name} = {getattr(found, name)}, not {getattr(self.settings, name)}' for name in names]
+        """Differences between a recorded run and this job, in words; empty when it is a run of this job."""
+        differences = _differences(run.settings, self.settings)
+        extra = run.configuration.get('extra', {})
         differences += ['centralised or not'] if extra.get('central') != self.central else []
         if extra.get('policy') != (self.policy and self.policy.described()):
             differences.append('another policy')
-        if extra.get('scenario_digest', '') != scenario_digest(self.settings):
-            differences.append(f'{self.settings.scenario} has changed')
+        if extra.get('system_digest', '') != system_digest(self.settings):
+            differences.append(f'{self.settings.system} has changed')
         return ', '.join(differences)
 
 
@@ -114,6 +119,13 @@ class ExperimentSuite:
         return True
 
 
+def _differences(found: Settings, wanted: Settings) -> list[str]:
+    """Settings that differ. What only one of two methods or systems has needs no mention beside their names."""
+    ours, theirs = wanted.plain(), found.plain()
+    return [f'{name} = {theirs[name]}, not {value}' for name, value in ours.items()
+            if name in theirs and theirs[name] != value]
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Nobody else writes into the folder meanwhile; the lock is gone with this process, however it ends."""
@@ -146,7 +158,7 @@ def _start_worker(steps: Any, stop: Any, parent: int) -> None:
     global _steps, _stop
     _steps, _stop = steps, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
     if os.getppid() != parent:
         os._exit(1)
 

@@ -1,1 +1,1 @@
-"""How agents act and learn: a folder for each method."""
+"""Methods by which agents act and learn: a folder for each."""

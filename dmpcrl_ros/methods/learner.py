@@ -1,4 +1,4 @@
-"""What an MPC agent asks of a learner and of exploration."""
+"""Learners and exploration as an MPC agent sees them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Update:
-    """What a learner made of a batch.
+    """Result of learning from a batch.
 
     Args:
         theta: new parameters (p,); None when nothing was learned.
@@ -57,7 +57,7 @@ class Learner(Interface):
         """Whether this control step is one to update at; the same answer at every agent."""
 
     def update(self, step: int, theta: np.ndarray) -> Protocol[Update]:
-        """What becomes of theta (p,) at a control step that is due."""
+        """Change theta (p,) at a control step that is due."""
 
     def reset(self) -> None:
         """Forget the transitions."""
@@ -74,7 +74,7 @@ class Learner(Interface):
 
 
 class Explorer(Interface):
-    """When and how agents perturb their objective.
+    """Rule by which agents perturb their objective.
 
     Attributes:
         agent: index of this agent.
@@ -83,7 +83,7 @@ class Explorer(Interface):
     agent: int
 
     def coins(self, step: int) -> np.ndarray:
-        """Which agents explore in this step, (n_agents,) of bool; the same at every agent."""
+        """Mask (n_agents,) of the agents that explore in this step; the same at every agent."""
 
     def direction(self, step: int) -> np.ndarray:
         """Perturbation q (n_u,) of this agent's objective: q'u(0) is added."""

@@ -1,4 +1,4 @@
-"""What a method is to the rest of the package."""
+"""The method as the rest of the package sees it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +16,11 @@ class Metric:
 
     Args:
         name: of the field.
-        meaning: what it tells, in one line.
+        meaning: in one line.
         unit: empty for none.
         column: how the values of all agents become one column of steps.csv. 'ended': the agents agree on it, for the
             transition that ended in the step. 'begun': the largest of all agents, for the transition that begins in the
-            step. Empty: it is not recorded.
+            step. An empty text: it is not recorded.
         flag: whether it is 0 or 1.
     """
 

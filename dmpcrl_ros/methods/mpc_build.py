@@ -1,7 +1,6 @@
-"""What all methods of distributed MPC put together in the same way."""
+"""Parts that all methods of distributed MPC put together in the same way."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from dmpcrl_ros.core.averaging import finite_time
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.methods.fallback_plan import FallbackPlan
 from dmpcrl_ros.methods.learner import Explorer, Learner
 from dmpcrl_ros.methods.mpc_agent import MpcAgent
 from dmpcrl_ros.methods.mpc_settings import MpcSettings
@@ -51,7 +51,8 @@ def central_parameters(system: MpcSystem,
 def mpc_agent(system: MpcSystem, settings: MpcSettings, members: Sequence[int], mpc: Mpc, admm: Admm,
               consensus: Consensus, learner: Learner | None = None, exploration: Explorer | None = None) -> MpcAgent:
     """The agent that controls these members of the system."""
-    bounds: dict[str, Any] = {name: np.concatenate([getattr(system.local[i], name) for i in members])
-                              for name in ('input_lower', 'input_upper', 'safe_input')}
-    return MpcAgent(mpc=mpc, admm=admm, consensus=consensus, discount=system.structure.discount, **bounds,
-                    fallback_steps=settings.fallback_steps, learner=learner, exploration=exploration)
+    bounds = [np.concatenate([getattr(system.local[i], name) for i in members])
+              for name in ('input_lower', 'input_upper', 'safe_input')]
+    plan = FallbackPlan(*bounds, steps=settings.fallback_steps)
+    return MpcAgent(mpc=mpc, admm=admm, consensus=consensus, plan=plan, discount=system.structure.discount,
+                    learner=learner, exploration=exploration)

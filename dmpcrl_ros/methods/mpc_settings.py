@@ -11,7 +11,7 @@ from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
 @dataclass(frozen=True, kw_only=True)
 class AdmmSettings:
-    """How neighbours agree on their predictions."""
+    """Settings of the agreement of neighbours on their predictions."""
 
     iterations: int | None = setting(
         None, 'per evaluation (the most, with a tolerance); more are more exact and slower, and each costs two message '
@@ -35,7 +35,7 @@ class AdmmSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ConsensusSettings:
-    """How agents agree on sums over the network."""
+    """Settings of the agreement on sums over the network."""
 
     averaging: str = setting(
         'finite-time', 'finite-time is exact in as few rounds as the graph allows, fixed has the weights of paper 001, '

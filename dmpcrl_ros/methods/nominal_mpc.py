@@ -1,9 +1,10 @@
 """Nominal MPC, a baseline of paper 001: the same MPC as that of the learning agents, without offsets."""
 
 from dmpcrl_ros.core.parameters import ParameterLayout
-from dmpcrl_ros.methods.mpc_agent import METRICS, MpcAgent
+from dmpcrl_ros.methods.mpc_agent import MpcAgent
 from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, local_parts, mpc_agent
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings
+from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 

@@ -13,7 +13,7 @@ from dmpcrl_ros.mpc.qp import QpFailure
 
 @dataclass(frozen=True, kw_only=True)
 class AdmmOptions:
-    """How long to iterate and where from.
+    """Number of iterations, penalty and starting point.
 
     Args:
         rho: penalty of the augmented Lagrangian, positive.
@@ -33,10 +33,12 @@ class AdmmOptions:
 
 @dataclass(frozen=True)
 class AdmmReport:
-    """How a run ended at one agent.
+    """Outcome of a run at one agent.
 
     Args:
-        iterations: done. primal_residual, dual_residual: of this agent, infinity norm.
+        iterations: number of iterations done.
+        primal_residual: of this agent, infinity norm.
+        dual_residual: of this agent, infinity norm.
         failure: why a local problem failed; empty when none did.
         correction: y'(x - z). F + y'(x - z), added up over the agents, is the value of the dual function at y, because
             x minimises F + y'x and the multipliers of each trajectory add up to zero: its error is of second order in

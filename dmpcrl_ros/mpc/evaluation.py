@@ -26,7 +26,7 @@ class Evaluation:
 
     @property
     def failure(self) -> str:
-        """Why the local problem failed; empty when it did not."""
+        """Reason why the local problem failed; empty when it did not."""
         return self.report.failure
 
 

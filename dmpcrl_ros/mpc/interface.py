@@ -1,4 +1,4 @@
-"""What an agent asks of its problem, whichever it is: its own or the whole network's, with one model or with many."""
+"""The problem of an agent as ADMM and evaluation see it: its own or the whole network's, with one model or many."""
 
 from typing import Protocol
 
@@ -22,12 +22,13 @@ class Mpc(Protocol):
     layout: ParameterLayout
     theta: np.ndarray
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None) -> None:
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *,
+              exogenous: np.ndarray | None = None) -> None:
         """Start an evaluation at the state (n_x,), with the first input (n_u,) held at `action` if there is one, given
         what the agent is told of the step (n_d,)."""
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
-        """What is to be agreed on: argmin F(x) + linear'x + rho/2 |x|^2, or nothing of a problem without neighbours."""
+        """The variables to be agreed on: argmin F(x) + linear'x + rho/2 |x|^2; none of a problem without neighbours."""
 
     def solution(self) -> Solution:
         """Solution of the last solve."""

@@ -37,7 +37,8 @@ class StackedMap:
     """Maps of several agents side by side: of [theta_1; ...; theta_M] to [phi_1; ...; phi_M].
 
     Args:
-        maps: of each agent. sizes: number of elements of each theta_i.
+        maps: of each agent.
+        sizes: number of elements of each theta_i.
     """
 
     def __init__(self, maps: Sequence[ParameterMap], sizes: Sequence[int]):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import casadi as ca
 import numpy as np
 
+from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.compiled import CompiledFunction
 from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
-from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData, QpFailure, QpSolution, SoftBoundedQp
 
@@ -80,15 +80,17 @@ class ParametricMpc:
               exogenous: np.ndarray | None = None) -> None:
         """Start an evaluation of V(state), or of Q(state, action).
 
-        `value` and `sensitivities` of its solution are for the exogenous input given here, so ask for them before the next.
+        `value` and `sensitivities` of its solution are for the exogenous input given here, so ask for them before the
+        next evaluation.
 
         Args:
-            state: s (n_x,). action: first input (n_u,); None leaves it free (V and the policy).
+            state: s (n_x,).
+            action: first input (n_u,); None leaves it free (V and the policy).
             perturbation: q (n_u,), adds q'u(0) to the objective (exploration; not part of `value`).
             exogenous: d (n_d,), what the agent is told of this step; None for zeros.
 
         Raises:
-            QpFailure: the state, action or exogenous is not finite.
+            QpFailure: the state, action or exogenous input is not finite.
         """
         p = self._problem
         self._tell(self._no_exogenous if exogenous is None else exogenous)
@@ -173,8 +175,8 @@ def _mapped(parameter_map: ParameterMap | None, theta: np.ndarray) -> MappedPara
 
 
 def _compile(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
-    """The programme's matrices and bounds as functions of phi, its vectors as functions of phi and the exogenous input, gradient
-    and Hessian of the Lagrangian in phi as functions of these and of the solution."""
+    """The programme's matrices and bounds as functions of phi, its vectors as functions of phi and the exogenous input,
+    gradient and Hessian of the Lagrangian in phi as functions of these and of the solution."""
     hessian, linear = ca.hessian(p.objective, p.variables)
     equality = ca.jacobian(p.residual, p.variables)
     at_zero = [ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape))

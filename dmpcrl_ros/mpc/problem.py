@@ -18,8 +18,8 @@ class ParametricProblem:
     minimise objective(v; phi, d) + penalty^T sigma  s.t.  residual(v; phi, d) = 0,  hard_lower <= v <= hard_upper,
     soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.  A variable in `state` or `action` can be fixed.
 
-    The exogenous input d is what the controller is told in each step besides its state, as a load or a set point; it may move
-    the linear and the constant terms of objective and residual. What is learned is theta: phi is its image under
+    The exogenous input d is told to the controller in each step besides its state, as a load or a set point; it may
+    move the linear and the constant terms of objective and residual. What is learned is theta: phi is its image under
     `parameter_map`, or theta itself where there is none.
     """
 
@@ -43,7 +43,7 @@ class ParametricProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentVariables:
-    """What the terms of one agent are written in: x (n_x, N+1), u (n_u, N) and x_j (n_xj, N+1) of each parent j."""
+    """Variables of the terms of one agent: x (n_x, N+1), u (n_u, N) and x_j (n_xj, N+1) of each parent j."""
 
     x: ca.SX
     u: ca.SX
@@ -52,14 +52,21 @@ class AgentVariables:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentTerms:
-    """What one agent contributes to a problem.
+    """Contribution of one agent to a problem.
 
     Args:
-        parameters: phi_i. exogenous: what it is told in each step; empty if nothing.
-        parameter_map: from theta_i to phi_i; None where they are the same. n_theta: number of elements of theta_i.
-        objective, residual: without the penalties of soft rows.
-        soft: stage and state of each soft row, (r, 2); soft_lower, soft_upper, penalty: (r,).
-        input_lower, input_upper: hard bounds of u(k) (n_u,), the same for all k.
+        parameters: phi_i.
+        exogenous: told to the agent in each step; empty if nothing is.
+        parameter_map: from theta_i to phi_i; None where they are the same.
+        n_theta: number of elements of theta_i.
+        objective: without the penalties of soft rows.
+        residual: of the equality constraints.
+        soft: stage and state of each soft row, (r, 2).
+        soft_lower: (r,).
+        soft_upper: (r,).
+        penalty: (r,), of their violation.
+        input_lower: hard bound of u(k) (n_u,), the same for all k.
+        input_upper: hard bound of u(k) (n_u,), the same for all k.
     """
 
     parameters: ca.SX
@@ -134,7 +141,7 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
 
 
 def _joint_map(terms: Sequence[AgentTerms]) -> ParameterMap | None:
-    """Of one kind of agents: all have a map or none has."""
+    """The map of all agents, which are of one kind: all have one or none has."""
     maps = [agent.parameter_map for agent in terms]
     if maps[0] is None:
         return None

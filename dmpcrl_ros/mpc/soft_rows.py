@@ -48,7 +48,11 @@ class SoftRowsQp:
         """Minimiser u (n,) and by how much it misses the optimality conditions.
 
         Args:
-            linear: q (n,). lower, upper: (n,). row_lower, row_upper: (r,); may be infinite.
+            linear: q (n,).
+            lower: (n,).
+            upper: (n,).
+            row_lower: (r,); may be infinite.
+            row_upper: (r,); may be infinite.
 
         Raises:
             QpFailure: no solution, or one that misses the optimality conditions by more than the tolerance.

@@ -1,4 +1,4 @@
-"""What must be known of the active-set solver, daqp, to trust its answers."""
+"""Settings and flags of the active-set solver, daqp, and checks without which its answers are not to be trusted."""
 
 import numpy as np
 
@@ -16,19 +16,23 @@ class QpFailure(Exception):
 
 
 def reason(flag: int) -> str:
-    """What an exit flag that is not positive means."""
+    """Meaning of an exit flag that is not positive."""
     return {-1: 'infeasible', -2: 'the active set cycles', -3: 'unbounded', -4: 'iteration limit',
             -5: 'not convex', -6: 'contradictory active constraints'}.get(flag, f'solver flag {flag}')
 
 
 def misplaced(value: np.ndarray, dual: np.ndarray, lower: np.ndarray, upper: np.ndarray,
               penalty: np.ndarray) -> np.ndarray:
-    """How far soft rows with a multiplier are from where they should be, (r,): on their bound, or beyond it at the end
+    """Distances (r,) of soft rows with a multiplier from where they should be: on their bound, or beyond it at the end
     of the multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from
     the end of its box; the row then stays off its bound in proportion to its multiplier.
 
     Args:
-        value, dual: of the rows (r,); positive multipliers belong to the upper bounds. penalty: ends of the boxes.
+        value: of the rows (r,).
+        dual: (r,); positive multipliers belong to the upper bounds.
+        lower: bounds (r,).
+        upper: bounds (r,).
+        penalty: ends of the boxes of the multipliers (r,).
     """
     beyond = np.where(dual > 0.0, value - upper, lower - value)
     ended = np.abs(dual) >= penalty * (1.0 - 1e-9)
@@ -37,13 +41,16 @@ def misplaced(value: np.ndarray, dual: np.ndarray, lower: np.ndarray, upper: np.
 
 
 def held(rows: np.ndarray, distance: np.ndarray, dual: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Which soft rows to solve for as hard ones next, (r,), because the solver misplaces them when they are soft.
+    """Mask (r,) of the soft rows to solve for as hard ones next, because the solver misplaces them when they are soft.
 
     The one that is furthest from where it should be has come back to its bound; a hard row whose multiplier leaves its
     box must give way after all.
 
     Args:
-        rows: which were held. distance: of `misplaced`. dual, penalty: multipliers and the ends of their boxes.
+        rows: mask (r,) of those that were held.
+        distance: (r,), of `misplaced`.
+        dual: multipliers (r,).
+        penalty: ends of their boxes (r,).
     """
     rows = rows & (np.abs(dual) <= penalty)
     if (free := np.where(rows, 0.0, distance)).any():

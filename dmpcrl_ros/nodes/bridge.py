@@ -2,7 +2,7 @@
 services towards the agents.
 
 Subscribes and publishes besides: the topics of standard messages that the mapping declares (transport.bridging).
-Parameters: those of node_settings.BridgeSettings.
+Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.BridgeSettings.
 """
 
 import sys
@@ -12,12 +12,12 @@ import numpy as np
 from rclpy.duration import Duration
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
 
+from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import run_node
 from dmpcrl_ros.nodes.control_loop import ControlLoopNode
 from dmpcrl_ros.settings.nodes import BridgeSettings
-from dmpcrl_ros.settings.run import SettingError
-from dmpcrl_ros.simulation.episodes import Observation
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.simulation.episodes import PlantStep
+from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping
 from dmpcrl_ros.transport.bridging import Mapping
 from dmpcrl_ros.transport.qos import OVERRIDABLE
@@ -26,14 +26,17 @@ _LAST_COMMANDS = Duration(seconds=0.2)  # that they may take to arrive, on each 
 
 
 class RobotInterface:
-    """A robot behind standard topics. It moves all the time; what is applied acts until the next command.
+    """A robot behind standard topics. It moves all the time: a command acts until the next one.
 
     Args:
-        node: on which the topics are made. network: that describes the robot to the agents. mapping: between both.
-        sensor_timeout: s after which a measurement is none. speed: seconds of the robot per second of the clock.
+        node: on which the topics are made.
+        network: description of the robot for the agents.
+        mapping: between both.
+        sensor_timeout: s, after which a measurement counts as missing.
+        speed: seconds of the robot per second of the clock.
     """
 
-    def __init__(self, node: ControlLoopNode, network: Scenario, mapping: Mapping, sensor_timeout: float,
+    def __init__(self, node: ControlLoopNode, network: MpcSystem, mapping: Mapping, sensor_timeout: float,
                  speed: float = 1.0):
         self._network, self._mapping, self._sensor_timeout, self._speed = network, mapping, sensor_timeout, speed
         self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default,
@@ -53,12 +56,12 @@ class RobotInterface:
         self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
 
     def stale_measurements(self) -> str:
-        """What is not measured."""
+        """Names of the measurements that are too old, and messages dropped so far."""
         dropped = ', '.join(f'{count} {reason}' for reason, count in self._mapping.dropped.items())
         stale = ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
         return stale + (f'; messages dropped so far: {dropped}' if dropped else '')
 
-    def observe(self) -> Observation | None:
+    def observe(self) -> PlantStep | None:
         """The present step. After a time under the safe commands, for want of measurements or in a pause, another
         episode begins: nothing is learned across it."""
         states = self._mapping.states(time.monotonic(), self._sensor_timeout)
@@ -72,7 +75,7 @@ class RobotInterface:
             applied = self._mapping.applied()
             costs = self._network.stage_costs(self._before, np.concatenate(applied),
                                               self._network.exogenous_at(self._step - 1))
-        return Observation(self._step, self._episode, states, self._network.exogenous_at(self._step), costs, applied)
+        return PlantStep(self._step, self._episode, states, self._network.exogenous_at(self._step), costs, applied)
 
     def apply(self, actions: list[np.ndarray]) -> None:
         """Command the inputs of all agents."""
@@ -86,7 +89,7 @@ class RobotInterface:
         self._commanded, self._interrupted = time.monotonic(), True
 
     def unmatched_topics(self) -> list[str]:
-        """Whose commands would be lost, as those of actuators whose driver is not there yet."""
+        """Topics of commands without a listener, as those of actuators whose driver is not running yet."""
         return [f'a listener to {topic}' for topic, publisher in self._publishers.items()
                 if not publisher.get_subscription_count()]
 
@@ -113,15 +116,17 @@ class BridgeNode(ControlLoopNode):
         """The robot behind the mapping.
 
         Raises:
-            SettingError: the mapping cannot be read or does not fit the scenario.
+            SettingError: the mapping cannot be read or does not fit the system.
         """
-        if not self.settings.real_time:
+        if not self.options.real_time:
             raise SettingError('real_time must be true: a robot does not wait')
+        if not isinstance(self.system, MpcSystem):
+            raise SettingError(f'{self.system.name} describes no stage costs of measured states: it cannot be a robot')
         try:
-            mapping = load_mapping(self.settings.mapping, self._network)
+            mapping = load_mapping(self.options.mapping, self.system)
         except MappingError as error:
             raise SettingError(str(error)) from None
-        return RobotInterface(self, self._network, mapping, self.settings.sensor_timeout, self.settings.speed)
+        return RobotInterface(self, self.system, mapping, self.options.sensor_timeout, self.options.speed)
 
     def halt(self) -> None:
         """Leave the robot safe; the node may end right after."""
@@ -129,11 +134,11 @@ class BridgeNode(ControlLoopNode):
         self._interface.flush()
 
     def missing(self) -> list[str]:
-        """The actuators are needed, too."""
+        """Names of what is missing, listeners to the commands included."""
         return [*super().missing(), *(self._interface.unmatched_topics() if self.active else [])]
 
     def stale_measurements(self) -> str:
-        """What is not measured."""
+        """Names of the measurements that are too old."""
         return self._interface.stale_measurements()
 
 

@@ -1,24 +1,30 @@
-"""What all nodes share: parameters from the table of settings, waiting with an end, and a clean way out."""
+"""Functions of all nodes: parameters from the tables of settings, waiting with a timeout, and a clean exit."""
 
 import signal
 import sys
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import SetBool, Trigger
 
 from dmpcrl_ros.bringup import check_domain
 from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.core.registry import RegistryError
+from dmpcrl_ros.core.settings import Setting, SettingError, build, table
+from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.recording.recorded_run import RunDirectoryError
-from dmpcrl_ros.settings.run import Setting, SettingError, Settings, table
+from dmpcrl_ros.settings.run import CommonSettings, Settings, system_table
+from dmpcrl_ros.systems.registry import system_source
 
-Kind = TypeVar('Kind', bound=Settings)
+Kind = TypeVar('Kind')
 _USAGE_ERROR = 2
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,34 +33,69 @@ class NodeFailure(RuntimeError):
     """The node cannot go on; the message says why."""
 
 
-def declare(node: Node, kind: type[Kind]) -> Kind:
-    """Declare every setting of `kind` as a parameter of the node and read them.
+def answer(response: Trigger.Response | SetBool.Response, success: bool, message: str) -> Any:
+    """Response of a service: whether it has done what was asked, or will at the next step."""
+    response.success, response.message = success, message
+    return response
+
+
+def declare(node: Node, kind: type[Kind], *, of_method: bool) -> tuple[Settings, Kind]:
+    """Declare the settings of the run and of this node as parameters, and read them.
+
+    Args:
+        node: on which they are declared.
+        kind: class of the settings of the node.
+        of_method: whether the node has the settings of the method.
 
     Raises:
         SettingError: a parameter has the wrong type or is out of range, or one was given that does not exist.
+        RegistryError: there is no such system or method.
     """
-    entries = table(kind)
+    common = _declared(node, table(CommonSettings))
+    entries = system_table(system_source(common['system']))
+    if of_method:
+        entries += table(METHODS[common['method']].settings)
+    own = table(kind)
+    _refuse_unknown(node, [*table(CommonSettings), *entries, *own])
+    settings = Settings(**common, **_declared(node, entries))
+    return settings, build(kind, _declared(node, own))
+
+
+def _refuse_unknown(node: Node, entries: Sequence[Setting]) -> None:
+    """rclpy itself ignores what is given but not declared, so that a typing error would be silent."""
     known = {entry.name for entry in entries} | {'use_sim_time', 'start_type_description_service'}
-    surplus = sorted(name for name in node._parameter_overrides
-                     if name not in known and not name.startswith('qos_overrides'))
-    if surplus:  # rclpy itself ignores what is given but not declared, so that a typing error would be silent
-        raise SettingError(f'there is no parameter {surplus[0]!r}; there are {", ".join(sorted(known))}')
+    for name in sorted(node._parameter_overrides):
+        if name not in known and not name.startswith('qos_overrides'):
+            raise SettingError(f'there is no parameter {name!r}; there are {", ".join(sorted(known))}')
+
+
+def _declared(node: Node, entries: Sequence[Setting]) -> dict[str, Any]:
+    """Values of the entries by their names, declared as parameters of the node."""
+    found = {}
     for entry in entries:
+        default = entry.plain(entry.default)
         try:
-            node.declare_parameter(entry.name, entry.default, _descriptor(entry))
+            if entry.kind is tuple:  # an empty list has no type of its own
+                node.declare_parameter(entry.name, Parameter.Type.STRING_ARRAY, _descriptor(entry))
+                default = []
+            else:
+                node.declare_parameter(entry.name, default, _descriptor(entry))
         except (InvalidParameterTypeException, InvalidParameterValueException):
             entry.check(node._parameter_overrides[entry.name].value)
             raise
-    return kind(**{entry.name: node.get_parameter(entry.name).value for entry in entries})
+        found[entry.name] = entry.check(node.get_parameter_or(entry.name, Parameter(entry.name, value=default)).value)
+    return found
 
 
 def _descriptor(entry: Setting) -> ParameterDescriptor:
     unit = f' [{entry.unit}]' if entry.unit else ''
     choices = f'one of {", ".join(entry.choices)}' if entry.choices else ''
+    if entry.absent:  # a number or a word
+        choices = f'{entry.kind.__name__} or {entry.absent}'
     descriptor = ParameterDescriptor(name=entry.name, description=entry.description + unit, read_only=True,
-                                     additional_constraints=choices)
-    if entry.minimum is not None and entry.maximum is not None:
-        if isinstance(entry.default, float):
+                                     additional_constraints=choices, dynamic_typing=bool(entry.absent))
+    if entry.minimum is not None and entry.maximum is not None and not entry.absent:
+        if entry.kind is float:
             descriptor.floating_point_range = [FloatingPointRange(from_value=entry.minimum, to_value=entry.maximum)]
         else:
             descriptor.integer_range = [
@@ -63,10 +104,16 @@ def _descriptor(entry: Setting) -> ParameterDescriptor:
 
 
 def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], list[str]], timeout: float) -> None:
-    """Spin until nobody is missing.
+    """Spin until nothing is missing.
+
+    Args:
+        node: that waits.
+        executor: to which it belongs.
+        missing: names of what the node is not connected to yet.
+        timeout: s.
 
     Raises:
-        NodeFailure: somebody still is after `timeout` seconds.
+        NodeFailure: something is still missing after `timeout` seconds.
         ExternalShutdownException: the node is to stop.
     """
     deadline = time.monotonic() + timeout
@@ -83,7 +130,7 @@ def _start_ros() -> None:
     """Without the signal handlers of rclpy, which would take the node its topics before it could leave a robot safe."""
     check_domain()
     for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # whoever starts nodes may have them ignore Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a launcher may have its nodes ignore Ctrl-C
             signal.signal(number, _stop)
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -116,7 +163,7 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         return 0
     except (KeyboardInterrupt, ExternalShutdownException):
         return interrupted
-    except (SettingError, NetworkError, RunDirectoryError) as error:
+    except (SettingError, RegistryError, NetworkError, RunDirectoryError) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return _USAGE_ERROR
     except (NodeFailure, ArithmeticError) as error:

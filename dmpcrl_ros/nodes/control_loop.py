@@ -1,12 +1,11 @@
-"""What closes the loop with the agents, whatever the plant is: a lifecycle node that tells them of states and applies
-their inputs, in lockstep or in real time.
+"""The node that closes the loop with the agents, whatever the plant is: a lifecycle node that publishes states and
+applies inputs, in lockstep or in real time.
 
 Publishes: /<agent>/state (State, latched) for every agent, /plant/run (std_msgs/UInt64, latched: its first run), on
-which it also hears of other plants: of several in a ROS domain the first is to go on alone; /diagnostics.
+which it also hears of other plants: the older plant of a ROS domain keeps running; /diagnostics.
 Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/UInt64) for every agent, /monitor/ready if it is to
 wait for a monitor.
-Services (std_srvs/Trigger): ~/stop and ~/start: pause and go on; ~/step: one step of a paused plant; ~/reset: a new
-run.
+Services (std_srvs/Trigger): ~/pause, ~/resume; ~/step: one step of a paused plant; ~/reset: a new run.
 """
 
 import time
@@ -18,16 +17,17 @@ from builtin_interfaces.msg import Time
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.nodes.common import NodeFailure, wait_until_matched
+from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
 from dmpcrl_ros.nodes.startup_barrier import StartupBarrier
-from dmpcrl_ros.nodes.step_control import StepControl, answer
+from dmpcrl_ros.nodes.step_control import StepControl
 from dmpcrl_ros.settings.nodes import PlantSettings
-from dmpcrl_ros.simulation.episodes import Observation
-from dmpcrl_ros.transport.conversions import MessageError, state_to_msg, vector_from_msg
+from dmpcrl_ros.simulation.episodes import PlantStep
+from dmpcrl_ros.topics import agent_topic
+from dmpcrl_ros.transport.conversions import MessageError, action_from_msg, state_to_msg
 from dmpcrl_ros.transport.loop_timer import LoopTimer
-from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE, agent_topic
+from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE
 from dmpcrl_ros.transport.runs import belongs, first_run
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
@@ -35,12 +35,12 @@ _ASK_AGAIN = 2.0  # s without an answer after which a state is published once mo
 
 
 class SystemInterface(Protocol):
-    """What is controlled."""
+    """The plant as the node knows it: a simulation, or a robot."""
 
     def reset(self) -> None:
         """Begin a run."""
 
-    def observe(self) -> Observation | None:
+    def observe(self) -> PlantStep | None:
         """The present step; None while there is no measurement that can be relied on."""
 
     def apply(self, actions: list[np.ndarray]) -> None:
@@ -51,38 +51,39 @@ class SystemInterface(Protocol):
 
 
 class ControlLoopNode(ManagedNode):
-    """Closes the loop of a body and its agents.
+    """Closes the loop of a plant and its agents.
 
     Args:
-        name: of the node. kind: its settings.
+        name: of the node.
+        kind: class of its own settings.
     """
 
     def __init__(self, name: str, kind: type[PlantSettings]):
         super().__init__(name, kind)
 
     def make_interface(self) -> SystemInterface:
-        """What this node is for."""
+        """The plant that this node is for."""
         raise NotImplementedError
 
     def configure(self) -> None:
-        """Make the body and the topics."""
-        settings = self.settings
-        self._network = settings.network()
+        """Make the plant and the topics."""
+        options = self.options
+        self.system = self.settings.make_system()
         self._interface = self.make_interface()
-        self._watchdog = ActionWatchdog(self._network, settings.hold_steps)
-        self._period = settings.period_of(self._network)
-        self.timer = LoopTimer(self._period / settings.speed)
-        agents = self._network.names
+        self._watchdog = ActionWatchdog(self.system.agents, options.hold_steps)
+        self._period = options.period_of(self.system)
+        self.timer = LoopTimer(self._period / options.speed)
+        agents = self.system.names
         self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY,
                                               qos_overriding_options=OVERRIDABLE) for name in agents]
         for i, name in enumerate(agents):
             self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY,
                                      qos_overriding_options=OVERRIDABLE)
-        self._run = first_run(settings.launch)
-        needed = [*agents, *(['monitor'] if settings.wait_for_monitor else [])]
-        self._startup_barrier = StartupBarrier(self, needed, settings.launch, self._run)
-        self.actions: list[np.ndarray | None] = [None] * self._network.n_agents
-        self._seen: Observation | None = None
+        self._run = first_run(options.launch)
+        needed = [*agents, *(['monitor'] if options.wait_for_monitor else [])]
+        self._startup_barrier = StartupBarrier(self, needed, options.launch, self._run)
+        self.actions: list[np.ndarray | None] = [None] * self.system.n_agents
+        self._seen: PlantStep | None = None
         self._begun = self._reset_asked = False
         self._step_control = StepControl(self)
         self.create_service(Trigger, '~/reset', self._on_reset)
@@ -90,8 +91,8 @@ class ControlLoopNode(ManagedNode):
 
     def work(self) -> None:
         """Run, and run again after each reset."""
-        wait_until_matched(self, self.executor_, self.missing, self.settings.start_timeout)
-        self.get_logger().info(f'{self._network.name}: {self._network.n_agents} agents connected, '
+        wait_until_matched(self, self.executor_, self.missing, self.options.start_timeout)
+        self.get_logger().info(f'{self.system.name}: {self.system.n_agents} agents connected, '
                                f'{self.settings.steps} steps')
         while self._goes_on():
             if not self._begun:
@@ -106,15 +107,15 @@ class ControlLoopNode(ManagedNode):
                 self._begun, self._run = False, self._run + 1
 
     def halt(self) -> None:
-        """Leave the body safe."""
+        """Leave the plant safe."""
         self._leave_safe()
 
     def release(self) -> None:
-        """Nothing is left of the body."""
+        """Let go of the plant."""
         del self._interface, self._watchdog, self._startup_barrier, self._step_control, self._diagnostics
 
     def tick(self, stamp: Time) -> None:
-        """Tell the time of a step."""
+        """Publish the time of a step."""
 
     def _close_loop(self) -> None:
         """All steps of a run. The agents answer the last state too: they learn from the last transition."""
@@ -133,12 +134,12 @@ class ControlLoopNode(ManagedNode):
                 self._end()
                 return
             self._interface.apply(self._watchdog.choose(self.actions))
-            if self.settings.real_time:
+            if self.options.real_time:
                 self._spin_until(self.timer.tick())
 
     def _observe(self) -> bool:
-        """Look at the body; while nothing reliable is seen it is left safe."""
-        self.actions = [None] * self._network.n_agents
+        """Observe the plant; while there is no reliable measurement it is left safe."""
+        self.actions = [None] * self.system.n_agents
         self._seen = self._interface.observe()
         if self._seen is None:
             self.get_logger().warning(f'no measurement: {self.stale_measurements()}', throttle_duration_sec=1.0)
@@ -152,7 +153,7 @@ class ControlLoopNode(ManagedNode):
         self._watchdog.reset()
 
     def stale_measurements(self) -> str:
-        """What is not measured."""
+        """Names of the measurements that are too old."""
         return ''
 
     def _admitted(self) -> bool:
@@ -163,7 +164,7 @@ class ControlLoopNode(ManagedNode):
         if not stood:
             self._leave_safe()
             self._told = time.monotonic()
-        if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # who listens is to know that the plant is there
+        if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # listeners are to know that the plant is alive
             self._publish()
         self.executor_.spin_once(timeout_sec=0.1)
         self.timer.begin()
@@ -172,21 +173,21 @@ class ControlLoopNode(ManagedNode):
     def _end(self) -> None:
         self._interface.make_safe()
         self.get_logger().info(f'run complete: {self.settings.steps} steps')
-        if self.settings.real_time:
+        if self.options.real_time:
             self.get_logger().info(f'real time: {self.timer.report()}')
 
     def _goes_on(self) -> bool:
         return self.active and rclpy.ok()
 
     def missing(self) -> list[str]:
-        """Who is not ready or cannot hear its state yet; anybody else may listen, too."""
+        """Names of the nodes that are not ready or do not hear the state yet; other nodes may listen, too."""
         if not self.active:
             return []
         self._startup_barrier.check_alone()
-        listeners = 1 + self.settings.wait_for_monitor
-        unmatched_topics = {name for name, state in zip(self._network.names, self._states, strict=True)
+        listeners = 1 + self.options.wait_for_monitor
+        unheard = {name for name, state in zip(self.system.names, self._states, strict=True)
                 if state.get_subscription_count() < listeners}
-        return sorted(unmatched_topics.union(self._startup_barrier.missing()))
+        return sorted(unheard.union(self._startup_barrier.missing()))
 
     def _publish(self, only_silent: bool = False) -> None:
         seen, self._told = self._seen, time.monotonic()
@@ -195,14 +196,11 @@ class ControlLoopNode(ManagedNode):
         self.tick(stamp)
         for agent, publisher in enumerate(self._states):
             if not only_silent or self.actions[agent] is None:
-                publisher.publish(state_to_msg(
-                    stamp=stamp, run=self._run, step=seen.step, episode=seen.episode, agent=agent,
-                    state=seen.states[agent], exogenous=seen.exogenous[agent], stage_cost=seen.costs[agent],
-                    applied=seen.applied[agent]))
+                publisher.publish(state_to_msg(stamp=stamp, run=self._run, agent=agent, observation=seen.of(agent)))
 
     def _await_actions(self) -> None:
         """Until all actions are in or, in real time, until it is time to apply what there is."""
-        if self.settings.real_time:
+        if self.options.real_time:
             self._spin_until(self.timer.last_call(), lambda: not self.silent())
             self.timer.note(not self.silent())
             return
@@ -210,9 +208,10 @@ class ControlLoopNode(ManagedNode):
         while self._goes_on() and not self._reset_asked and self.silent():
             self._startup_barrier.check_alone()
             now = time.monotonic()
-            if self.settings.action_timeout and now - started > self.settings.action_timeout:
+            timeout = self.options.action_timeout
+            if timeout and now - started > timeout:
                 raise NodeFailure(f'no action from {", ".join(self.silent())} for step {self._seen.step} '
-                                  f'within {self.settings.action_timeout:g} s')
+                                  f'within {timeout:g} s')
             if now > self._told + _ASK_AGAIN:
                 self._publish(only_silent=True)
             self.executor_.spin_once(timeout_sec=0.5)
@@ -223,10 +222,10 @@ class ControlLoopNode(ManagedNode):
         return self._seen.step if self._seen else 0
 
     def silent(self) -> list[str]:
-        """Whose actions of this step are not in."""
+        """Names of the agents whose actions of this step are missing."""
         if not self._seen:
             return []
-        return [name for name, action in zip(self._network.names, self.actions, strict=True) if action is None]
+        return [name for name, action in zip(self.system.names, self.actions, strict=True) if action is None]
 
     def blocking_reason(self) -> str:
         """Why the loop is not closed; empty when it is."""
@@ -241,15 +240,15 @@ class ControlLoopNode(ManagedNode):
 
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
-            if not belongs(message.run, self.settings.launch):  # its plant may not have been heard yet
+            if not belongs(message.run, self.options.launch):  # its plant may not have been heard yet
                 self._startup_barrier.hear(message.run)
                 return
             if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
                 return
             try:
-                self.actions[agent] = vector_from_msg(message, agent, self._network.local[agent].n_inputs)
+                self.actions[agent] = action_from_msg(message, agent, self.system.agents[agent])
             except MessageError as reason:
-                self.get_logger().warning(f'action of {self._network.names[agent]} dropped: {reason}')
+                self.get_logger().warning(f'action of {self.system.names[agent]} dropped: {reason}')
         return receive
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

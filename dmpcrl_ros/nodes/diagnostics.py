@@ -1,15 +1,16 @@
-"""Diagnostics of the agents and of whatever stands for the plant, on /diagnostics."""
+"""Diagnostics of the agents and of the control loop, on /diagnostics."""
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from dmpcrl_ros.core.report import StepReport
-from dmpcrl_ros.methods.q_learning.agent import LearningAgent
-from dmpcrl_ros.transport.driver import RosDriver
+from dmpcrl_ros.core.agent import StepReport
+
+if TYPE_CHECKING:
+    from dmpcrl_ros.nodes.hosted_agent import HostedAgent
 
 _STALE = 3.0  # s without a step
 
@@ -18,14 +19,16 @@ class Diagnostics:
     """Publishes one status at the period that the node's settings say.
 
     Args:
-        node: with a setting diagnostics_period. name: of what is diagnosed. hardware: to which it belongs.
+        node: with a setting diagnostics_period.
+        name: of what is diagnosed.
+        hardware: to which it belongs.
     """
 
     def __init__(self, node: Node, name: str, hardware: str):
         self._clock, self._name, self._hardware = node.get_clock(), name, hardware
-        if node.settings.diagnostics_period:
+        if node.options.diagnostics_period:
             self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-            node.create_timer(node.settings.diagnostics_period, self._publish)
+            node.create_timer(node.options.diagnostics_period, self._publish)
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """Level, summary and values."""
@@ -44,43 +47,55 @@ class Diagnostics:
 
 
 class AgentDiagnostics(Diagnostics):
-    """Of one agent: how its last step went, and what has been lost since the start."""
+    """Diagnostics of one agent: the outcome of its last step, and what has been lost since the start.
 
-    def __init__(self, node: Node, driver: RosDriver, controller: LearningAgent):
-        super().__init__(node, f'{node.settings.agent}: controller', node.settings.agent)
-        self._node, self._driver, self._controller = node, driver, controller
+    Args:
+        node: that runs the agent.
+        hosted: the agent, with its engine and checkpoints.
+    """
+
+    def __init__(self, node: Node, hosted: 'HostedAgent'):
+        super().__init__(node, f'{hosted.spec.name}: controller', hosted.spec.name)
+        self._node, self._hosted, self._learn = node, hosted, node.settings.learn
+        self._units = {metric.name: metric.unit for metric in node.settings.make_method().metrics}
         self._report, self._action_time, self._fallback = StepReport(), 0.0, False
         self._heard = time.monotonic()
 
     def note(self, report: StepReport, action_time: float, fallback: bool) -> None:
-        """A step has ended."""
+        """Take note of a step that has ended."""
         self._report, self._action_time, self._fallback = report, action_time, fallback
         self._heard = time.monotonic()
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
-        """Worst first: no state, an input that is not a decision, a step that taught nothing."""
-        silence, report, lost = time.monotonic() - self._heard, self._report, self._driver.lost
-        checkpoints_ = self._node.checkpoints_
-        learning = bool(self._controller.learner) and not self._controller.held_back
-        values = {'solve time [s]': f'{self._action_time:.4f}', 'rounds': self._driver.rounds,
-                  'ADMM iterations': report.admm_iterations, 'primal residual': f'{report.primal_residual:.3g}',
-                  'dual residual': f'{report.dual_residual:.3g}', 'stale neighbours': ', '.join(lost) or 'none',
-                  'timeouts': self._driver.timeouts, 'dropped messages': self._driver.dropped,
-                  **{f'dropped: {reason}': count for reason, count in self._driver.mailbox.dropped.items()},
-                  'learning': 'on' if learning else 'off', 'updates': report.updates}
+        """Level, summary and values; the worst first: no state, an input that is no decision, a step without
+        learning."""
+        silence, report = time.monotonic() - self._heard, self._report
+        learning = self._learn and not self._hosted.checkpoints.hold
+        trouble = report.fault or self._hosted.checkpoints.trouble
+        values = self._values(learning)
         if not self._node.active:
             return DiagnosticStatus.STALE, 'not active', values
         if silence > _STALE:
             return DiagnosticStatus.STALE, f'no state for {silence:.0f} s', values
         if self._fallback:
             return DiagnosticStatus.ERROR, f'fallback: {report.fault}', values
-        if report.fault or checkpoints_.trouble:
-            return DiagnosticStatus.WARN, report.fault or checkpoints_.trouble, values
+        if trouble:
+            return DiagnosticStatus.WARN, trouble, values
         return DiagnosticStatus.OK, 'learning' if learning else 'controlling', values
+
+    def _values(self, learning: bool) -> dict[str, Any]:
+        engine = self._hosted.engine
+        metrics = {f'{name} [{self._units[name]}]' if self._units.get(name) else name: f'{value:.4g}'
+                   for name, value in self._report.metrics.items()}
+        return {'solve time [s]': f'{self._action_time:.4f}', 'rounds': engine.rounds, **metrics,
+                'stale neighbours': ', '.join(engine.lost) or 'none', 'timeouts': engine.timeouts,
+                'dropped messages': engine.dropped,
+                **{f'dropped: {reason}': count for reason, count in engine.mailbox.dropped.items()},
+                'learning': 'on' if learning else 'off', 'updates': self._report.updates}
 
 
 class LoopDiagnostics(Diagnostics):
-    """Of whatever closes the loop: which inputs came in time."""
+    """Diagnostics of the control loop: which inputs came in time."""
 
     def __init__(self, node: Node):
         super().__init__(node, f'{node.get_name()}: control loop', node.get_name())

@@ -7,8 +7,8 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from dmpcrl_ros.nodes.common import declare
-from dmpcrl_ros.settings.nodes import ManagedSettings
-from dmpcrl_ros.transport.driver import make_executor
+from dmpcrl_ros.settings.nodes import ManagedNodeSettings
+from dmpcrl_ros.transport.executor import make_executor
 
 
 class ManagedNode(LifecycleNode):
@@ -18,12 +18,14 @@ class ManagedNode(LifecycleNode):
     step is to be left.
 
     Args:
-        name: of the node. kind: its settings, declared as parameters.
+        name: of the node.
+        kind: class of its own settings, declared as parameters.
+        of_method: whether it has the settings of the method, too.
     """
 
-    def __init__(self, name: str, kind: type[ManagedSettings]):
+    def __init__(self, name: str, kind: type[ManagedNodeSettings], *, of_method: bool = False):
         super().__init__(name)
-        self.settings = declare(self, kind)
+        self.settings, self.options = declare(self, kind, of_method=of_method)
         self.executor_ = make_executor()
         self.executor_.add_node(self)
         self.active = self._over = self._at_work = False
@@ -33,9 +35,9 @@ class ManagedNode(LifecycleNode):
         """Work while active, until shut down.
 
         Raises:
-            SettingError, NetworkError: the node starts by itself and cannot with these settings; or what else keeps it.
+            SettingError, NetworkError: the node starts by itself and cannot with these settings. Or what else failed.
         """
-        if self.settings.autostart:
+        if self.options.autostart:
             self.trigger_configure()
             if self._refusal:
                 raise self._refusal
@@ -70,7 +72,7 @@ class ManagedNode(LifecycleNode):
             self.configure()
         except Exception as refusal:  # rclpy would swallow it
             self._refusal = refusal
-            if not self.settings.autostart:
+            if not self.options.autostart:
                 self.get_logger().error(str(refusal) or repr(refusal))
             self._destroy_entities()
             return TransitionCallbackReturn.FAILURE

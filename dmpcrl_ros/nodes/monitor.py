@@ -2,8 +2,9 @@
 
 Subscribes: /<agent>/state, /<agent>/status, /<agent>/parameters for every agent.
 Publishes: /monitor/ready (std_msgs/UInt64, latched: its launch) once it hears all of them.
-Writes: the run directory (reports.run_directory).
-Parameters: those of node_settings.MonitorSettings.
+Writes: the run directory (recording.run_directory).
+Parameters: the common settings, those of the system and of the method (settings.run), and those of
+settings.nodes.MonitorSettings.
 """
 
 import sys
@@ -16,20 +17,15 @@ from rclpy.node import Node
 from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
+from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
 from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.settings.nodes import MonitorSettings
-from dmpcrl_ros.settings.run import SettingError
 from dmpcrl_ros.simulation.closed_loop import Step
-from dmpcrl_ros.transport.conversions import (
-    MessageError,
-    applied_from_msg,
-    exogenous_from_msg,
-    parameters_from_msg,
-    vector_from_msg,
-)
-from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, agent_topic, ready_topic
+from dmpcrl_ros.topics import agent_topic, ready_topic
+from dmpcrl_ros.transport.conversions import MessageError, metrics_from_msg, observation_from_msg, parameters_from_msg
+from dmpcrl_ros.transport.executor import make_executor
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED
 from dmpcrl_ros.transport.runs import belongs
 from dmpcrl_ros.transport.step_assembler import StepAssembler
 
@@ -43,19 +39,18 @@ class MonitorNode(Node):
 
     def __init__(self) -> None:
         super().__init__('monitor')
-        self.settings = declare(self, MonitorSettings)
-        if not self.settings.output:
+        self.settings, self.options = declare(self, MonitorSettings, of_method=True)
+        if not self.options.output:
             raise SettingError('output must name the directory to record the run in')
-        self._network = self.settings.network()
-        self._layouts = [self._network.parameters(i)[0] for i in range(self._network.n_agents)]
-        self._writer = RunWriter(self.settings.output, self._network, self.settings.common(),
-                                 extra={'transport': 'ROS 2'})
-        self._assembler = StepAssembler(self._network.n_agents)
+        self._system, method = self.settings.make_system(), self.settings.make_method()
+        self._layouts = [method.layout(self._system, i) for i in range(self._system.n_agents)]
+        self._writer = RunWriter(self.options.output, self._system, self.settings, extra={'transport': 'ROS 2'})
+        self._assembler = StepAssembler(self._system.n_agents, method.metrics)
         self._executor = make_executor()
         self._executor.add_node(self)
         self._watched = [
             self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), HISTORY)
-            for i, name in enumerate(self._network.names) for topic, kind in _TOPICS]
+            for i, name in enumerate(self._system.names) for topic, kind in _TOPICS]
         self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
         self._run, self._superseded, self._complete = 0, False, False
@@ -74,12 +69,12 @@ class MonitorNode(Node):
         if blocking_reason:
             recorded = self._assembler.next - self._assembler.lost
             raise NodeFailure(f'{blocking_reason}: {recorded} of {self.settings.steps} steps are recorded in '
-                              f'{self.settings.output}')
+                              f'{self.options.output}')
 
     def _record(self) -> str:
         """Record until all is there or cannot come any more; why not all is there, empty if it is."""
         wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
-        self._ready.publish(UInt64(data=self.settings.launch))
+        self._ready.publish(UInt64(data=self.options.launch))
         self._last_heard = time.monotonic()
         while rclpy.ok() and self._assembler.next < self.settings.steps:
             self._executor.spin_once(timeout_sec=0.5)
@@ -87,8 +82,8 @@ class MonitorNode(Node):
                 self._record_steps(self._assembler.finish())
             if self._superseded:
                 return 'the plant has begun another run, after a reset or a restart'
-            if time.monotonic() - self._last_heard > self.settings.silence_timeout:
-                return f'nothing heard for {self.settings.silence_timeout:g} s'
+            if time.monotonic() - self._last_heard > self.options.silence_timeout:
+                return f'nothing heard for {self.options.silence_timeout:g} s'
         if self._assembler.next < self.settings.steps:
             return 'interrupted'
         return 'a message was lost on its way to the monitor' if self._assembler.lost else ''
@@ -107,7 +102,7 @@ class MonitorNode(Node):
 
     def _is_recorded(self, run: int) -> bool:
         """Whether a message is of the run that is recorded: the first that is heard of."""
-        if not belongs(run, self.settings.launch):
+        if not belongs(run, self.options.launch):
             return False
         self._run = self._run or run
         self._superseded |= run > self._run
@@ -127,17 +122,15 @@ class MonitorNode(Node):
 
     def _fits(self, agent: int, message: msg.State | msg.Status) -> bool:
         """Whether a message is what the agent's topic is to carry; what is not is not recorded."""
-        data = self._network.local[agent]
         if message.step > self.settings.steps:
             return False
         try:
             if isinstance(message, msg.Status):
+                metrics_from_msg(message)
                 return message.agent == agent
-            vector_from_msg(message, agent, data.n_states)
-            exogenous_from_msg(message, data.n_exogenous)
-            applied_from_msg(message, data.n_inputs)
+            observation_from_msg(message, agent, self._system.agents[agent])
         except MessageError as reason:
-            self.get_logger().warning(f'message of {self._network.names[agent]} dropped: {reason}',
+            self.get_logger().warning(f'message of {self._system.names[agent]} dropped: {reason}',
                                       throttle_duration_sec=1.0)
             return False
         return True
@@ -146,16 +139,17 @@ class MonitorNode(Node):
         try:
             theta = parameters_from_msg(message, self._layouts[agent])
         except MessageError as reason:
-            self.get_logger().warning(f'parameters of {self._network.names[agent]} dropped: {reason}')
+            self.get_logger().warning(f'parameters of {self._system.names[agent]} dropped: {reason}')
             return
         self._writer.record_parameters(agent, message.step, message.updates, theta)
 
     def _report(self, step: Step) -> None:
-        period, now = self.settings.report_period, time.monotonic()
+        period, now = self.options.report_period, time.monotonic()
         if period and now - self._last_report >= period:
             self._last_report = now
-            self.get_logger().info(f'step {step.step + 1} of {self.settings.steps}: cost {step.costs.sum():.3f}, '
-                                   f'TD error {step.td_error:.3f}')
+            metrics = ''.join(f', {name} {value:.3f}' for name, value in step.metrics.items())
+            self.get_logger().info(
+                f'step {step.step + 1} of {self.settings.steps}: cost {step.costs.sum():.3f}{metrics}')
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The node of a simulated plant: see control_loop for its topics and services.
 
 Publishes besides: /clock (rosgraph_msgs/Clock).
-Parameters: those of node_settings.PlantSettings.
+Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.PlantSettings.
 """
 
 import sys
@@ -13,27 +13,28 @@ from rosgraph_msgs.msg import Clock
 from dmpcrl_ros.nodes.common import run_node
 from dmpcrl_ros.nodes.control_loop import ControlLoopNode
 from dmpcrl_ros.settings.nodes import PlantSettings
-from dmpcrl_ros.simulation.episodes import Episodes, Observation
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.simulation.episodes import Episodes, PlantStep
+from dmpcrl_ros.systems.system import System
 from dmpcrl_ros.transport.qos import CLOCK
 
 
 class SimulatedSystem:
-    """A simulated network, which moves when inputs are applied to it.
+    """A simulated plant, which moves when inputs are applied to it.
 
     Args:
-        network: the scenario. seed: of its noise.
+        system: to be simulated.
+        seed: of its noise.
     """
 
-    def __init__(self, network: Scenario, seed: int):
-        self._network, self._seed, self._plant = network, seed, network.plant(seed)
+    def __init__(self, system: System, seed: int):
+        self._system, self._seed, self._plant = system, seed, system.plant(seed)
 
     def reset(self) -> None:
         """Back to the initial state and the beginning of the noise."""
         self._plant.reset(self._seed)
-        self._episodes = Episodes(self._network, self._plant)
+        self._episodes = Episodes(self._system, self._plant)
 
-    def observe(self) -> Observation:
+    def observe(self) -> PlantStep:
         """The present step."""
         return self._episodes.observe()
 
@@ -46,11 +47,11 @@ class SimulatedSystem:
         self._episodes.apply(actions)
 
     def make_safe(self) -> None:
-        """Nothing moves without inputs."""
+        """Do nothing: a simulation stands still without inputs."""
 
 
 class PlantNode(ControlLoopNode):
-    """Closes the loop of a simulated network."""
+    """Closes the loop of a simulated plant."""
 
     def __init__(self) -> None:
         super().__init__('plant', PlantSettings)
@@ -58,7 +59,7 @@ class PlantNode(ControlLoopNode):
     def make_interface(self) -> SimulatedSystem:
         """The simulation, and the clock it sets."""
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
-        return SimulatedSystem(self._network, self.settings.seed)
+        return SimulatedSystem(self.system, self.settings.seed)
 
     def tick(self, stamp: Time) -> None:
         """Set the clock."""

@@ -1,4 +1,4 @@
-"""Who is there when a loop is to be closed: all that are needed, and no other plant."""
+"""The start of a loop: wait until all needed nodes are ready, and no other plant is running."""
 
 import os
 import time
@@ -8,7 +8,8 @@ from rclpy.node import Node
 from std_msgs.msg import UInt64
 
 from dmpcrl_ros.nodes.common import NodeFailure
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, PLANT_TOPIC, ready_topic
+from dmpcrl_ros.topics import PLANT_TOPIC, ready_topic
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED
 from dmpcrl_ros.transport.runs import began_before
 
 _OWN_RUNS: set[int] = set()  # of this process: a node that was configured again may hear of itself
@@ -16,11 +17,14 @@ _TIME_TO_SPEAK = 3.0  # s; a process that was killed is known to DDS for 20 s mo
 
 
 class StartupBarrier:
-    """Hears who is ready, tells other plants of this one, and hears of them: of several the first is to go on alone.
+    """Waits until all needed nodes are ready, and finds out whether another plant is running: the older one keeps
+    running.
 
     Args:
-        node: of the plant. names: of those who must be ready. launch: to which they belong. run: of this plant, its
-        first.
+        node: of the plant.
+        names: of the nodes that must be ready.
+        launch: number of the system that they belong to.
+        run: number of the first run of this plant.
     """
 
     def __init__(self, node: Node, names: Sequence[str], launch: int, run: int):
@@ -34,17 +38,19 @@ class StartupBarrier:
         self._announcement.publish(UInt64(data=run))
 
     def hear(self, run: int) -> None:
-        """Another plant is there, or agents that belong to one."""
+        """Take note of another plant, or of agents that belong to one."""
         self._elder_heard |= run not in _OWN_RUNS and began_before(run, self._run)
 
     def check_alone(self) -> None:
-        """Raise NodeFailure if another plant was there before."""
+        """Raise NodeFailure if another plant was running before."""
         if self._elder_heard:
-            raise NodeFailure(f'another plant was there before in ROS domain {os.environ.get("ROS_DOMAIN_ID") or 0}: '
+            domain = os.environ.get('ROS_DOMAIN_ID') or 0
+            raise NodeFailure(f'another plant was running before in ROS domain {domain}: '
                               'choose another ROS_DOMAIN_ID for this run, or end the other one')
 
     def missing(self) -> list[str]:
-        """Who is not ready yet; for a while also another plant, which tells of itself unless it has been killed."""
+        """Names of the nodes that are not ready yet; for a while also another plant, which announces itself unless it was
+        killed."""
         others = time.monotonic() < self._speak_until and self._plants.get_publisher_count() > 1
         return [*sorted(self._absent), *(['the end of another plant'] if others else [])]
 

@@ -3,9 +3,11 @@
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from dmpcrl_ros.nodes.common import answer
+
 
 class StepControl:
-    """~/stop, ~/start and ~/step of a node.
+    """~/pause, ~/resume and ~/step of a node.
 
     Args:
         node: that closes the loop.
@@ -14,7 +16,7 @@ class StepControl:
     def __init__(self, node: Node):
         self._paused, self._single_steps = False, 0
         self.held = False  # whether the loop stands still
-        for name, service in (('start', self._on_start), ('stop', self._on_stop), ('step', self._on_step)):
+        for name, service in (('resume', self._on_resume), ('pause', self._on_pause), ('step', self._on_step)):
             node.create_service(Trigger, f'~/{name}', service)
 
     def admits(self) -> bool:
@@ -24,11 +26,11 @@ class StepControl:
             self._single_steps = max(self._single_steps - 1, 0)
         return not self.held
 
-    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_resume(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._paused, self._single_steps = False, 0
-        return answer(response, True, 'going on')
+        return answer(response, True, 'resumed')
 
-    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_pause(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._paused, self._single_steps = True, 0
         return answer(response, True, 'paused before the next step')
 
@@ -36,8 +38,3 @@ class StepControl:
         self._paused, self._single_steps = True, self._single_steps + 1
         return answer(response, True, 'one step')
 
-
-def answer(response: Trigger.Response, success: bool, message: str) -> Trigger.Response:
-    """Whether a service has done what was asked, or will at the next step."""
-    response.success, response.message = success, message
-    return response

@@ -1,25 +1,27 @@
-"""What an agent has learned, on disk: a file of arrays for each agent, replaced as a whole, and the one before it.
+"""Learned state on disk: a file of arrays for each agent, replaced as a whole, and the one before it.
 
 The format is NumPy's .npz with a JSON header; nothing in it is pickled, and the checksums of the archive find damage.
 """
 
+import io
 import json
 import os
 import zipfile
-import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from dmpcrl_ros.core.report import Learned
-from dmpcrl_ros.methods.q_learning.replay import Transition
 from dmpcrl_ros.core.parameters import ParameterLayout
 
-FORMAT = 1
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, ArithmeticError,
-           RecursionError, zipfile.BadZipFile, zlib.error)
+FORMAT = 2
+_HEADER = 'header'
+_ARRAY = 'array/'  # before the names of the agent's arrays, whatever they are called
+_ENCRYPTED = 1  # in the flags of a member of an archive
+# What a file raises whose bytes were changed or cut; found by doing so (test/recording/test_checkpoints.py).
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
 
 
 class CheckpointError(RuntimeError):
@@ -28,36 +30,34 @@ class CheckpointError(RuntimeError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was learned, until which control step of which run of the plant."""
+    """State of an agent, with the run of the plant and the control step that it was learned until.
 
-    learned: Learned
+    Args:
+        arrays: snapshot of the agent.
+        run: number of the run.
+        step: control step.
+    """
+
+    arrays: Mapping[str, np.ndarray]
     run: int
     step: int
-
-
-@dataclass(frozen=True)
-class _Header:
-    """By which a file is known."""
-
-    format: int
-    scenario: str
-    agent: str
-    names: list[str]
-    sizes: list[int]
-    run: int
-    step: int
-    updates: int
 
 
 class CheckpointFolder:
-    """The checkpoints of one agent.
+    """The checkpoints of one agent. Those of another agent, system, method or layout are refused.
 
     Args:
-        folder: made when something is saved. scenario, agent: whose they are. layout: of its parameters.
+        folder: made when something is saved.
+        system: name of the system.
+        method: name of the method.
+        agent: name of the agent.
+        layout: of its parameters.
     """
 
-    def __init__(self, folder: str | Path, scenario: str, agent: str, layout: ParameterLayout):
-        self._folder, self._scenario, self._agent, self._layout = Path(folder), scenario, agent, layout
+    def __init__(self, folder: str | Path, system: str, method: str, agent: str, layout: ParameterLayout):
+        self._folder, self._agent = Path(folder), agent
+        self._identity = {'format': FORMAT, 'system': system, 'method': method, 'agent': agent,
+                          'names': list(layout.names), 'sizes': list(layout.sizes)}
 
     @property
     def newest(self) -> Path:
@@ -75,12 +75,15 @@ class CheckpointFolder:
         Raises:
             CheckpointError: it cannot be written, as on a full disk; the old ones are as they were.
         """
+        header = json.dumps({**self._identity, 'arrays': list(checkpoint.arrays), 'run': int(checkpoint.run),
+                             'step': int(checkpoint.step)})
+        arrays = {_HEADER: np.array(header), **{_ARRAY + name: array for name, array in checkpoint.arrays.items()}}
         fresh = self._folder / f'.{self._agent}.{os.getpid()}.tmp'
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 with open(fresh, 'wb') as file:
-                    np.savez(file, allow_pickle=False, **self._arrays(checkpoint))
+                    _write(file, arrays)
                     file.flush()
                     os.fsync(file.fileno())
                 if self.newest.exists():
@@ -92,7 +95,10 @@ class CheckpointFolder:
             raise CheckpointError(f'cannot save a checkpoint to {self.newest}: {error.strerror or error}') from None
 
     def load(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest checkpoint that can be used, None if there is none; and why others could not be."""
+        """The newest checkpoint that can be used, None if there is none; and why others could not be.
+
+        Whether the arrays fit the agent is for the agent to say, when it restores them.
+        """
         refused = []
         for path in (self.newest, self.previous):
             try:
@@ -103,48 +109,37 @@ class CheckpointFolder:
                 refused.append(str(error))
         return None, refused
 
-    def _arrays(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        learned, kept = checkpoint.learned, checkpoint.learned.transitions
-        header = _Header(format=FORMAT, scenario=self._scenario, agent=self._agent, names=list(self._layout.names),
-                         sizes=list(self._layout.sizes), run=checkpoint.run, step=checkpoint.step,
-                         updates=learned.updates)
-        arrays = {'header': np.array(json.dumps(asdict(header))), 'theta': learned.theta,
-                  'steps': np.array([t.step for t in kept], dtype=np.int64),
-                  'td_errors': np.array([t.td_error for t in kept], dtype=float),
-                  'gradients': np.array([t.gradient for t in kept], dtype=float)}
-        if kept and kept[0].hessian is not None:
-            arrays['hessians'] = np.array([t.hessian for t in kept], dtype=float)
-        return arrays
-
     def _read(self, path: Path) -> Checkpoint:
         try:
-            with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
-                header = _Header(**json.loads(str(arrays['header'])))
-                self._check(header)
-                return Checkpoint(self._learned(header, arrays), int(header.run), int(header.step))
+            with zipfile.ZipFile(path) as archive:
+                header = self._checked(json.loads(str(_array(archive, _HEADER))))
+                arrays = {name: _array(archive, _ARRAY + name) for name in header['arrays']}
+                return Checkpoint(arrays, header['run'], header['step'])
         except FileNotFoundError:
             raise
         except _DAMAGE as error:
             raise CheckpointError(f'checkpoint {path} refused: {error or type(error).__name__}') from None
 
-    def _check(self, header: _Header) -> None:
-        wanted = {'format': FORMAT, 'scenario': self._scenario, 'agent': self._agent,
-                  'names': list(self._layout.names), 'sizes': list(self._layout.sizes)}
-        for name, value in wanted.items():
-            if (found := getattr(header, name)) != value:
+    def _checked(self, header: Any) -> dict[str, Any]:
+        if not isinstance(header, dict):
+            raise ValueError('its header is no table')
+        for name, value in self._identity.items():
+            if (found := header.get(name)) != value:
                 raise ValueError(f'its {name} is {found!r}, not {value!r}')
+        return header
 
-    def _learned(self, header: _Header, arrays: Any) -> Learned:
-        size = self._layout.size
-        theta, steps, td_errors, gradients = (arrays[name] for name in ('theta', 'steps', 'td_errors', 'gradients'))
-        hessians = arrays['hessians'] if 'hessians' in arrays else [None] * len(steps)
-        count = len(steps)
-        shapes = {'theta': (theta, (size,)), 'td_errors': (td_errors, (count,)),
-                  'gradients': (gradients, (count, size) if count else (0,)),
-                  'hessians': (hessians, (count, size, size))}
-        for name, (array, shape) in shapes.items():
-            if isinstance(array, np.ndarray) and (array.shape != shape or not np.isfinite(array).all()):
-                raise ValueError(f'its {name} are of the wrong size or not finite')
-        kept = tuple(Transition(int(step), float(td_error), gradient, hessian) for step, td_error, gradient, hessian
-                     in zip(steps, td_errors, gradients, hessians, strict=True))
-        return Learned(theta, int(header.updates), kept)
+
+def _write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz file as numpy.savez does, which takes some names for its own arguments."""
+    with zipfile.ZipFile(file, 'w') as archive:
+        for name, array in arrays.items():
+            with archive.open(f'{name}.npy', 'w', force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """One array of an .npz file, its checksum compared before anything is made of it."""
+    info = archive.getinfo(f'{name}.npy')
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
+        raise ValueError(f'its {name} is compressed or encrypted')
+    return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)

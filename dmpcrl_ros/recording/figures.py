@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dmpcrl_ros.recording.metric_text import magnitude
 from dmpcrl_ros.recording.plot_style import (
     COLOURS,
     DASHES,
@@ -39,6 +41,7 @@ from dmpcrl_ros.simulation.closed_loop import Step
 
 _AGENTS_ABREAST = 4    # with columns of their own
 _AGENTS_TO_DRAW = 10   # of which save_all draws the parameters one by one
+_LABELS = 16           # lines of a panel that a legend has room for
 
 
 @styled
@@ -73,27 +76,24 @@ def states_and_inputs(run: Run) -> Figure:
 
 
 @styled
-def td_error_and_cost(run: Run, window: int = 100, baseline: Run | Sequence[Step] | None = None) -> Figure:
-    """|TD error| and stage cost of the network: every step faintly, and their average over the last `window` steps.
+def learning_curves(run: Run, window: int = 100, baseline: Run | Sequence[Step] | None = None) -> Figure:
+    """Metrics of ended transitions (absolute values) and stage cost of the network, a panel for each: every step
+    faintly, and their average over the last `window` steps.
 
     Args:
+        run: to be drawn.
+        window: number of steps.
         baseline: the untrained controller on the same noise: its cost is drawn too.
     """
-    figure = new_figure(ONE_COLUMN, 3.9)
-    errors, costs = figure.subplots(2, sharex=True)
-    faint = min(0.6, max(0.15, 1200 / max(len(run.steps), 1)))  # a long run has more points on the same paper
-    for panel, values, name in ((errors, np.abs(run.td_error), '|TD error| (-)'),
-                                (costs, run.costs.sum(axis=1), 'network stage cost (-)')):
-        for chosen, colour, label in ((~run.explored, FAINT, 'step'), (run.explored, COLOURS[4], 'explored step')):
-            if chosen.any():
-                panel.plot(run.steps[chosen], positive(values[chosen]), '.', color=colour, markersize=2.2, alpha=faint,
-                           markeredgewidth=0)
-                panel.plot([], [], '.', color=colour, markersize=6, label=label)
-        panel.plot(run.steps, positive(moving_average(values, window)), color=COLOURS[0], linewidth=1.3,
-                   label=f'mean of {window} steps')
-        panel.set(yscale='log', ylabel=name)
-        if (seen := values[values > 0]).size:
-            panel.set_ylim(bottom=np.quantile(seen, 0.01) / 2)  # a TD error that happens to be near zero says little
+    curves = [(np.abs(run.metrics[metric.name]), f'{magnitude(metric)} ({metric.unit or "-"})')
+              for metric in run.declared_metrics if metric.column == 'ended' and not metric.flag]
+    curves.append((run.costs.sum(axis=1), 'network stage cost (-)'))
+    figure = new_figure(ONE_COLUMN, 0.5 + 1.7 * len(curves))
+    panels = figure.subplots(len(curves), sharex=True, squeeze=False)[:, 0]
+    for panel, (values, name) in zip(panels, curves, strict=True):
+        _learning_curve(panel, run, values, window)
+        panel.set_ylabel(name)
+    costs = panels[-1]
     if baseline is not None:
         steps, _, untrained = recorded_arrays(baseline)
         costs.plot(steps, positive(moving_average(untrained.sum(axis=1), window)), color=COLOURS[1], linewidth=1.3,
@@ -103,27 +103,48 @@ def td_error_and_cost(run: Run, window: int = 100, baseline: Run | Sequence[Step
     return figure
 
 
+def _learning_curve(panel: Axes, run: Run, values: np.ndarray, window: int) -> None:
+    explored = run.metrics.get('explored', np.zeros(len(run.steps))) > 0
+    faint = min(0.6, max(0.15, 1200 / max(len(run.steps), 1)))  # a long run has more points on the same paper
+    for chosen, colour, label in ((~explored, FAINT, 'step'), (explored, COLOURS[4], 'explored step')):
+        if chosen.any():
+            panel.plot(run.steps[chosen], positive(values[chosen]), '.', color=colour, markersize=2.2, alpha=faint,
+                       markeredgewidth=0)
+            panel.plot([], [], '.', color=colour, markersize=6, label=label)
+    panel.plot(run.steps, positive(moving_average(values, window)), color=COLOURS[0], linewidth=1.3,
+               label=f'mean of {window} steps')
+    panel.set_yscale('log')
+    if (seen := values[values > 0]).size:
+        panel.set_ylim(bottom=np.quantile(seen, 0.01) / 2)  # a TD error that happens to be near zero says little
+
+
 @styled
 def parameters(run: Run, agent: str | None = None) -> Figure:
     """Change of the learnable parameters over the updates, one panel for each named slice of theta.
 
     Args:
-        agent: whose; its elements differ by colour and are named with their initial values. None for all agents,
-            which differ by colour, their elements by the dashes.
+        run: to be drawn.
+        agent: name of one agent: its elements differ by colour and, if they are few, are named with their initial
+            values. None for all agents, which differ by colour, their elements by the dashes.
     """
     return _parameters_of_all(run) if agent is None else _parameters_of_one(run, agent)
 
 
 def _parameters_of_one(run: Run, agent: str) -> Figure:
     history, layout = run.parameters[agent], run.layout(agent)
-    figure, panels = parameter_panels(layout.names, 1.9, 'change from the initial value given in the legend (-)')
+    given = ' given in the legend' if min(layout.sizes) <= _LABELS else ''
+    figure, panels = parameter_panels(layout.names, 1.9, f'change from the initial value{given} (-)')
     for name, part in layout.slices.items():
         panel, theta = panels[name], history.theta[:, part]
         for k, label in enumerate(history.labels[part]):
             initial = f': {theta[0, k]:.3g}' if len(theta) else ''
             panel.plot(history.updates, theta[:, k] - theta[:1, k], label=(label.removeprefix(name) or name) + initial,
                        color=COLOURS[k % len(COLOURS)], linestyle=DASHES[k // len(COLOURS) % len(DASHES)])
-        legend_under_title(panel, slice_title(name, run.agents), theta.shape[1])
+        title, count = slice_title(name, run.agents), theta.shape[1]
+        if count <= _LABELS:
+            legend_under_title(panel, title, count)
+        else:
+            panel.set_title(f'{title}: {count} elements', loc='left')
     return figure
 
 
@@ -177,8 +198,9 @@ def save_all(run: Run, directory: str | Path, baseline: Run | Sequence[Step] | N
         OSError: they cannot be written.
     """
     figures = {'states_and_inputs': states_and_inputs(run),
-               'td_error_and_cost': td_error_and_cost(run, baseline=baseline)}
-    if any(len(history.updates) > 1 for history in run.parameters.values()):
+               'learning_curves': learning_curves(run, baseline=baseline)}
+    named = [agent for agent in run.agents if run.layout(agent).size]
+    if any(len(run.parameters[agent].updates) > 1 for agent in named):
         figures['parameters'] = parameters(run)
-        figures |= {f'parameters_{name}': parameters(run, name) for name in run.agents[:_AGENTS_TO_DRAW]}
+        figures |= {f'parameters_{name}': parameters(run, name) for name in named[:_AGENTS_TO_DRAW]}
     return save(figures, directory)

@@ -1,8 +1,9 @@
-"""How the figures of a run look: sizes, colours and the parts they share."""
+"""Look of the figures of a run: sizes, colours and the parts they share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -75,7 +76,7 @@ def parameter_panels(names: Sequence[str], height: float, y_name: str) -> tuple[
         panel.yaxis.set_major_locator(MaxNLocator(5))
     name_outer(grid, '')
     figure.supxlabel('update (-)', fontsize=8)
-    figure.supylabel(y_name, fontsize=8)
+    figure.supylabel(fill(y_name, 30) if rows == 1 else y_name, fontsize=8)  # one row is not as high as a long name
     return figure, dict(zip(names, grid.flat, strict=False))
 
 

@@ -1,4 +1,4 @@
-"""A run in this process, recorded as it happens, with the parameters of the scenario or of an earlier run."""
+"""A run in this process, recorded as it happens, with the first parameters or with those of an earlier run."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.recording.recorded_run import RunDirectoryError, load_run
+from dmpcrl_ros.recording.recorded_run import ParameterHistory, load_run
 from dmpcrl_ros.recording.run_directory import RunWriter
+from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
@@ -19,7 +20,8 @@ class Policy:
     """Parameters that a run has learned.
 
     Args:
-        run: its directory. updates: how many it had made; None for all of them.
+        run: its directory.
+        updates: how many it had made; None for all of them.
     """
 
     run: Path
@@ -31,22 +33,23 @@ class Policy:
         Raises:
             RunDirectoryError: there is no such run, or it has no parameters of so many updates.
         """
-        history = load_run(self.run).parameters
-        found = []
-        for agent in agents:
-            rows = np.flatnonzero(history[agent].updates == self.updates) if self.updates is not None else (
-                range(len(history[agent].theta)))
-            if not len(rows):
-                after = '' if self.updates is None else f' after {self.updates} updates'
-                raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
-            found.append(history[agent].theta[rows[-1]])
-        return found
+        histories = load_run(self.run).parameters
+        return [self._theta(histories.get(agent), agent) for agent in agents]
 
     def described(self) -> dict[str, Any]:
-        """Of JSON types: also whose parameters they are, should another run take the place of this one."""
+        """Facts about it, of JSON types: also whose parameters they are, should another run take the place of this
+        one."""
         history = load_run(self.run).parameters
         return {'run': self.run.name, 'updates': self.updates,
                 'digest': _digest(*(theta.tobytes() for theta in self.thetas(sorted(history))))}
+
+    def _theta(self, history: ParameterHistory | None, agent: str) -> np.ndarray:
+        rows = [] if history is None else [row for row, updates in enumerate(history.updates)
+                                           if self.updates in (None, updates)]
+        if not rows:
+            after = '' if self.updates is None else f' after {self.updates} updates'
+            raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
+        return history.theta[rows[-1]]
 
 
 def recorded(settings: Settings, output: str | Path, *, central: bool = False,
@@ -55,40 +58,39 @@ def recorded(settings: Settings, output: str | Path, *, central: bool = False,
     is.
 
     Args:
+        settings: of the run.
+        output: directory of the run.
         central: control with the centralised twin instead of the agents.
-        policy: parameters to begin with; None for those of the scenario.
+        policy: parameters to begin with; None for those of the system.
 
     Raises:
         RunDirectoryError: the directory holds a run already, or cannot be written to; or the policy's cannot be read.
+        SettingError: the method has no centralised twin.
         ArithmeticError: the closed loop has diverged.
     """
-    network = settings.network()
-    loop = ClosedLoop(network, settings, central)
+    system, method = settings.make_system(), settings.make_method()
+    loop = ClosedLoop(system, settings, central)
+    sizes = [method.layout(system, i).size for i in range(system.n_agents)]
     if policy:
-        thetas = policy.thetas(network.names)
-        sizes = [network.parameters(i)[0].size for i in range(network.n_agents)]
-        if [len(theta) for theta in thetas] != sizes:
-            raise RunDirectoryError(f'{policy.run} has learned other parameters than {network.name} has now')
-        for agent, theta in zip(loop.agents, [np.concatenate(thetas)] if central else thetas, strict=True):
-            agent.mpc.theta = theta
+        _adopt(policy, loop, sizes)
     extra = {'transport': 'in process', 'central': central, 'policy': policy and policy.described(),
-             'scenario_digest': scenario_digest(settings)}
-    with RunWriter(output, network, settings, extra=extra) as writer:
-        known = [0] * network.n_agents
-        for index, (updates, theta) in enumerate(_parameters(loop, central)):
+             'system_digest': system_digest(settings)}
+    with RunWriter(output, system, settings, extra=extra) as writer:
+        known = [0] * system.n_agents
+        for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
             writer.record_parameters(index, 0, updates, theta)
         for step in loop.run(settings.steps):
             writer.record(step)
-            for index, (updates, theta) in enumerate(_parameters(loop, central)):
+            for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
                 if updates != known[index]:  # in the control step that ended this transition
                     writer.record_parameters(index, step.step + 1, updates, theta)
                     known[index] = updates
             yield step
 
 
-def scenario_digest(settings: Settings) -> str:
-    """Of the file that describes the scenario, which may be changed between two runs; empty where there is none."""
-    path = Path(settings.scenario)
+def system_digest(settings: Settings) -> str:
+    """Digest of the file that describes the system, which may change between two runs; empty where there is none."""
+    path = Path(settings.system)
     return _digest(path.read_bytes()) if path.suffix in ('.yaml', '.yml') and path.exists() else ''
 
 
@@ -96,12 +98,21 @@ def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b''.join(parts)).hexdigest()[:16]
 
 
-def _parameters(loop: ClosedLoop, central: bool) -> Iterator[tuple[int, np.ndarray]]:
+def _adopt(policy: Policy, loop: ClosedLoop, sizes: Sequence[int]) -> None:
+    """Let the agents begin with the parameters of a policy; `sizes` are those that they have."""
+    thetas = policy.thetas(loop.system.names)
+    if [len(theta) for theta in thetas] != list(sizes):
+        raise RunDirectoryError(f'{policy.run} has learned other parameters than {loop.system.name} has now')
+    central = len(loop.agents) < len(thetas)
+    for agent, theta in zip(loop.agents, [np.concatenate(thetas)] if central else thetas, strict=True):
+        agent.theta = theta
+
+
+def _parameters(loop: ClosedLoop, sizes: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
     """(updates, theta_i) of every agent; the centralised controller's parameters are the agents' in their order."""
-    if not central:
-        yield from ((agent.updates, agent.mpc.theta) for agent in loop.agents)
+    if len(loop.agents) == len(sizes):
+        yield from ((agent.updates, agent.theta) for agent in loop.agents)
         return
-    controller = loop.agents[0]
-    sizes = [loop.network.parameters(i)[0].size for i in range(loop.network.n_agents)]
-    for theta in np.split(controller.mpc.theta, np.cumsum(sizes)[:-1]):
+    (controller,) = loop.agents
+    for theta in np.split(controller.theta, np.cumsum(sizes)[:-1]):
         yield controller.updates, theta

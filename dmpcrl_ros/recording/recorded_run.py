@@ -1,29 +1,30 @@
 """A run as it was written to disk, read back: see run_directory for the files."""
 
-import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.methods.method import Metric
+from dmpcrl_ros.recording.run_files import (
+    CONFIGURATION,
+    DUAL_ERROR_COLUMNS,
+    DUAL_ERRORS,
+    PARAMETER_COLUMNS,
+    STEPS,
+    UNTRAINED,
+    RunDirectoryError,
+    parameters_file,
+    read_rows,
+    step_columns,
+)
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
-
-CONFIGURATION = 'configuration.json'
-STEPS = 'steps.csv'
-UNTRAINED = 'untrained.csv'
-DUAL_ERRORS = 'dual_errors.csv'
-STEP_COLUMNS = ('step', 'td_error', 'cost', 'explored', 'rounds', 'fault')
-PARAMETER_COLUMNS = ('step', 'updates')
-DUAL_ERROR_COLUMNS = ('iteration', 'initial state', 'a state of the run')
-
-
-class RunDirectoryError(ValueError):
-    """A directory cannot take a run or holds none that can be read; the message says which and what to do."""
 
 
 class ParameterHistory(NamedTuple):
@@ -40,9 +41,13 @@ class Run:
     """T transitions of n states and m inputs, stacked over agents in their order.
 
     Args:
-        configuration: what configuration.json holds.
-        steps: t (T,), int. states: (T, n). actions: (T, m). costs: L_i, (T, n_agents).
-        td_error: (T,), NaN where none was evaluated. explored: (T,), bool. rounds: (T,), int.
+        configuration: content of configuration.json.
+        steps: t (T,), int.
+        states: (T, n).
+        actions: (T, m).
+        costs: L_i, (T, n_agents).
+        metrics: (T,) of each metric that has a column, by name; NaN where none was evaluated.
+        rounds: (T,), int.
         faults: one text for each step, empty where all went well.
         parameters: history of theta_i by the name of the agent.
     """
@@ -52,23 +57,27 @@ class Run:
     states: np.ndarray
     actions: np.ndarray
     costs: np.ndarray
-    td_error: np.ndarray
-    explored: np.ndarray
+    metrics: dict[str, np.ndarray]
     rounds: np.ndarray
     faults: list[str]
     parameters: dict[str, ParameterHistory]
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
         """The settings of the run, to repeat it.
 
         Raises:
-            RunDirectoryError: this version of the package refuses them.
+            RunDirectoryError: this version of the package refuses them, or lacks the system or the method.
         """
         try:
             return Settings(**self.configuration['settings'])
         except (KeyError, TypeError, ValueError) as error:
             raise RunDirectoryError(f'the settings of the run do not fit this version of dmpcrl_ros: {error}') from None
+
+    @property
+    def declared_metrics(self) -> tuple[Metric, ...]:
+        """All metrics of the method; those with a column are in `metrics`."""
+        return _metrics(self.configuration)
 
     @property
     def episode_length(self) -> int:
@@ -80,6 +89,19 @@ class Run:
         """Whether a transition is the last of its episode, from which nothing is learned, (T,)."""
         length = self.episode_length
         return (self.steps + 1) % length == 0 if length else np.zeros(len(self.steps), dtype=bool)
+
+    @property
+    def void(self) -> np.ndarray:
+        """Whether nothing could be learned from a transition, (T,), though it is not the last of its episode: no metric
+        of it was reported or, with a method that has none of ended transitions, a fault was."""
+        ended = [self.metrics[metric.name] for metric in self.declared_metrics if metric.column == 'ended']
+        missing = np.isnan(ended).all(axis=0) if ended else np.array([bool(fault) for fault in self.faults], dtype=bool)
+        return missing & ~self.ends
+
+    @property
+    def updates(self) -> int:
+        """Largest number of updates that an agent has made of its parameters."""
+        return max((int(history.updates.max(initial=0)) for history in self.parameters.values()), default=0)
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -118,18 +140,6 @@ class Run:
                 np.array([np.inf if value is None else value for value in upper], dtype=float))
 
 
-def parameters_file(agent: str) -> str:
-    """Name of the file with the parameters of an agent."""
-    return f'parameters_{agent}.csv'
-
-
-def step_columns(agents: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Header of steps.csv, for the numbers of states and inputs of each agent."""
-    values = [f'{name}.{symbol}[{k}]' for name, sizes in agents.items()
-              for symbol, size in zip('xu', sizes, strict=True) for k in range(size)]
-    return [*STEP_COLUMNS, *(f'cost.{name}' for name in agents), *values]
-
-
 def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """steps (T,), states (T, n) and costs (T, n_agents) of a run or of as many transitions that were not written."""
     if hasattr(run, 'costs'):
@@ -141,7 +151,8 @@ def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, 
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a run. The last line of a file is left out if it is not whole, as after a run was killed.
+    """Read a run. The last line of a file is left out if it is not whole, as after a run was killed. The method and the
+    system of the run need not be installed.
 
     Raises:
         RunDirectoryError: there is no run in the directory, or a file of it is damaged; says where.
@@ -149,12 +160,14 @@ def load_run(path: str | Path) -> Run:
     path = Path(path)
     configuration = _configuration(path)
     try:
-        sizes = _sizes(configuration)
+        _sizes(configuration)
         layouts = {a['name']: [*PARAMETER_COLUMNS, *a['labels']] for a in configuration['agents']}
+        _metrics(configuration)
     except (KeyError, TypeError) as error:
-        raise RunDirectoryError(f'{path / CONFIGURATION} is not the configuration of a run: no {error}') from None
+        reason = f'no {error}' if isinstance(error, KeyError) else error
+        raise RunDirectoryError(f'{path / CONFIGURATION} is not the configuration of a run: {reason}') from None
     parameters = {agent: _parameters(path / parameters_file(agent), header) for agent, header in layouts.items()}
-    return Run(configuration=configuration, parameters=parameters, **_steps(path / STEPS, sizes))
+    return Run(configuration=configuration, parameters=parameters, **_steps(path / STEPS, configuration))
 
 
 def load_untrained(run: Run, path: str | Path) -> Run | None:
@@ -164,7 +177,7 @@ def load_untrained(run: Run, path: str | Path) -> Run | None:
         RunDirectoryError: their file is damaged; says where.
     """
     file = Path(path, UNTRAINED)
-    return replace(run, parameters={}, **_steps(file, _sizes(run.configuration))) if file.exists() else None
+    return replace(run, parameters={}, **_steps(file, run.configuration)) if file.exists() else None
 
 
 def load_dual_errors(path: str | Path) -> dict[str, np.ndarray] | None:
@@ -174,25 +187,31 @@ def load_dual_errors(path: str | Path) -> dict[str, np.ndarray] | None:
         RunDirectoryError: the file is damaged; says where.
     """
     file = Path(path, DUAL_ERRORS)
-    rows = list(_rows(file, [*DUAL_ERROR_COLUMNS], lambda row: [*map(float, row)])) if file.exists() else []
+    rows = list(read_rows(file, DUAL_ERROR_COLUMNS, lambda row: [*map(float, row)])) if file.exists() else []
     return dict(zip(DUAL_ERROR_COLUMNS[1:], np.array(rows).T[1:], strict=True)) if rows else None
 
 
-def _steps(file: Path, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _steps(file: Path, configuration: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a Run that stand in a file of transitions."""
-    header = step_columns(sizes)
-    rows = list(_rows(file, header, _step))
-    first = len(STEP_COLUMNS)
-    columns = list(zip(*rows, strict=True))[:first] if rows else [()] * first
-    step, td_error, _, explored, rounds, faults = columns
-    numbers = np.array([row[first:] for row in rows], dtype=float).reshape(-1, len(header) - first)
+    sizes = _sizes(configuration)
+    metrics = [metric.name for metric in _metrics(configuration) if metric.column]
+    header = step_columns(sizes, metrics)
+    last = 2 + len(metrics)  # columns before rounds and fault
+
+    def parse(row: list[str]) -> list:
+        return [int(row[0]), float(row[1]), *(float(text or 'nan') for text in row[2:last]), int(row[last]),
+                row[last + 1], *map(float, row[last + 2:])]
+
+    rows = list(read_rows(file, header, parse))
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
+    numbers = np.array([row[last + 2:] for row in rows], dtype=float).reshape(-1, len(header) - last - 2)
     costs, values = np.split(numbers, [len(sizes)], axis=1)
     cuts = np.cumsum([n for n_x_n_u in sizes.values() for n in n_x_n_u])[:-1]
     parts = np.split(values, cuts, axis=1)  # states and inputs by turns, agent after agent
     return {
-        'steps': np.array(step, dtype=int), 'states': np.hstack(parts[0::2]), 'actions': np.hstack(parts[1::2]),
-        'costs': costs.copy(), 'td_error': np.array(td_error, dtype=float), 'explored': np.array(explored, dtype=bool),
-        'rounds': np.array(rounds, dtype=int), 'faults': list(faults)}
+        'steps': np.array(columns[0], dtype=int), 'states': np.hstack(parts[0::2]), 'actions': np.hstack(parts[1::2]),
+        'costs': costs.copy(), 'rounds': np.array(columns[last], dtype=int), 'faults': list(columns[last + 1]),
+        'metrics': {name: np.array(columns[2 + k], dtype=float) for k, name in enumerate(metrics)}}
 
 
 def _configuration(path: Path) -> dict[str, Any]:
@@ -207,43 +226,19 @@ def _configuration(path: Path) -> dict[str, Any]:
 
 
 def _parameters(file: Path, header: list[str]) -> ParameterHistory:
-    rows = list(_rows(file, header, lambda row: [int(row[0]), int(row[1]), *map(float, row[2:])]))
+    rows = list(read_rows(file, header, lambda row: [int(row[0]), int(row[1]), *map(float, row[2:])]))
     first = len(PARAMETER_COLUMNS)
     return ParameterHistory(
         np.array([row[0] for row in rows], dtype=int), np.array([row[1] for row in rows], dtype=int),
-        np.array([row[first:] for row in rows], dtype=float).reshape(-1, len(header) - first), header[first:])
-
-
-def _step(row: list[str]) -> list:
-    step, td_error, cost, explored, rounds, fault, *values = row
-    return [int(step), float(td_error or 'nan'), float(cost), bool(int(explored)), int(rounds), fault,
-            *map(float, values)]
-
-
-def _rows(file: Path, header: list[str], parse: Callable[[list[str]], list]) -> Iterator[list]:
-    """Whole lines below the header. A line without its end is dropped even if it parses: digits may be missing."""
-    try:
-        data = file.read_bytes()
-        text = data[:data.rfind(b'\n') + 1].decode('utf-8')
-    except OSError as error:
-        raise RunDirectoryError(f'cannot read {file}: {error.strerror}') from None
-    except UnicodeDecodeError as error:
-        raise RunDirectoryError(f'{file} is damaged: {error}') from None
-    lines = text.split('\n')[:-1]
-    if lines and next(csv.reader(lines[:1])) != header:
-        raise RunDirectoryError(f'{file} has other columns than {CONFIGURATION} says')
-    reader = csv.reader(lines[1:])
-    try:
-        for row in reader:
-            if len(row) != len(header):
-                raise ValueError(f'{len(row)} columns instead of {len(header)}')
-            yield parse(row)
-    except (csv.Error, ValueError) as error:
-        raise RunDirectoryError(f'{file}, line {reader.line_num + 1} is damaged: {error}') from None
+        np.array([row[first:] for row in rows], dtype=float).reshape(len(rows), len(header) - first), header[first:])
 
 
 def _sizes(configuration: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     return {agent['name']: (agent['n_x'], agent['n_u']) for agent in configuration['agents']}
+
+
+def _metrics(configuration: Mapping[str, Any]) -> tuple[Metric, ...]:
+    return tuple(Metric(**entry) for entry in configuration['metrics'])
 
 
 def _parts(sizes: list[int]) -> list[slice]:

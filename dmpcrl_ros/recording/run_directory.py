@@ -8,35 +8,31 @@ dual_errors.csv.
 
 import csv
 import json
-import platform
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import fields
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from math import isnan
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 import numpy as np
 
-import dmpcrl_ros
-from dmpcrl_ros.recording.recorded_run import (
+from dmpcrl_ros.methods.method import Method
+from dmpcrl_ros.recording.configuration import configuration_of
+from dmpcrl_ros.recording.recorded_run import Run, load_run
+from dmpcrl_ros.recording.run_files import (
     CONFIGURATION,
     DUAL_ERROR_COLUMNS,
     DUAL_ERRORS,
     PARAMETER_COLUMNS,
     STEPS,
     UNTRAINED,
-    Run,
     RunDirectoryError,
-    load_run,
     parameters_file,
     step_columns,
 )
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.systems.system import System
 
 __all__ = ['Run', 'RunDirectoryError', 'RunWriter', 'UntrainedWriter', 'check_unused', 'load_run',
            'record_dual_errors']
@@ -58,13 +54,13 @@ def check_unused(path: str | Path) -> None:
 class _StepsWriter:
     """Writes transitions into a file of a directory; a context manager."""
 
-    def __init__(self, path: str | Path, network: Scenario, name: str):
+    def __init__(self, path: str | Path, system: System, method: Method, name: str):
         self.path = Path(path)
-        self._entries = [(x.start, x.stop, u.start, u.stop)
-                         for x, u in zip(network.state_parts, network.input_parts, strict=True)]
+        self._metrics = [metric for metric in method.metrics if metric.column]
+        ends = np.cumsum([(0, 0), *_sizes(system).values()], axis=0).tolist()
+        self._entries = [(*first, *last) for first, last in zip(ends, ends[1:], strict=False)]
         self._files = ExitStack()
-        sizes = {name: (data.n_states, data.n_inputs) for name, data in zip(network.names, network.local, strict=True)}
-        self._steps = self._open(name, step_columns(sizes))
+        self._steps = self._open(name, _header(system, method))
 
     def record(self, step: Step) -> None:
         """Append a transition.
@@ -73,9 +69,9 @@ class _StepsWriter:
             RunDirectoryError: it cannot be written, as on a full disk.
         """
         states, actions, costs = step.states.tolist(), step.actions.tolist(), step.costs.tolist()
-        row = [step.step, '' if isnan(step.td_error) else float(step.td_error), sum(costs), int(step.explored),
-               step.rounds, _one_line(step.faults), *costs]
-        for x_start, x_stop, u_start, u_stop in self._entries:
+        metrics = [_cell(step.metrics[metric.name], metric.flag) for metric in self._metrics]
+        row = [step.step, sum(costs), *metrics, step.rounds, _one_line(step.faults), *costs]
+        for x_start, u_start, x_stop, u_stop in self._entries:
             row += states[x_start:x_stop]
             row += actions[u_start:u_stop]
         self._write(self._steps, row)
@@ -114,14 +110,16 @@ class UntrainedWriter(_StepsWriter):
     """Writes, beside a run, the transitions of the untrained controllers on the same noise; a context manager.
 
     Args:
-        path: of the directory of the run. network: of the run.
+        path: of the directory of the run.
+        system: of the run.
+        settings: of the run.
 
     Raises:
         RunDirectoryError: they are there already, or cannot be written.
     """
 
-    def __init__(self, path: str | Path, network: Scenario):
-        super().__init__(path, network, UNTRAINED)
+    def __init__(self, path: str | Path, system: System, settings: Settings):
+        super().__init__(path, system, settings.make_method(), UNTRAINED)
 
 
 class RunWriter(_StepsWriter):
@@ -129,18 +127,19 @@ class RunWriter(_StepsWriter):
 
     Args:
         path: of the directory; made if there is none.
-        network, settings: of the run. Of settings made for a node, those that decide the numbers are written.
+        system: of the run.
+        settings: of the run.
         extra: further facts for the configuration, of JSON types and NumPy arrays.
 
     Raises:
         RunDirectoryError: the directory holds a run already, or cannot be written to.
+        ValueError: a metric of the method has the name of another column.
     """
 
-    def __init__(self, path: str | Path, network: Scenario, settings: Settings,
-                 extra: Mapping[str, Any] | None = None):
-        text = json.dumps(_configuration(network, settings, extra or {}), indent=2, default=_plain, allow_nan=False)
-        headers = {parameters_file(agent): [*PARAMETER_COLUMNS, *network.parameters(i)[0].labels]
-                   for i, agent in enumerate(network.names)}
+    def __init__(self, path: str | Path, system: System, settings: Settings, extra: Mapping[str, Any] | None = None):
+        configuration = configuration_of(system, settings, extra or {})
+        text = json.dumps(configuration, indent=2, default=_plain, allow_nan=False)
+        _header(system, settings.make_method())  # raises before anything is written
         check_unused(path)
         try:
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -148,8 +147,9 @@ class RunWriter(_StepsWriter):
                 file.write(text + '\n')
         except OSError as error:
             raise _unwritable(path, error) from None
-        super().__init__(path, network, STEPS)
-        self._parameters = [self._open(name, header) for name, header in headers.items()]
+        super().__init__(path, system, settings.make_method(), STEPS)
+        self._parameters = [self._open(parameters_file(agent['name']), [*PARAMETER_COLUMNS, *agent['labels']])
+                            for agent in configuration['agents']]
 
     def record_parameters(self, agent_index: int, step: int, updates: int, theta: np.ndarray) -> None:
         """Append theta_i (p,) as it is from control step `step` on, after `updates` updates; begin with 0 updates.
@@ -164,7 +164,8 @@ def record_dual_errors(path: str | Path, errors: Mapping[str, np.ndarray]) -> No
     """Write, beside a run, the errors of the multipliers after ADMM iterations 1, 2, ...
 
     Args:
-        path: of the directory of the run. errors: (iterations,) by the names in DUAL_ERROR_COLUMNS.
+        path: of the directory of the run.
+        errors: (iterations,) by the names in DUAL_ERROR_COLUMNS.
 
     Raises:
         RunDirectoryError: they cannot be written.
@@ -185,37 +186,23 @@ def _csv(file: TextIO):
     return csv.writer(file, lineterminator='\n')
 
 
+def _sizes(system: System) -> dict[str, tuple[int, int]]:
+    return {agent.name: (agent.state.size, agent.action.size) for agent in system.agents}
+
+
+def _header(system: System, method: Method) -> list[str]:
+    return step_columns(_sizes(system), [metric.name for metric in method.metrics if metric.column])
+
+
+def _cell(value: float, flag: bool) -> float | int | str:
+    if isnan(value):
+        return ''
+    return int(value) if flag else float(value)
+
+
 def _one_line(faults: tuple[str, ...]) -> str:
     """Each different fault once. Without line breaks, so that a line of the file is a step."""
     return '; '.join(dict.fromkeys(' '.join(fault.split()) for fault in faults if fault)) if any(faults) else ''
-
-
-def _configuration(network: Scenario, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        'scenario': network.name, 'seed': settings.seed, 'started': datetime.now(UTC).isoformat(timespec='seconds'),
-        'episode_length': network.episode_length,
-        'settings': {field.name: getattr(settings, field.name) for field in fields(Settings)},
-        'agents': [_agent(network, i) for i in range(network.n_agents)],
-        'versions': {
-            'dmpcrl_ros': dmpcrl_ros.__version__, 'python': platform.python_version(), 'platform': platform.platform(),
-            **{name: _version(name) for name in ('numpy', 'scipy', 'casadi', 'daqp')}},
-        'extra': dict(extra)}
-
-
-def _agent(network: Scenario, index: int) -> dict[str, Any]:
-    """Dimensions, bounds (null where there is none: JSON has no infinity) and the shapes of the named parameters."""
-    data, (layout, _) = network.local[index], network.parameters(index)
-    bounds = {key: [value if np.isfinite(value) else None for value in getattr(data, key).tolist()]
-              for key in ('state_lower', 'state_upper', 'input_lower', 'input_upper')}
-    return {'name': network.names[index], 'n_x': data.n_states, 'n_u': data.n_inputs, **bounds,
-            'parameters': layout.shapes, 'labels': layout.labels}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return 'unknown'
 
 
 def _plain(value: Any) -> Any:

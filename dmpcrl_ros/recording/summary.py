@@ -1,14 +1,15 @@
-"""What a run has achieved, in a few numbers: its first and its last part, beside the untrained controller's."""
+"""Summary of a run in a few numbers: its first and its last part, beside the untrained controller's."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from rich import box
 from rich.table import Table
 
+from dmpcrl_ros.recording.metric_text import magnitude
 from dmpcrl_ros.recording.recorded_run import Run, recorded_arrays
 from dmpcrl_ros.simulation.closed_loop import Step
 
@@ -21,18 +22,20 @@ class PartSummary:
     """Means over some steps of a run. NaN: there is no such number.
 
     Args:
-        first, last: control steps, both included.
-        cost: mean stage cost of the network. untrained_cost: of the untrained controller in the same steps.
+        first: control step with which the part begins.
+        last: control step with which it ends, itself included.
+        cost: mean stage cost of the network.
         violated: share, 0 to 1, of the steps in which any state of the network is out of its bounds.
-        untrained_violated: of the untrained controller in the same steps.
-        td_error: mean |TD error| of the steps that have one.
+        metrics: mean absolute value of each metric of ended transitions, by name, over the steps that have one.
+        untrained_cost: mean stage cost of the untrained controller in the same steps.
+        untrained_violated: share for the untrained controller in the same steps.
     """
 
     first: int
     last: int
     cost: float
     violated: float
-    td_error: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
     untrained_cost: float = np.nan
     untrained_violated: float = np.nan
 
@@ -54,6 +57,7 @@ def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int 
     """The first and the last part of a run; none of a run without steps.
 
     Args:
+        run: to be summarised.
         baseline: the untrained controller on the same noise: another run, or transitions. It may have ended early.
         part: number of steps of a part; by default as `part_length` says.
     """
@@ -66,9 +70,11 @@ def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int 
 def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: int | None = None) -> Table:
     """`summarise` as a table for the terminal."""
     agents = f'{len(run.agents)} agent{"s" if len(run.agents) > 1 else ""}'
-    title = f'{run.configuration["scenario"]}, {agents}, seed {run.configuration["seed"]}'
+    title = f'{run.configuration["system"]}, {agents}, seed {run.configuration["seed"]}'
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     columns = [(heading, cell) for heading, cell, comparing in _COLUMNS if baseline is not None or not comparing]
+    columns += [(f'\n{magnitude(metric)}', _metric_cell(metric.name)) for metric in run.declared_metrics
+                if metric.column == 'ended']
     for heading, _ in columns:
         table.add_column(heading, justify='left' if heading == 'mean over\nsteps' else 'right', no_wrap=True)
     for summary in summarise(run, baseline, part):
@@ -77,13 +83,13 @@ def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: 
 
 
 def fault_lines(run: Run) -> list[str]:
-    """How many steps were void (nothing could be learned from them), and how many had each of the commonest faults.
+    """Lines that say how many steps were void (nothing could be learned from them) and had the commonest faults.
 
     The last transition of an episode is none of them: by its nature it is not learned from.
 
     Faults that differ by a number only, as an iteration or a residual, count as the same; N stands for the number.
     """
-    count, void = len(run.steps), int((np.isnan(run.td_error) & ~run.ends).sum())
+    count, void = len(run.steps), int(run.void.sum())
     lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]
     reasons = Counter()
     for fault in filter(None, run.faults):
@@ -101,9 +107,7 @@ def violations(run: Run, states: np.ndarray) -> np.ndarray:
 
 
 def _summary(run: Run, baseline: Run | Sequence[Step] | None, part: slice) -> PartSummary:
-    steps, errors = run.steps[part], np.abs(run.td_error[part])
-    evaluated = errors[~np.isnan(errors)]
-    untrained = {}
+    steps, untrained = run.steps[part], {}
     if baseline is not None:
         at, states, costs = recorded_arrays(baseline)
         same = np.isin(at, steps)
@@ -113,11 +117,21 @@ def _summary(run: Run, baseline: Run | Sequence[Step] | None, part: slice) -> Pa
     return PartSummary(
         first=int(steps[0]), last=int(steps[-1]), cost=float(run.costs[part].sum(axis=1).mean()),
         violated=float(violations(run, run.states[part]).mean()),
-        td_error=float(evaluated.mean()) if evaluated.size else np.nan, **untrained)
+        metrics={metric.name: _mean_magnitude(run.metrics[metric.name][part]) for metric in run.declared_metrics
+                 if metric.column == 'ended'}, **untrained)
+
+
+def _mean_magnitude(values: np.ndarray) -> float:
+    evaluated = np.abs(values[~np.isnan(values)])
+    return float(evaluated.mean()) if evaluated.size else np.nan
 
 
 def _number(value: float) -> str:
     return '-' if np.isnan(value) else f'{value:.3g}'
+
+
+def _metric_cell(name: str) -> Callable[[PartSummary], str]:
+    return lambda part: _number(part.metrics[name])
 
 
 def _percent(share: float) -> str:
@@ -131,5 +145,4 @@ _COLUMNS: tuple[tuple[str, Callable[[PartSummary], str], bool], ...] = (
     ('\nuntrained', lambda part: _number(part.untrained_cost), True),
     ('\nratio', lambda part: _number(part.ratio), True),
     ('out of\nbounds', lambda part: _percent(part.violated), False),
-    ('\nuntrained', lambda part: _percent(part.untrained_violated), True),
-    ('\n|TD error|', lambda part: _number(part.td_error), False))
+    ('\nuntrained', lambda part: _percent(part.untrained_violated), True))

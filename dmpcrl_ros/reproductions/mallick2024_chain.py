@@ -1,14 +1,12 @@
 """Paper 001, section 6.1: the chain learns, distributed and centralised, beside MPC that does not learn."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from dmpcrl_ros.experiments.dual_recovery import dual_errors
 from dmpcrl_ros.experiments.evaluation import Candidate, Scores, confidence_interval
 from dmpcrl_ros.experiments.suite import Job
 from dmpcrl_ros.recording.plot_style import (
@@ -21,7 +19,7 @@ from dmpcrl_ros.recording.plot_style import (
     styled,
 )
 from dmpcrl_ros.recording.recorded_loop import Policy
-from dmpcrl_ros.recording.recorded_run import DUAL_ERROR_COLUMNS, Run
+from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
 
 TRAINED = ('distributed', 'centralised')
@@ -37,40 +35,30 @@ def training(seed: int, steps: int) -> list[Job]:
     """The agents and their centralised twin, and agents that learn in second order, on the same noise."""
     settings = Settings(seed=seed, steps=steps)
     return [*(Job(name, settings, central=name == 'centralised') for name in TRAINED),
-            Job(SECOND_ORDER, replace(settings, learner='second-order'))]
+            Job(SECOND_ORDER, settings.but(learning__order='second'))]
 
 
 def candidates(folder: Path, updates: int) -> list[Candidate]:
-    """What figure 5 compares: the policy before, in the midst of and after training, and MPC that does not learn.
+    """Candidates of figure 5: the policy before, in the midst of and after training, and MPC that does not learn.
 
     Args:
-        folder: of the training runs. updates: which the training has made.
+        folder: of the training runs.
+        updates: number that the training has made.
     """
     learned = [Candidate(f'learned-{count}', policy=Policy(folder / 'distributed', count))
                for count in dict.fromkeys((0, min(500, updates), updates))]
     return [*learned,
             Candidate(SECOND_ORDER, policy=Policy(folder / SECOND_ORDER)),
-            Candidate('nominal', {'controller': 'nominal'}),
-            Candidate('nominal-exact', {'controller': 'nominal', 'model': 'exact'}),
-            Candidate('scenario', {'controller': 'scenario'}, central=True),
-            Candidate('scenario-exact', {'controller': 'scenario', 'model': 'exact'}, central=True)]
+            Candidate('nominal', {'method': 'nominal_mpc'}),
+            Candidate('nominal-exact', {'method': 'nominal_mpc', 'model': 'exact'}),
+            Candidate('scenario', {'method': 'scenario_mpc'}, central=True),
+            Candidate('scenario-exact', {'method': 'scenario_mpc', 'model': 'exact'}, central=True)]
 
 
 def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a score table beside the published numbers."""
     return [row | {'published cost': PUBLISHED.get(row['controller'], (np.nan, np.nan))[0],
                    'published out': float(PUBLISHED.get(row['controller'], (np.nan, np.nan))[1])} for row in rows]
-
-
-def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray]:
-    """Figure 1: errors of the multipliers at the initial state and at the one in the middle of a run and, if there are
-    episodes, of one of them. A network that rests at its initial state has no errors there."""
-    network = run.settings.network()
-    length = network.episode_length
-    middle = min(len(run.states) // 2 + length // 2, len(run.states) - 1)
-    cases = ((network.initial_state, 0), (run.states[middle], middle % length if length else 0))
-    return {name: dual_errors(network, run.settings, state, iterations, step)
-            for name, (state, step) in zip(DUAL_ERROR_COLUMNS[1:], cases, strict=True)}
 
 
 @styled

@@ -1,7 +1,6 @@
 """Paper 001, section 6.2: the power grid learns in episodes and is compared with MPC that does not learn."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,23 @@ from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
 
 FIRST_EVALUATION_SEED = 2001
-_SETTINGS = Settings(scenario='power_grid')
+_SETTINGS = Settings(system='power_grid')
 # Released data, 100 episodes: mean return and violations per episode.
 PUBLISHED = {'learned': (274.3, 0.00), 'scenario': (318.0, 3.40), 'nominal': (349.3, 10.22)}
 
 
 def episode_length() -> int:
     """Control steps of an episode."""
-    return _SETTINGS.network().episode_length
+    return _SETTINGS.make_system().episode_length
 
 
 def training(seed: int, episodes: int) -> Job:
     """The areas learn."""
-    return Job('grid', replace(_SETTINGS, seed=seed, steps=episodes * episode_length()))
+    return Job('grid', _SETTINGS.but(seed=seed, steps=episodes * episode_length()))
 
 
 def candidates(folder: Path) -> list[Candidate]:
-    """What figure 8 compares; the MPC that does not learn knows the true coefficients and is solved centrally, as
+    """Candidates of figure 8; the MPC that does not learn knows the true coefficients and is solved centrally, as
     released.
 
     Args:
@@ -40,13 +39,13 @@ def candidates(folder: Path) -> list[Candidate]:
     """
     exact = {'model': 'exact'}
     return [Candidate('learned', policy=Policy(folder / 'grid')), Candidate('untrained'),
-            Candidate('nominal', {'controller': 'nominal', **exact}, central=True),
-            Candidate('scenario', {'controller': 'scenario', **exact}, central=True)]
+            Candidate('nominal', {'method': 'nominal_mpc', **exact}, central=True),
+            Candidate('scenario', {'method': 'scenario_mpc', **exact}, central=True)]
 
 
 def common() -> Settings:
     """Settings of the evaluations: one episode each."""
-    return replace(_SETTINGS, steps=episode_length())
+    return _SETTINGS.but(steps=episode_length())
 
 
 def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -61,7 +60,7 @@ def learning(run: Run) -> Figure:
     """Figure 6: mean |TD error| and return of each episode of training."""
     length = episode_length()
     count = len(run.steps) // length
-    errors = np.abs(run.td_error[:count * length]).reshape(count, length)
+    errors = np.abs(run.metrics['td_error'][:count * length]).reshape(count, length)
     returns = run.costs[:count * length].sum(axis=1).reshape(count, length).sum(axis=1)
     figure = new_figure(ONE_COLUMN, 3.4)
     panels = figure.subplots(2, sharex=True)
@@ -76,9 +75,9 @@ def learning(run: Run) -> Figure:
 @styled
 def first_and_last_episode(run: Run) -> Figure:
     """Figure 7: angle of the fourth area and flow from the third to it, in the first and the last episode."""
-    length, network = episode_length(), run.settings.network()
-    third, fourth = (run.states[:, network.state_parts[i].start] for i in (2, 3))
-    flow = network.coefficients[2, 3] * (third - fourth)
+    length, grid = episode_length(), run.settings.make_system()
+    third, fourth = (run.states[:, grid.state_parts[i].start] for i in (2, 3))
+    flow = grid.coefficients[2, 3] * (third - fourth)
     figure = new_figure(ONE_COLUMN, 3.4)
     panels = figure.subplots(2, sharex=True)
     for panel, values, name in zip(panels, (fourth, flow), ('angle of area 4 (rad)', 'flow from 3 to 4 (p.u.)'),
@@ -86,7 +85,7 @@ def first_and_last_episode(run: Run) -> Figure:
         panel.plot(values[:length], color=COLOURS[1], linestyle='--', label='first episode')
         panel.plot(values[-length:], color=COLOURS[0], label='last episode')
         panel.set_ylabel(name)
-    for bound in (network.local[3].state_lower[0], network.local[3].state_upper[0]):
+    for bound in (grid.local[3].state_lower[0], grid.local[3].state_upper[0]):
         panels[0].axhline(bound, color='black', linestyle=':', linewidth=0.8)
     panels[0].legend()
     x_axis(panels[1], 'control step (-)')

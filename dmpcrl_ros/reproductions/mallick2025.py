@@ -12,44 +12,51 @@ from dmpcrl_ros.settings.run import Settings
 
 CHECKPOINTS = (100, 500, 1000, 2000)
 LAST = 500                        # steps of the means in the last columns
-_WITHOUT_SAFEGUARDS = {'curvature': 'keep', 'step_limit': 0.0, 'bound_parameters': False}
+_SECOND_ORDER = {'learning__order': 'second'}
+_WITHOUT_SAFEGUARDS = {'learning__curvature': 'keep', 'learning__step_limit': None, 'learning__bound_parameters': False}
 
 
 @dataclass(frozen=True)
-class Method:
-    """A learner that is compared: the settings that make it, and whether it is centralised."""
+class Variant:
+    """A way to learn that is compared.
+
+    Args:
+        settings: changes that make it, as of Settings.but.
+        central: whether it is centralised.
+    """
 
     settings: Mapping[str, Any]
     central: bool = False
 
 
-METHODS = {
-    'D-SO': Method({'learner': 'second-order'}),
-    'C-SO': Method({'learner': 'second-order'}, central=True),
-    'D-FO': Method({'learner': 'first-order'}),
-    'C-FO': Method({'learner': 'first-order'}, central=True),
-    'D-SO-published': Method({'learner': 'second-order', **_WITHOUT_SAFEGUARDS}),
-    'D-SO-released': Method({'learner': 'second-order-released', **_WITHOUT_SAFEGUARDS}),
-    'D-SO-residual-stop': Method({'learner': 'second-order', 'admm_tolerance': 1e-3}),
-    'D-SO-cold-start': Method({'learner': 'second-order', 'warm_start': False}),
+VARIANTS = {
+    'D-SO': Variant(_SECOND_ORDER),
+    'C-SO': Variant(_SECOND_ORDER, central=True),
+    'D-FO': Variant({'learning__order': 'first'}),
+    'C-FO': Variant({'learning__order': 'first'}, central=True),
+    'D-SO-published': Variant({**_SECOND_ORDER, **_WITHOUT_SAFEGUARDS}),
+    'D-SO-released': Variant({'learning__order': 'second-as-released', **_WITHOUT_SAFEGUARDS}),
+    'D-SO-residual-stop': Variant({**_SECOND_ORDER, 'admm__tolerance': 1e-3}),
+    'D-SO-cold-start': Variant({**_SECOND_ORDER, 'admm__warm_start': False}),
 }
-PUBLISHED_METHODS = ('D-SO', 'C-SO', 'D-FO')
+PUBLISHED_VARIANTS = ('D-SO', 'C-SO', 'D-FO')
+_COMMON = Settings(chain__variant='mallick2025')
 # Released data: median stage cost and median |TD error| of the last 500 steps.
 PUBLISHED = {'D-SO': (0.072, 0.052), 'C-SO': (0.076, 0.030), 'D-FO': (4.54, 7.06)}
 
 
-def jobs(methods: Sequence[str], seeds: Sequence[int], steps: int) -> list[Job]:
-    """One run for each method and seed; the noise of a seed is the same for all methods. The slow ones come first."""
-    ordered = sorted(methods, key=lambda name: METHODS[name].central)
-    return [Job(f'{name}-seed-{seed}', Settings(variant='000', seed=seed, steps=steps, **METHODS[name].settings),
-                METHODS[name].central) for name in ordered for seed in seeds]
+def jobs(variants: Sequence[str], seeds: Sequence[int], steps: int) -> list[Job]:
+    """One run for each variant and seed; the noise of a seed is the same for all variants. The slow ones come first."""
+    ordered = sorted(variants, key=lambda name: VARIANTS[name].central)
+    return [Job(f'{name}-seed-{seed}', _COMMON.but(seed=seed, steps=steps, **VARIANTS[name].settings),
+                VARIANTS[name].central) for name in ordered for seed in seeds]
 
 
 def learning_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
-    """Per method: medians over the seeds of the moving averages of cost and |TD error| at the checkpoints."""
+    """Per variant: medians over the seeds of the moving averages of cost and |TD error| at the checkpoints."""
     rows = []
     for name, found in curves.items():
-        row: dict[str, Any] = {'method': name}
+        row: dict[str, Any] = {'variant': name}
         for symbol, key in (('cost', 'costs'), ('|TD|', 'td_errors')):
             smooth = found.smooth(key)
             reached = [at for at in CHECKPOINTS if at <= smooth.shape[1]]
@@ -59,14 +66,14 @@ def learning_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]
 
 
 def final_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
-    """Per method over the last 500 steps of all seeds: mean cost, share of steps with a state out of bounds, and
+    """Per variant over the last 500 steps of all seeds: mean cost, share of steps with a state out of bounds, and
     medians beside those of the released data."""
     rows = []
     for name, found in curves.items():
         last = slice(-min(LAST, found.costs.shape[1]), None)
         published = PUBLISHED.get(name, (np.nan, np.nan))
         rows.append({
-            'method': name, 'mean cost': float(found.costs[:, last].mean()),
+            'variant': name, 'mean cost': float(found.costs[:, last].mean()),
             'out of bounds': float(found.violated[:, last].mean()),
             'median cost': float(np.median(found.costs[:, last])), 'published cost': published[0],
             'median |TD|': float(np.nanmedian(found.td_errors[:, last])), 'published |TD|': published[1]})

@@ -12,7 +12,7 @@ _SHARE_FOR_ACTING = 0.7  # of the period, in which agents decide unless told oth
 
 @dataclass(frozen=True, kw_only=True)
 class ClockSettings:
-    """Which clock a system follows."""
+    """Settings of the clock that a system follows."""
 
     real_time: bool = setting(False, 'the plant advances with the clock and takes the inputs that are there; otherwise '
                                      'it waits for those of all agents, as fast as the machine allows')
@@ -30,15 +30,15 @@ class ClockSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentOptions(ClockSettings):
-    """What all agents of a system share."""
+    """Settings that all agents of a system share."""
 
     round_timeout: float | None = setting(
         5.0, 'a communication round without an answer for this long is given up, and with it the step; short is quick '
         'to recover, too short gives up healthy rounds', kind=float, absent='never', unit='s', minimum=0.001,
         maximum=3600.0)
     resend_after: float | None = setting(
-        0.1, 'without progress for this long, agents send again what they sent in the last two rounds, at most 20 '
-        'times: for networks that lose messages', kind=float, absent='never', unit='s', minimum=0.001, maximum=3600.0)
+        0.1, 'without progress for this long, agents send again what their neighbours may lack, at most 20 times: for '
+        'networks that lose messages', kind=float, absent='never', unit='s', minimum=0.001, maximum=3600.0)
     optional_timeout: float = setting(0.5, 'wait for the optional senders of a round for this long', unit='s',
                                       minimum=0.001, maximum=3600.0)
     action_deadline: float | None = setting(
@@ -82,7 +82,7 @@ class DiagnosticsSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings):
-    """How a whole system runs over ROS 2."""
+    """Settings of a whole system over ROS 2."""
 
     agents_per_process: int = setting(1, 'number of agents that share a node: more need fewer processes, and '
                                          'messages between them stay in the process', minimum=1, maximum=10000)

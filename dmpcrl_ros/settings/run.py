@@ -24,6 +24,7 @@ class CommonSettings:
     learn: bool = setting(True, 'whether the agents learn; otherwise they act with the parameters that they have')
 
 
+@dataclass(frozen=True, init=False, repr=False)
 class Settings:
     """Everything that decides the numbers of a run: the common settings, those of the system and those of the method.
 
@@ -37,13 +38,18 @@ class Settings:
         RegistryError: there is no such system or method.
     """
 
+    common: CommonSettings
+    of_system: Any
+    of_method: Any
+
     def __init__(self, **values: Any):
         values = dotted(values)
-        self.common: CommonSettings = build(CommonSettings, values)
-        check_names(values, settings_table(self.common.system, self.common.method))
-        source = system_source(self.common.system)
-        self.of_system: Any = build(source.settings, values, f'{source.name}.')
-        self.of_method: Any = build(METHODS[self.common.method].settings, values)
+        common = build(CommonSettings, values)
+        check_names(values, settings_table(common.system, common.method))
+        source = system_source(common.system)
+        object.__setattr__(self, 'common', common)
+        object.__setattr__(self, 'of_system', build(source.settings, values, f'{source.name}.'))
+        object.__setattr__(self, 'of_method', build(METHODS[common.method].settings, values))
 
     system = property(lambda self: self.common.system, doc='Name of the system, or path of its file.')
     method = property(lambda self: self.common.method, doc='Name of the method.')
@@ -101,11 +107,6 @@ class Settings:
         if not hasattr(method, 'central_agent'):
             raise SettingError(f'method {method.name} has no centralised twin')
         return method.central_agent(system, self.of_method, seed=self.seed, learn=self.learn)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Settings) and self.values() == other.values()
-
-    __hash__ = None
 
     def __repr__(self) -> str:
         return f'Settings({", ".join(f"{name}={value!r}" for name, value in self.plain().items())})'

@@ -1,4 +1,4 @@
-"""What the agents are told of the plant, step after step and episode after episode: in process as over ROS 2."""
+"""The plant as the agents see it, step after step and episode after episode: in process as over ROS 2."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ class PlantStep:
     applied: Sequence[np.ndarray]
 
     def of(self, agent: int) -> Observation:
-        """What one agent is told."""
+        """Observation of one agent."""
         return Observation(step=self.step, episode=self.episode, state=self.states[agent],
                            exogenous=self.exogenous[agent], stage_cost=float(self.costs[agent]),
                            applied=self.applied[agent] if self.step else None)
 
     def of_all(self) -> Observation:
-        """What the centralised twin is told: everything, stacked."""
+        """Observation of the centralised twin: everything, stacked."""
         return Observation(step=self.step, episode=self.episode, state=np.concatenate(self.states),
                            exogenous=np.concatenate(self.exogenous), stage_cost=float(self.costs.sum()),
                            applied=np.concatenate(self.applied) if self.step else None)

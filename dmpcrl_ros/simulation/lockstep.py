@@ -25,15 +25,20 @@ def step_in_lockstep(programs: Sequence[StepProgram]) -> StepOutcome:
     Raises:
         ProtocolMismatch: the programs do not go together, or one has not acted.
     """
-    acts: list[Act | None] = [None] * len(programs)
-    reports, rounds = run_lockstep([_acting(program, agent, acts) for agent, program in enumerate(programs)])
-    if None in acts:
-        raise ProtocolMismatch(f'agent {acts.index(None)} ended its step without an action')
-    return StepOutcome(acts, reports, rounds)
+    acts: dict[int, Act] = {}
+    reports, rounds = run_lockstep(programs, acts)
+    if missing := sorted(set(range(len(programs))) - set(acts)):
+        raise ProtocolMismatch(f'agent {missing[0]} ended its step without an action')
+    return StepOutcome([acts[agent] for agent in range(len(programs))], reports, rounds)
 
 
-def run_lockstep(programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
-    """Drive one protocol per agent, delivering every round at once.
+def run_lockstep(programs: Sequence[Protocol[Any] | StepProgram],
+                 acts: dict[int, Act] | None = None) -> tuple[list[Any], int]:
+    """Drive one program per agent, delivering every round at once.
+
+    Args:
+        programs: of all agents.
+        acts: where the acts of the agents are put, by index; None for programs that only exchange.
 
     Returns:
         the results in the order of the agents, and the number of rounds.
@@ -42,7 +47,7 @@ def run_lockstep(programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
         ProtocolMismatch: a program expects a message that is not sent, or one of another kind or shape.
     """
     rounds = 0
-    requests, results = _advance(programs, [None] * len(programs))
+    requests, results = _advance(programs, [None] * len(programs), acts)
     while requests is not None:
         rounds += 1
         inboxes = []
@@ -50,33 +55,25 @@ def run_lockstep(programs: Sequence[Protocol[Any]]) -> tuple[list[Any], int]:
             if request.kind != requests[0].kind:
                 raise ProtocolMismatch(f'agent {agent} asks for {request.kind!r}, agent 0 for {requests[0].kind!r}')
             inbox = {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.expects.items()}
-            inbox |= {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.optional.items()
-                      if agent in requests[sender].outbox}
+            if request.optional:
+                inbox |= {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.optional.items()
+                          if agent in requests[sender].outbox}
             inboxes.append(inbox)
-        requests, results = _advance(programs, inboxes)
+        requests, results = _advance(programs, inboxes, acts)
     return results, rounds
 
 
-def _acting(program: StepProgram, agent: int, acts: list[Act | None]) -> Protocol[StepReport]:
-    """The program of an agent without its Act, which is kept."""
-    try:
-        request = next(program)
-        while True:
-            if isinstance(request, Act):
-                acts[agent], inbox = request, None
-            else:
-                inbox = yield request
-            request = program.send(inbox)
-    except StopIteration as end:
-        return end.value
-
-
-def _advance(programs: Sequence[Protocol[Any]], inboxes: Sequence[Any]) -> tuple[list[Exchange] | None, list[Any]]:
+def _advance(programs: Sequence[Any], inboxes: Sequence[Any],
+             acts: dict[int, Act] | None) -> tuple[list[Exchange] | None, list[Any]]:
     """Resume every program; either all of them ask for another exchange, or all of them end with a result."""
     requests, results = [], []
-    for program, inbox in zip(programs, inboxes, strict=True):
+    for agent, (program, inbox) in enumerate(zip(programs, inboxes, strict=True)):
         try:
-            requests.append(program.send(inbox))
+            request = program.send(inbox)
+            while isinstance(request, Act):
+                acts[agent] = request
+                request = next(program)
+            requests.append(request)
         except StopIteration as end:
             results.append(end.value)
     if requests and results:

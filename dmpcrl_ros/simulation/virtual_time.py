@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from dmpcrl_ros.core.engine import Acted, Done, Event, RoundEngine, Send
+from dmpcrl_ros.core.engine import RoundEngine
+from dmpcrl_ros.core.events import Acted, Done, Event, Send
 from dmpcrl_ros.core.exchange import Act
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.simulation.lockstep import StepOutcome
@@ -23,17 +24,18 @@ _RUN = 1
 class VirtualTimeNetwork:
     """Drives the programs of all agents through one control step with each call.
 
-    Agents need not be in the same round, nor end together. A step begins when all agents have ended the one before.
+    Agents need not be in the same round, nor end together. A step begins two latencies after all agents have ended the
+    one before: actions go to the plant, and states come back.
 
     Args:
         plan: the faults. Its delays are in units of `delay_rounds` latencies.
         neighbours: of every agent, by index.
         latency: s, of a message.
         round_timeout: s, after which a round is given up, twice of it at the start of a step.
-        resend_after: s without progress after which an agent sends again what it sent in its last two rounds; infinite
-            for never.
+        resend_after: s without progress after which an agent sends again what its neighbours may lack; infinite for
+            never.
         optional_timeout: s, for which optional senders of a round are waited for.
-        deadline: s after the start of a step, until which agents are to act.
+        deadline: s after the start of a step, until which agents are to act; may be changed between steps.
         leave_out_lost: whether agents go on without lost neighbours.
     """
 
@@ -45,8 +47,8 @@ class VirtualTimeNetwork:
                         for agent, each in enumerate(neighbours)]
         self.lost: list[tuple[int, int, int, int, str]] = []  # sender, receiver, step, round, kind
         self.acted_at: list[float] = [math.nan] * len(self.engines)  # s after the start of the last step
-        self.now = 0.0
-        self._plan, self._latency, self._deadline = plan, latency, deadline
+        self.now, self.deadline = 0.0, deadline
+        self._plan, self._latency = plan, latency
         self._step, self._order = -1, count()
         self._attempts: Counter[tuple] = Counter()
         self._on_the_way: list[tuple[float, bool, int, int, int, Envelope]] = []  # a heap; see _post
@@ -65,6 +67,8 @@ class VirtualTimeNetwork:
         Raises:
             ExchangeTimeout: a program does not handle it.
         """
+        if self._step >= 0:
+            self._pass(2.0 * self._latency)
         self._step += 1
         self._attempts.clear()
         self._acts: list[Act | None] = [None] * len(programs)
@@ -74,10 +78,22 @@ class VirtualTimeNetwork:
         for engine in self.engines:
             engine.open(_RUN, self._step, self.now)
         for agent, (engine, program) in enumerate(zip(self.engines, programs, strict=True)):
-            self._handle(agent, engine.begin(program, self.now, self.now + self._deadline))
+            self._handle(agent, engine.begin(program, self.now, self.now + self.deadline))
         while self._running:
             self._advance()
         return StepOutcome(self._acts, self._reports, self.engines[0].rounds)
+
+    def _pass(self, duration: float) -> None:
+        """Let time go by between two steps: messages arrive, and are sent again."""
+        until = self.now + duration
+        while self._next_event() <= until:
+            self._advance()
+        self.now = until
+
+    def _next_event(self) -> float:
+        """Time of the next message or timer."""
+        timer = min(engine.wake_at for engine in self.engines)
+        return min(timer, self._on_the_way[0][0]) if self._on_the_way else timer
 
     def _advance(self) -> None:
         """Go on to the next message or timer, messages first."""

@@ -1,1 +1,1 @@
-"""What is controlled: descriptions, problems and plants."""
+"""Controlled systems: descriptions, problems and plants."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.linear.description import from_description
+from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.reading import read_yaml
-from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
 def load_system(path: str | Path) -> MpcSystem:

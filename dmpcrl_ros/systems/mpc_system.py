@@ -1,4 +1,4 @@
-"""What MPC-based methods need of a system besides: problems, parameters, costs, and published constants."""
+"""Systems for MPC-based methods, with problems, parameters, costs, and published constants."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class AgentData(Protocol):
 
 
 class MpcHorizon(Protocol):
-    """What every system's MPC has: N control steps ahead, discounted by gamma per step."""
+    """Horizon of the MPC of every system: N control steps ahead, discounted by gamma per step."""
 
     horizon: int
     discount: float
@@ -151,7 +151,7 @@ class MpcSystem(System):
         states."""
 
     def violation(self, states: np.ndarray) -> np.ndarray:
-        """By how much each state lies outside its bounds, (..., n)."""
+        """Distance of each state from its bounds, (..., n); zero within them."""
         return (np.maximum(self.stacked('state_lower') - states, 0.0)
                 + np.maximum(states - self.stacked('state_upper'), 0.0))
 

@@ -1,4 +1,4 @@
-"""What descriptions of all kinds of networks share: files, schemas, and checks of their common parts."""
+"""Common parts of the descriptions of all kinds of networks: files, schemas, and checks."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,12 @@ from jsonschema import Draft202012Validator
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
-_COMMON = 'linear/network.schema.json'  # where the section `learning` and what names will do are written out for all schemas
+# The section `learning` and the rules for names are written out here for all schemas.
+_COMMON = 'linear/network.schema.json'
 
 
 def read_yaml(path: str | Path) -> Any:
-    """What a YAML file holds.
+    """Content of a YAML file.
 
     Raises:
         NetworkError: the file cannot be read or is not YAML.
@@ -32,10 +33,13 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def check_schema(description: Any, file: str, plural: str, singular: str) -> None:
-    """Whether a description follows a schema of this folder.
+    """Check that a description follows a schema of this folder.
 
     Args:
-        plural, singular: what its agents are called, as the key of their list and in messages.
+        description: content of the file.
+        file: name of the schema.
+        plural: word for its agents, the key of their list.
+        singular: word for one of them, in messages.
 
     Raises:
         NetworkError: it does not; says where and why.

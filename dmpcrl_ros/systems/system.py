@@ -1,4 +1,4 @@
-"""What a system is to the rest of the package: agents, the graph on which they communicate, and a plant."""
+"""The system as the rest of the package sees it: agents, the graph on which they communicate, and a plant."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

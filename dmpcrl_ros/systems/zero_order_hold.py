@@ -12,7 +12,10 @@ class ZeroOrderHold:
     Both matrices are blocks of the exponential of M = [[A + s D, E], [0, 0]] T, so that nothing need be inverted.
 
     Args:
-        a, direction: A and D (n, n). inputs: E (n, m). time: T, in the unit that the system is written in.
+        a: A (n, n).
+        direction: D (n, n).
+        inputs: E (n, m).
+        time: T, in the unit that the system is written in.
     """
 
     def __init__(self, a: np.ndarray, direction: np.ndarray, inputs: np.ndarray, time: float):

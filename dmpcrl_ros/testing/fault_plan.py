@@ -1,4 +1,4 @@
-"""Which messages are lost, delayed, duplicated, reordered or corrupted, decided by a seed: any failure can be replayed.
+"""Loss, delay, duplication, reordering and corruption of messages, decided by a seed: any failure can be replayed.
 
 What happens to a message is a function of the seed and of what is written on it (sender, receiver, step, round, kind),
 never of time or of the order of arrival: the same seed makes the same faults in one process, over ROS 2 and in any
@@ -47,7 +47,7 @@ class Death:
 
 @dataclass(frozen=True)
 class Copy:
-    """How one copy of a message arrives.
+    """Arrival of one copy of a message.
 
     Args:
         delay: part of the plan's longest delay, from 0 (not delayed) to 1.
@@ -66,9 +66,11 @@ class FaultPlan:
 
     Args:
         seed: of all decisions.
-        loss: that a message never arrives. duplication: that it arrives twice.
-        delay_probability: that a copy is delayed, by a part, uniformly drawn, of `delay` seconds in real time and of
-            `delay_rounds` latencies in virtual time.
+        loss: that a message never arrives.
+        delay_probability: that a copy is delayed, by a part, uniformly drawn, of the longest delay.
+        delay: longest delay in real time [s].
+        delay_rounds: longest delay in virtual time, in latencies.
+        duplication: that a message arrives twice.
         reordering: that a copy is held back for what follows it to pass.
         corruption: that a copy is corrupted, in one of the ways of CORRUPTIONS. All of them can be noticed. A finite
             number that became another one, a sign that turned, a stamp that became that of a round still to come
@@ -104,10 +106,14 @@ class FaultPlan:
                 raise ValueError(f'agent {death.agent} returns at step {death.returns}, but dies at step {death.step}')
 
     def copies(self, sender: int, receiver: int, step: int, round: int, kind: str, attempt: int = 0) -> list[Copy]:
-        """What arrives of a message: nothing when it is lost.
+        """Copies of a message that arrive: none when it is lost.
 
         Args:
-            sender, receiver: indices of agents; the plant's is one above the last agent's.
+            sender: index of an agent; the plant's is one above the last agent's.
+            receiver: index, likewise.
+            step: of the stamp of the message.
+            round: of the stamp of the message.
+            kind: of the message.
             attempt: how often a message with the same stamp was sent before, by a sender that repeats itself.
         """
         if self.silent(sender, step, round) or self.silent(receiver, step, round):

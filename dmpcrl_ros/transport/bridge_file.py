@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from std_msgs.msg import Float64MultiArray
 
 from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.reading import read_yaml
-from dmpcrl_ros.systems.system import Scenario
 from dmpcrl_ros.transport.bridging import MESSAGES, Mapping, Source, Target, reader
 
 
@@ -21,7 +21,7 @@ class MappingError(ValueError):
     """A mapping is wrong; the message names the file, the agent and the element."""
 
 
-def load_mapping(path: str | Path, network: Scenario) -> Mapping:
+def load_mapping(path: str | Path, network: MpcSystem) -> Mapping:
     """Read the mapping of a network's agents.
 
     Raises:
@@ -38,7 +38,7 @@ def load_mapping(path: str | Path, network: Scenario) -> Mapping:
         raise MappingError(f'{path}: {error}') from None
 
 
-def _mapping(declared: Any, network: Scenario) -> Mapping:
+def _mapping(declared: Any, network: MpcSystem) -> Mapping:
     _check_schema(declared)
     named = [agent['name'] for agent in declared['agents']]
     if sorted(named) != sorted(network.names):

@@ -7,9 +7,11 @@ import numpy as np
 from builtin_interfaces.msg import Time
 
 from dmpcrl_ros import msg
+from dmpcrl_ros.core.agent import AgentSpec, Observation, StepReport
 from dmpcrl_ros.core.mailbox import Envelope
-from dmpcrl_ros.core.report import StepReport
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.core.spaces import Space
+from dmpcrl_ros.methods.method import Metric
 
 
 class MessageError(ValueError):
@@ -43,13 +45,12 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
     return Envelope(message.run, message.step, message.round, sender, message.kind, data)
 
 
-def state_to_msg(*, stamp: Time, run: int, step: int, episode: int, agent: int, state: np.ndarray,
-                 stage_cost: float, exogenous: Sequence[float] | np.ndarray = (),
-                 applied: Sequence[float] | np.ndarray = ()) -> msg.State:
-    """Message of the state (n_x,), the exogenous input (n_d,) and, of the transition that ended, the stage cost and the input
-    (n_u,) of one agent at a step."""
-    return msg.State(stamp=stamp, run=run, step=step, episode=episode, agent=agent, state=doubles(state),
-                     exogenous=doubles(exogenous), stage_cost=float(stage_cost), applied=doubles(applied))
+def state_to_msg(*, stamp: Time, run: int, agent: int, observation: Observation) -> msg.State:
+    """Message of what one agent is told at a step."""
+    applied = np.zeros(0) if observation.applied is None else observation.applied
+    return msg.State(stamp=stamp, run=run, step=observation.step, episode=observation.episode, agent=agent,
+                     state=doubles(observation.state), exogenous=doubles(observation.exogenous),
+                     stage_cost=float(observation.stage_cost), applied=doubles(applied))
 
 
 def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
@@ -57,55 +58,79 @@ def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.nd
     return msg.Action(stamp=stamp, run=run, step=step, agent=agent, action=doubles(action), fallback=fallback)
 
 
-def vector_from_msg(message: msg.State | msg.Action, agent: int, size: int) -> np.ndarray:
-    """State (n_x,) or action (n_u,) of a message about `agent`.
+def observation_from_msg(message: msg.State, agent: int, spec: AgentSpec) -> Observation:
+    """Observation of a state message.
 
     Raises:
-        MessageError: another agent's, of the wrong size, or with a NaN or infinity.
+        MessageError: it is about another agent, or a part is of the wrong size, not finite, or not of its space.
     """
-    values = message.state if isinstance(message, msg.State) else message.action
     if message.agent != agent:
         raise MessageError('unknown sender')
-    if isinstance(message, msg.State) and not np.isfinite(message.stage_cost):
+    if not np.isfinite(message.stage_cost):
         raise MessageError('not finite')
-    return _finite(values, size)
+    applied = _vector(message.applied, spec.action) if message.step or len(message.applied) else None
+    return Observation(step=message.step, episode=message.episode, state=_vector(message.state, spec.state),
+                       exogenous=_vector(message.exogenous, spec.exogenous), stage_cost=message.stage_cost,
+                       applied=applied)
 
 
-def exogenous_from_msg(message: msg.State, size: int) -> np.ndarray:
-    """Signal (n_d,) of a state message, whose state `vector_from_msg` has checked.
-
-    Raises:
-        MessageError: of the wrong size, or with a NaN or infinity.
-    """
-    return _finite(message.exogenous, size)
-
-
-def applied_from_msg(message: msg.State, size: int) -> np.ndarray | None:
-    """Input (n_u,) that a state message says was applied; None at the first step.
+def action_from_msg(message: msg.Action, agent: int, spec: AgentSpec) -> np.ndarray:
+    """Action (n_u,) of a message.
 
     Raises:
-        MessageError: of the wrong size, or with a NaN or infinity.
+        MessageError: it is of another agent, of the wrong size, not finite, or not of its space.
     """
-    return _finite(message.applied, size) if message.step or len(message.applied) else None
+    if message.agent != agent:
+        raise MessageError('unknown sender')
+    return _vector(message.action, spec.action)
 
 
-def _finite(values: Sequence[float], size: int) -> np.ndarray:
-    if len(values) != size:
+def _vector(values: Sequence[float], space: Space) -> np.ndarray:
+    if len(values) != space.size:
         raise MessageError('wrong size')
     vector = np.array(values, dtype=np.float64)
     if not np.isfinite(vector).all():
         raise MessageError('not finite')
+    if not space.admits(vector):
+        raise MessageError('not of its space')
     return vector
 
 
-def status_to_msg(report: StepReport, *, stamp: Time, run: int, step: int, agent: int, rounds: int, action_time: float,
-                  step_time: float, timeouts: int, dropped: int, fallback: bool) -> msg.Status:
-    """Message of the report of a step: its times [s] and rounds, timeouts and dropped messages since the start."""
-    # numpy's scalars are no floats to the message classes, and a value that overflowed is not to stop the node
-    fields = {name: float(np.nan_to_num(value)) if isinstance(value, float) else value
-              for name, value in vars(report).items()}
-    return msg.Status(stamp=stamp, run=run, step=step, agent=agent, rounds=rounds, action_time=action_time,
-                      step_time=step_time, timeouts=timeouts, dropped=dropped, fallback=fallback, **fields)
+def status_to_msg(report: StepReport, metrics: Sequence[Metric], *, stamp: Time, run: int, step: int, agent: int,
+                  rounds: int, action_time: float, step_time: float, timeouts: int, dropped: int,
+                  fallback: bool) -> msg.Status:
+    """Message of the report of a step.
+
+    Args:
+        report: of the step.
+        metrics: that the method declares; NaN stands for those that the report lacks.
+        stamp: of the state.
+        run: number of the run.
+        step: control step.
+        agent: index of the agent.
+        rounds: communication rounds of the step.
+        action_time: from the state to the action [s].
+        step_time: from the state to the end of learning [s].
+        timeouts: rounds that were given up since the start.
+        dropped: messages that did not fit since the start.
+        fallback: whether the action was no fresh decision.
+    """
+    values = array.array('d', [report.metrics.get(metric.name, np.nan) for metric in metrics])
+    return msg.Status(stamp=stamp, run=run, step=step, agent=agent, updates=report.updates, rounds=rounds,
+                      fallback=fallback, action_time=action_time, step_time=step_time, timeouts=timeouts,
+                      dropped=dropped, fault=report.fault, metric_names=[metric.name for metric in metrics],
+                      metrics=values)
+
+
+def metrics_from_msg(message: msg.Status) -> dict[str, float]:
+    """Metrics of a status message by their names; NaN where one was not evaluated.
+
+    Raises:
+        MessageError: there are not as many values as names.
+    """
+    if len(message.metric_names) != len(message.metrics):
+        raise MessageError('wrong size')
+    return dict(zip(message.metric_names, message.metrics, strict=True))
 
 
 def parameters_to_msg(theta: np.ndarray, layout: ParameterLayout, *, stamp: Time, run: int, step: int, agent: int,

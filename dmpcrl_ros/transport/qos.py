@@ -1,9 +1,7 @@
-"""Quality of service of each kind of topic, and the names of the topics with it."""
+"""Quality of service of each kind of topic."""
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-
-from dmpcrl_ros.topics import PLANT_TOPIC, agent_topic, exchange_topic, ready_topic  # noqa: F401
 
 # Parameters qos_overrides.<topic>.publisher.reliability and the like: ROS 2's own way to change these profiles.
 OVERRIDABLE = QoSOverridingOptions.with_default_policies()
@@ -14,7 +12,7 @@ EXCHANGE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=32, reliability=Rel
 # What an agent answers: nothing from before it listened. A restarted agent is asked again for the step that is due.
 STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE,
                     durability=DurabilityPolicy.VOLATILE)
-# The newest only, also for whoever comes late. For publishers: a reader of one message would lose that of one of two.
+# The newest only, also for late subscribers. For publishers: a reader of one message would lose that of one of two.
 LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # What is recorded. A reader can know of a writer before the writer knows of it: without a memory for latecomers the

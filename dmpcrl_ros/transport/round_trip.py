@@ -16,9 +16,10 @@ from rclpy.executors import ExternalShutdownException
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.mailbox import Envelope
+from dmpcrl_ros.topics import exchange_topic
 from dmpcrl_ros.transport.conversions import exchange_from_msg, exchange_to_msg
-from dmpcrl_ros.transport.driver import make_executor
-from dmpcrl_ros.transport.qos import EXCHANGE, exchange_topic
+from dmpcrl_ros.transport.executor import make_executor
+from dmpcrl_ros.transport.qos import EXCHANGE
 
 _SIZE = 22      # numbers in a message: a trajectory of two states over a horizon of ten
 _MESSAGES = 200

@@ -1,12 +1,14 @@
 """Joins the messages of all agents into the transitions of the closed loop. Knows nothing of nodes."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dmpcrl_ros import msg
-from dmpcrl_ros.simulation.closed_loop import Step
+from dmpcrl_ros.methods.method import Metric
+from dmpcrl_ros.simulation.closed_loop import Step, transition_metrics
+from dmpcrl_ros.transport.conversions import metrics_from_msg
 
 _PATIENCE = 20  # steps after which a message that is still missing will not come
 _NO_STATUS = 'no status of an agent'
@@ -15,16 +17,17 @@ _NO_STATUS = 'no status of an agent'
 class StepAssembler:
     """Collects what belongs to a control step until the transition that begins in it is known whole.
 
-    Transition t needs the states of the steps t and t + 1, with which the plant tells what was applied and what it
-    cost; how the agents fared is in their status of t and of t + 1, in which it was evaluated. A status that does not
-    come, for its agent was away, leaves a fault in its place. Messages of another run than the first are left out.
+    Transition t needs the states of the steps t and t + 1, with which the plant publishes what was applied and what it
+    cost, and the status of the agents at t and at t + 1, in which it was evaluated. A status that does not come, as of
+    an agent that was away, leaves a fault in its place. Messages of another run than the first are left out.
 
     Args:
-        n_agents: of the network.
+        n_agents: of the system.
+        metrics: of the method.
     """
 
-    def __init__(self, n_agents: int):
-        self._n_agents = n_agents
+    def __init__(self, n_agents: int, metrics: Sequence[Metric]):
+        self._n_agents, self._metrics = n_agents, metrics
         self._parts: dict[tuple[int, str], dict[int, msg.State | msg.Status]] = defaultdict(dict)
         self._run: int | None = None
         self._newest = 0
@@ -32,7 +35,7 @@ class StepAssembler:
         self.lost = 0   # transitions given up because a state did not come
 
     def add(self, agent: int, message: msg.State | msg.Status) -> Iterator[Step]:
-        """Take in a message and hand out the transitions that it completes, in order."""
+        """Take in a message; the transitions that it completes, in order."""
         if self._run is None:
             self._run = message.run
         if message.run != self._run or message.step < self.next:
@@ -43,7 +46,7 @@ class StepAssembler:
             yield from self._hand_out()
 
     def finish(self) -> Iterator[Step]:
-        """Hand out what there is: nothing more will come."""
+        """The transitions that are left, when nothing more will come."""
         while self.next < self._newest:
             yield from self._hand_out()
 
@@ -67,11 +70,11 @@ class StepAssembler:
         agents = range(self._n_agents)
         here, there = (self._parts[each, 'State'] for each in (step, step + 1))
         begun, ended = (self._parts[each, 'Status'] for each in (step, step + 1))
-        # agents add up in different orders: which one is asked decides the last digit
-        td_error = next((ended[agent].td_error for agent in sorted(ended) if ended[agent].evaluated), np.nan)
+        metrics = transition_metrics(self._metrics, *(
+            [metrics_from_msg(reported[agent]) for agent in sorted(reported)] for reported in (begun, ended)))
         return Step(
             step=step, states=np.concatenate([here[agent].state for agent in agents]),
             actions=np.concatenate([there[agent].applied for agent in agents]),
-            costs=np.array([there[agent].stage_cost for agent in agents]), td_error=td_error,
-            explored=any(m.explored for m in begun.values()), rounds=max((m.rounds for m in begun.values()), default=0),
+            costs=np.array([there[agent].stage_cost for agent in agents]), metrics=metrics,
+            rounds=max((m.rounds for m in begun.values()), default=0),
             faults=tuple(ended[agent].fault if agent in ended else _NO_STATUS for agent in agents))

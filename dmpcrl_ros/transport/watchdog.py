@@ -1,10 +1,10 @@
-"""What a plant does with inputs that do not come."""
+"""The watchdog of a plant: the choice of inputs that have not come."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from dmpcrl_ros.systems.system import Scenario
+from dmpcrl_ros.core.agent import AgentSpec
 
 
 class ActionWatchdog:
@@ -12,25 +12,25 @@ class ActionWatchdog:
     then the agent's safe input. Whatever it chooses lies within the bounds.
 
     Args:
-        network: whose inputs they are.
-        hold_steps: for how long the last input is held.
+        agents: of the system.
+        hold_steps: number of steps in a row in which the last input is held.
     """
 
-    def __init__(self, network: Scenario, hold_steps: int):
-        self._local, self._hold_steps = network.local, hold_steps
+    def __init__(self, agents: Sequence[AgentSpec], hold_steps: int):
+        self._agents, self._hold_steps = agents, hold_steps
         self.reset()
 
     def reset(self) -> None:
-        """Nothing has been applied yet."""
-        self._last = [data.safe_input for data in self._local]
-        self._missed = np.zeros(len(self._local), dtype=int)
+        """Forget what was applied."""
+        self._last = [agent.safe_action for agent in self._agents]
+        self._missed = np.zeros(len(self._agents), dtype=int)
 
     def choose(self, fresh: Sequence[np.ndarray | None]) -> list[np.ndarray]:
-        """What is to be applied (n_u,) for the inputs that are in, None for one that is not."""
+        """Inputs (n_u,) to be applied, for those that are in; None stands for one that is not."""
         self._missed = np.where([action is None for action in fresh], self._missed + 1, 0)
-        for i, (data, action) in enumerate(zip(self._local, fresh, strict=True)):
+        for i, (agent, action) in enumerate(zip(self._agents, fresh, strict=True)):
             if action is not None:
-                self._last[i] = np.clip(action, data.input_lower, data.input_upper)
+                self._last[i] = agent.action.nearest(action)
             elif self._missed[i] > self._hold_steps:
-                self._last[i] = data.safe_input
+                self._last[i] = agent.safe_action
         return list(self._last)

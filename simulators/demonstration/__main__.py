@@ -41,7 +41,7 @@ def main() -> int:
         folder.mkdir(parents=True)
         return _demonstrate(options, folder, console)
     except KeyboardInterrupt:
-        console.print(f'\ninterrupted; what there is so far is in {folder}')
+        console.print(f'\ninterrupted; the runs so far are in {folder}')
         return 130
     except (TrialFailed, OSError) as error:
         console.print(f'demonstration: {error}', style='red', highlight=False, soft_wrap=True)
@@ -58,9 +58,9 @@ def _demonstrate(options: argparse.Namespace, folder: Path, console: Console) ->
             return run(Trial(folder=folder / name.replace(', ', '-').replace(' ', '-'), steps=steps, gusts=gusts,
                              speed=options.speed, arguments=arguments), lambda done: bars.update(bar, completed=done))
 
-        untrained = [tried(f'untrained, gusts {seed}', options.steps, seed, '--no-learning') for seed in seeds]
+        untrained = [tried(f'untrained, gusts {seed}', options.steps, seed, '--no-learn') for seed in seeds]
         training = tried('learning', options.training_steps, _TRAINING_SEED, *kept)
-        learned = [tried(f'learned, gusts {seed}', options.steps, seed, '--no-learning', *kept) for seed in seeds]
+        learned = [tried(f'learned, gusts {seed}', options.steps, seed, '--no-learn', *kept) for seed in seeds]
     rows = [_row(seed, *pair) for seed, *pair in zip(seeds, untrained, learned, strict=True)]
     _tell(rows, training, limit, console)
     _write(rows, folder / 'table.csv')
@@ -75,7 +75,7 @@ def _demonstrate(options: argparse.Namespace, folder: Path, console: Console) ->
 
 
 def _shortcomings(rows: list[tuple[float, ...]], command: float, limit: float) -> list[str]:
-    """What should not be; a machine that cannot keep time has no controllers that learn."""
+    """Violations of what the demonstration is to show; with the reason, if the machine could not keep time."""
     found = []
     if command > limit:
         found.append(f'a command of {command:.3f} N exceeded the limit')

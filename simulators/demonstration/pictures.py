@@ -14,8 +14,11 @@ def draw_costs(training: np.ndarray, untrained: Sequence[np.ndarray], learned: S
     """Write the figure: the stage cost while learning, and the accumulated cost of the evaluations.
 
     Args:
-        training: stage costs of the run that learned. untrained, learned: of the evaluations, gusts by gusts.
-        period: of a control step [s]. path: of the PNG file.
+        training: stage costs of the run that learned.
+        untrained: stage costs of the evaluations before learning, one array for each sequence of gusts.
+        learned: those after learning.
+        period: of a control step [s].
+        path: of the PNG file.
     """
     figure = Figure(figsize=(8.0, 2.8), layout='constrained')
     left, right = figure.subplots(1, 2)

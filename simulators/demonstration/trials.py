@@ -17,7 +17,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 SIMULATOR = ROOT / 'simulators' / 'mujoco_carts'
-SCENARIO = ROOT / 'config' / 'mujoco_carts.yaml'
+SYSTEM = ROOT / 'config' / 'mujoco_carts.yaml'
 BRIDGE = ROOT / 'config' / 'mujoco_carts_bridge.yaml'
 PERIOD = 0.1  # s of simulated time, of a control step
 _PR_SET_PDEATHSIG = 1
@@ -32,11 +32,14 @@ class TrialFailed(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What is to be run.
+    """Description of one run.
 
     Args:
-        folder: of its files. steps: how many control steps. gusts: their seed. speed: of time.
-        arguments: of `dmpcrl run`, besides.
+        folder: of its files.
+        steps: number of control steps.
+        gusts: seed of the gusts.
+        speed: simulated seconds per second.
+        arguments: further arguments of `dmpcrl run`.
     """
 
     folder: Path
@@ -48,11 +51,13 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What has happened.
+    """Outcome of one run.
 
     Args:
-        costs: stage cost of the network in each step. deadlines: share met, 0 to 1.
-        command: magnitude of the largest command that has reached a motor [N]. log: of the simulator.
+        costs: stage cost of the network in each step.
+        deadlines: share met, 0 to 1.
+        command: magnitude of the largest command that has reached a motor [N].
+        log: file of the simulator.
     """
 
     costs: np.ndarray
@@ -62,7 +67,7 @@ class Outcome:
 
     @property
     def cost(self) -> float:
-        """Of all steps."""
+        """Sum over all steps."""
         return float(self.costs.sum())
 
 
@@ -70,6 +75,7 @@ def run(trial: Trial, progress: Callable[[int], None]) -> Outcome:
     """Run the controllers against a simulator of their own and end both, whatever happens.
 
     Args:
+        trial: the run.
         progress: called with the number of steps that are recorded.
 
     Raises:
@@ -78,7 +84,7 @@ def run(trial: Trial, progress: Callable[[int], None]) -> Outcome:
     trial.folder.mkdir(parents=True)
     log, steps = trial.folder / 'simulator.csv', trial.folder / 'run' / 'steps.csv'
     simulate = [sys.executable, '-P', SIMULATOR, '--hold', '--seed', trial.gusts, '--rate', trial.speed, '--log', log]
-    control = [Path(sys.executable).with_name('dmpcrl'), 'run', SCENARIO, '--bridge', BRIDGE, '--steps', trial.steps,
+    control = [Path(sys.executable).with_name('dmpcrl'), 'run', SYSTEM, '--bridge', BRIDGE, '--steps', trial.steps,
                '--speed', trial.speed, '--output', trial.folder / 'run', '--no-figures', '--no-baseline', '--verbose',
                *trial.arguments]
     with _process(simulate, trial.folder / 'simulator.txt') as simulator:
@@ -137,7 +143,7 @@ def _process(command: list, output: Path) -> Iterator[subprocess.Popen]:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """More insistently as time passes; another Ctrl-C changes nothing of that."""
+    """End a process, more insistently as time passes; another Ctrl-C is ignored meanwhile."""
     former = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         for number, patience in _PATIENCE:
@@ -154,5 +160,5 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _end_with_parent() -> None:
-    """In the child: ask the kernel for an interrupt when the parent is gone."""
+    """Ask the kernel, in the child, for an interrupt when the parent is gone."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

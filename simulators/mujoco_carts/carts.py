@@ -14,7 +14,10 @@ class Gusts:
     Those of an interval are a function of seed and interval alone, whatever happened before.
 
     Args:
-        seed: of all gusts. n_carts: how many carts. strength: of the strongest gust [N]. interval: [s].
+        seed: of all gusts.
+        n_carts: number of carts.
+        strength: of the strongest gust [N].
+        interval: in which a gust is constant [s].
     """
 
     def __init__(self, seed: int, n_carts: int, strength: float, interval: float):
@@ -31,7 +34,9 @@ class Carts:
     """Carts with motors that saturate, springs between them, and friction.
 
     Args:
-        seed: of the gusts. strength: of the strongest gust [N]. interval: in which a gust is constant [s].
+        seed: of the gusts.
+        strength: of the strongest gust [N].
+        interval: in which a gust is constant [s].
     """
 
     def __init__(self, seed: int, strength: float = 0.8, interval: float = 0.1):
@@ -48,7 +53,7 @@ class Carts:
 
     @property
     def rest(self) -> np.ndarray:
-        """Where on the rail each cart is at rest (n_carts,) [m]."""
+        """Rest position of each cart on the rail (n_carts,) [m]."""
         return self.model.body_pos[self.model.jnt_bodyid, 0].copy()
 
     @property
@@ -68,12 +73,12 @@ class Carts:
 
     @property
     def forces(self) -> np.ndarray:
-        """What the motors exert on each cart (n_carts,) [N], within their limits."""
+        """Force of the motor on each cart (n_carts,) [N], within its limits."""
         return self.data.actuator_force.copy()
 
     @property
     def gusts(self) -> np.ndarray:
-        """What the last time step's gust exerted on each cart (n_carts,) [N]."""
+        """Force of the gust on each cart (n_carts,) [N] in the last time step."""
         return self.data.qfrc_applied.copy()
 
     def advance(self, commands: np.ndarray, duration: float) -> None:

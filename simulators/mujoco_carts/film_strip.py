@@ -18,8 +18,11 @@ def draw_film_strip(runs: Mapping[str, Sequence[Row]], names: Sequence[str], res
     """Write a picture of the carts on their rail, with springs, bounds and forces.
 
     Args:
-        runs: what happened, at least one row, by title; instants are chosen from the first. names: of the carts.
-        rest: where each cart is at rest [m]. path: of the PNG file. frames: how many instants.
+        runs: rows of each run, at least one, by title; instants are chosen from the shortest.
+        names: of the carts.
+        rest: rest position of each cart [m].
+        path: of the PNG file.
+        frames: number of instants.
     """
     from matplotlib.figure import Figure
 

@@ -34,7 +34,9 @@ class Simulator(Node):
     """Moves the carts at wall time multiplied by a rate.
 
     Args:
-        carts: what is simulated. record: of what happens. rate: seconds of simulated time per second.
+        carts: to be simulated.
+        record: takes every row.
+        rate: seconds of simulated time per second.
         brakes: whether the carts are held in the initial state until the first command.
     """
 

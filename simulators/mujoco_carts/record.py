@@ -1,4 +1,4 @@
-"""What happened to the carts, row by row, in a CSV file while it happens."""
+"""Record of the carts, row by row, in a CSV file while they move."""
 
 import csv
 from collections.abc import Sequence
@@ -12,9 +12,14 @@ class Row(NamedTuple):
     """One instant; vectors have one element for each cart.
 
     Args:
-        time: on the clock [s]. since_reset: [s]. positions: [m]. velocities: [m/s].
-        forces: what the motors exerted [N]. commands: what they were commanded last [N].
-        largest: magnitudes of the largest commands ever received [N]. gusts: disturbing forces [N].
+        time: on the clock [s].
+        since_reset: time since the last reset [s].
+        positions: displacements [m].
+        velocities: [m/s].
+        forces: of the motors [N].
+        commands: last commands of the motors [N].
+        largest: magnitudes of the largest commands ever received [N].
+        gusts: disturbing forces [N].
     """
 
     time: float
@@ -34,7 +39,8 @@ class Record:
     """Rows, kept for the film strip and written to a file if there is one.
 
     Args:
-        names: of the carts. path: of the CSV file, or None.
+        names: of the carts.
+        path: of the CSV file, or None.
 
     Raises:
         OSError: the file cannot be written.

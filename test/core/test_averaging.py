@@ -1,9 +1,12 @@
 """Weights of average consensus: exactness, the published matrix, the error that a schedule says it has."""
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from dmpcrl_ros.core.averaging import finite_time, fixed_weights, metropolis_weights
 from dmpcrl_ros.core.graph import CouplingGraph, path_graph
+from dmpcrl_ros.settings.run import Settings
 
 # With the number of distinct non-zero eigenvalues of the Laplacian. A path of n has 2 - 2 cos(pi k / n),
 # k = 1..n-1; a star of n has 1 and n; a ring of n has 2 - 2 cos(2 pi k / n), twice each but for k = n / 2; a
@@ -24,9 +27,10 @@ WITH_NEIGHBOURS = [parameters for parameters in CONNECTED if parameters.values[0
 KINDS = {'finite-time': finite_time, 'fixed': fixed_weights, 'metropolis': metropolis_weights}
 
 
-def product(schedule):
+def product(schedule, rounds=None):
+    """W_K ... W_1, or of the first rounds only."""
     matrix = np.eye(schedule.weights.shape[1])
-    for weight in schedule.weights:
+    for weight in schedule.weights[:rounds]:
         matrix = weight @ matrix
     return matrix
 
@@ -48,7 +52,7 @@ def test_finite_time_averaging_is_exact_in_one_round_per_eigenvalue(graph, round
 
 @pytest.mark.parametrize('graph, rounds', WITH_NEIGHBOURS)
 def test_finite_time_averaging_needs_its_last_round(graph, rounds):
-    short = product(type(finite_time(graph))(finite_time(graph).weights[:-1]))
+    short = product(finite_time(graph), finite_time(graph).rounds - 1)
     assert np.abs(short - 1 / graph.n_agents).max() > 1e-3
 
 
@@ -120,3 +124,52 @@ def test_an_agent_needs_only_its_own_row():
     schedule = finite_time(path_graph(3))
     row = schedule.row(1, (0, 2))
     assert [(own, others) for own, others in row] == [(w[1, 1], (w[1, 0], w[1, 2])) for w in schedule.weights]
+
+
+# Large networks: a schedule keeps a matrix and its divisors, an agent its row.
+
+@pytest.mark.parametrize('graph, rounds', WITH_NEIGHBOURS)
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_rows_of_all_agents_are_the_weights(kind, graph, rounds):
+    schedule = KINDS[kind](graph)
+    weights = schedule.weights
+    assert weights.shape == (schedule.rounds, graph.n_agents, graph.n_agents)
+    for agent, neighbours in enumerate(graph.neighbours):
+        row = schedule.row(agent, neighbours)
+        assert [own for own, _ in row] == weights[:, agent, agent].tolist()
+        assert [list(others) for _, others in row] == weights[:, agent, list(neighbours)].tolist()
+
+
+def ring(n_agents):
+    return CouplingGraph([[(i + 1) % n_agents] for i in range(n_agents)])
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_memory_of_a_schedule_does_not_grow_with_its_rounds(kind):
+    """A ring of 300 needs 150 rounds to be exact: all their matrices would take 108 MB, one of them 0.7 MB."""
+    graph, matrix = ring(300), 300 * 300 * 8
+    assert graph.laplacian.nbytes == matrix and graph.neighbours
+    tracemalloc.start()
+    try:
+        schedule = finite_time.__wrapped__(graph) if kind == 'finite-time' else KINDS[kind](graph, rounds=150)
+        rows = [schedule.row(agent, graph.neighbours[agent]) for agent in (0, 150, 299)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert schedule.rounds == 150 and all(len(row) == 150 for row in rows)
+    assert peak < 10 * matrix
+
+
+def test_finite_time_averaging_of_a_large_network_is_exact():
+    """Of 300 agents in a ring, and of 200 in a row, whose products are long."""
+    for graph in (ring(300), path_graph(200)):
+        assert finite_time(graph).error < 1e-9
+
+
+def test_agents_in_one_process_share_one_schedule():
+    finite_time.cache_clear()
+    settings, n_agents = Settings(chain__agents=7), 7
+    system = settings.make_system()
+    for agent in range(n_agents):
+        settings.make_agent(system, agent)
+    assert finite_time.cache_info().misses == 1 and finite_time.cache_info().hits == n_agents - 1

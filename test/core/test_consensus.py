@@ -1,11 +1,11 @@
 """Average, total and maximum over the network, each agent knowing its neighbours only."""
 import numpy as np
 import pytest
-from helpers import run_lockstep
 
 from dmpcrl_ros.core.averaging import finite_time, fixed_weights
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import CouplingGraph, path_graph
+from dmpcrl_ros.simulation.lockstep import run_lockstep
 
 GRAPHS = {
     'alone': path_graph(1),
@@ -70,3 +70,25 @@ def test_a_maximum_with_a_number_that_is_none_is_none():
     graph = path_graph(3)
     found, _ = run_lockstep([c.maximum([v]) for c, v in zip(members(graph), [1.0, np.nan, 2.0], strict=True)])
     assert np.isnan(found).all()
+
+
+def without(program, lost):
+    """The program of an agent whose driver leaves a neighbour out of its inboxes."""
+    try:
+        request = next(program)
+        while True:
+            expects = {j: shape for j, shape in request.expects.items() if j != lost}
+            request = program.send((yield request._replace(expects=expects)))
+    except StopIteration as end:
+        return end.value
+
+
+def test_an_average_without_a_lost_neighbour_is_said_to_be_none_of_the_network():
+    """Agent 1 of a chain of three goes on without agent 2: that of both 1 and 0 is a mean of their own values."""
+    graph, values = path_graph(3), np.array([[1.0], [3.0], [50.0]])
+    agents = members(graph)
+    programs = [agent.average(value) for agent, value in zip(agents, values, strict=True)]
+    found, _ = run_lockstep([programs[0], without(programs[1], 2), programs[2]])
+    assert [agent.partial for agent in agents] == [False, True, False] and np.max(found[:2]) <= 3.0
+    run_lockstep([agent.average(value) for agent, value in zip(agents, values, strict=True)])
+    assert not any(agent.partial for agent in agents)       # they are together again

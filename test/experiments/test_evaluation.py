@@ -1,6 +1,5 @@
 """Fixed policies on the same noise."""
 import csv
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +9,12 @@ from scipy import stats
 from dmpcrl_ros.cli.commands import main
 from dmpcrl_ros.experiments.evaluation import Candidate, Scores, confidence_interval, score_table
 from dmpcrl_ros.recording.recorded_loop import Policy, recorded
-from dmpcrl_ros.recording.recorded_run import RunDirectoryError, load_run
+from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
-QUICK = Settings(steps=8, admm_iterations=5, exploration=False)
+QUICK = Settings(steps=8, admm__iterations=5, learning__exploration=False)
 
 
 @pytest.fixture(scope='module')
@@ -28,7 +28,7 @@ def learned(tmp_path_factory):
 @pytest.mark.parametrize('central', [False, True])
 @pytest.mark.parametrize('updates', [None, 0, 2])
 def test_a_policy_is_the_parameters_after_so_many_updates(tmp_path, learned, updates, central):
-    network = QUICK.network()
+    network = QUICK.make_system()
     history = load_run(learned).parameters
     expected = [history[agent].theta[-1 if updates is None else updates] for agent in network.names]
     assert all(np.array_equal(*pair) for pair in zip(Policy(learned, updates).thetas(network.names), expected,
@@ -40,21 +40,21 @@ def test_a_policy_is_the_parameters_after_so_many_updates(tmp_path, learned, upd
         assert np.array_equal(run.parameters[agent].theta, [theta])         # and nothing was learned
     loop = ClosedLoop(network, job.settings, central)
     for agent, theta in zip(loop.agents, [np.concatenate(expected)] if central else expected, strict=True):
-        agent.mpc.theta = theta
+        agent.theta = theta
     assert np.array_equal(run.states, [step.states for step in loop.run(8)])
 
 
 @pytest.mark.parametrize('updates', [99, -1])
 def test_parameters_that_were_not_recorded_are_missed_by_name(learned, updates):
     with pytest.raises(RunDirectoryError, match=f'agent_1 after {updates} updates'):
-        Policy(learned, updates).thetas(QUICK.network().names)
+        Policy(learned, updates).thetas(QUICK.make_system().names)
 
 
-def test_every_contender_sees_the_same_noise():
-    jobs = [Candidate(name, {'admm_iterations': k}).job(QUICK, 7) for name, k in (('one', 5), ('other', 9))]
+def test_every_candidate_sees_the_same_noise():
+    jobs = [Candidate(name, {'admm__iterations': k}).job(QUICK, 7) for name, k in (('one', 5), ('other', 9))]
     assert [job.name for job in jobs] == ['one-seed-7', 'other-seed-7']
-    assert all(job.settings.seed == 7 and job.settings.learner == 'none' for job in jobs)
-    assert [job.settings.admm_iterations for job in jobs] == [5, 9]
+    assert all(job.settings.seed == 7 and not job.settings.learn for job in jobs)
+    assert [job.settings.of_method.admm.iterations for job in jobs] == [5, 9]
 
 
 def test_the_interval_is_that_of_the_normal_distribution_where_it_holds():
@@ -91,17 +91,36 @@ def test_evaluations_of_another_policy_in_the_same_place_are_not_taken_for_those
     arguments = ['evaluate', str(tmp_path / 'run'), '--seeds', '1', '--steps', '4', '--jobs', '1']
     assert CliRunner().invoke(main, arguments).exit_code == 0
     shutil.rmtree(tmp_path / 'run')
-    list(recorded(replace(QUICK, seed=9), tmp_path / 'run'))
+    list(recorded(QUICK.but(seed=9), tmp_path / 'run'))
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 1 and 'another policy' in again.output and 'remove it' in again.output
 
 
 def test_a_policy_does_not_fit_another_network(tmp_path, learned):
     with pytest.raises(RunDirectoryError, match='has learned other parameters'):
-        list(recorded(replace(QUICK, variant='000'), tmp_path / 'run', policy=Policy(learned)))
+        list(recorded(QUICK.but(chain__variant='mallick2025'), tmp_path / 'run', policy=Policy(learned)))
 
 
 def test_a_baseline_has_learned_nothing_to_evaluate(tmp_path):
-    list(recorded(replace(QUICK, controller='nominal'), tmp_path / 'run'))
+    list(recorded(QUICK.but(method='nominal_mpc'), tmp_path / 'run'))
     done = CliRunner().invoke(main, ['evaluate', str(tmp_path / 'run')])
-    assert done.exit_code == 1 and 'nominal MPC, which has learned nothing' in done.output
+    assert done.exit_code == 1 and 'a run that has learned nothing: no parameter was updated' in done.output
+
+
+@pytest.mark.parametrize('options', [{'learn': False}, {'steps': 1}])
+def test_a_run_without_an_update_has_learned_nothing_to_evaluate(tmp_path, options):
+    list(recorded(QUICK.but(**options), tmp_path / 'run'))
+    done = CliRunner().invoke(main, ['evaluate', str(tmp_path / 'run')])
+    assert done.exit_code == 1 and 'has learned nothing' in done.output and 'Traceback' not in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ['run']
+
+
+def test_a_policy_does_not_fit_a_longer_chain(tmp_path, learned):
+    with pytest.raises(RunDirectoryError, match='no recorded parameters of agent_4'):
+        list(recorded(QUICK.but(chain__agents=4), tmp_path / 'run', policy=Policy(learned)))
+
+
+def test_a_candidate_may_follow_another_method():
+    settings = Candidate('other', {'method': 'nominal_mpc', 'model': 'exact'}).job(QUICK, 3).settings
+    assert (settings.method, settings.of_method.model) == ('nominal_mpc', 'exact')
+    assert (settings.of_method.admm.iterations, settings.learn) == (5, False)

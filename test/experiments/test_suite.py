@@ -1,20 +1,20 @@
 """Many runs in parallel: recorded whole or not at all, and not run twice."""
 import os
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dmpcrl_ros.experiments import suite as module
-from dmpcrl_ros.experiments.suite import DIVERGED, ExperimentSuite, Job
+from dmpcrl_ros.experiments.suite import ExperimentSuite, Job
 from dmpcrl_ros.recording.recorded_loop import recorded
-from dmpcrl_ros.recording.recorded_run import RunDirectoryError, load_run
+from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.recording.run_files import DIVERGED, RunDirectoryError
 from dmpcrl_ros.settings.run import Settings
-from dmpcrl_ros.systems.linear.description import load_network
+from dmpcrl_ros.systems.files import load_system
 
-QUICK = Settings(steps=12, admm_iterations=5, exploration=False)
-JOBS = [Job('one', QUICK), Job('two', replace(QUICK, seed=2)), Job('central', QUICK, central=True)]
+QUICK = Settings(steps=12, admm__iterations=5, learning__exploration=False)
+JOBS = [Job('one', QUICK), Job('two', QUICK.but(seed=2)), Job('central', QUICK, central=True)]
 
 
 def test_runs_are_those_of_one_process_and_complete_ones_are_not_run_again(tmp_path):
@@ -44,8 +44,11 @@ def test_what_was_left_unfinished_is_run_afresh(tmp_path):
 
 
 @pytest.mark.parametrize('other, named', [
-    (Job('one', replace(QUICK, steps=13)), 'steps = 12, not 13'),
-    (Job('one', replace(QUICK, learner='none')), 'learner = first-order, not none'),
+    (Job('one', QUICK.but(steps=13)), 'steps = 12, not 13'),
+    (Job('one', QUICK.but(learn=False)), 'learn = True, not False'),
+    (Job('one', QUICK.but(admm__rho=0.75)), 'admm.rho = auto, not 0.75'),
+    (Job('one', QUICK.but(method='nominal_mpc')), '(method = q_learning, not nominal_mpc)'),
+    (Job('one', QUICK.but(system='power_grid')), '(system = chain, not power_grid)'),
     (Job('one', QUICK, central=True), 'centralised or not')])
 def test_a_complete_run_with_other_settings_is_refused_by_name(tmp_path, other, named):
     ExperimentSuite(tmp_path, JOBS[:1]).run(1, lambda steps: None)
@@ -54,14 +57,14 @@ def test_a_complete_run_with_other_settings_is_refused_by_name(tmp_path, other, 
     assert named in str(error.value)
 
 
-def test_a_plant_that_is_lost_ends_its_run_and_not_the_campaign(tmp_path):
+def test_a_plant_that_is_lost_ends_its_run_and_not_the_suite(tmp_path):
     """A scalar plant of gain 1e30 leaves the range of numbers after about ten steps."""
     (tmp_path / 'wild.yaml').write_text(
         'name: wild\nmpc: {horizon: 1, discount: 0.9}\nagents:\n'
         '- {name: a, dynamics: {A: [[1.0e+30]], B: [[1.0]]}, model: {A: [[1.0]], B: [[1.0]]}, initial_state: [1.0],\n'
         '   bounds: {input: {lower: [-1.0], upper: [1.0]}}, cost: {state: [1.0], input: [1.0]}}\n')
-    load_network(tmp_path / 'wild.yaml')
-    wild = Job('wild', Settings(scenario=str(tmp_path / 'wild.yaml'), steps=40, learner='none'))
+    load_system(tmp_path / 'wild.yaml')
+    wild = Job('wild', Settings(system=str(tmp_path / 'wild.yaml'), steps=40, learn=False))
     suite = ExperimentSuite(tmp_path / 'runs', [wild, JOBS[0]])
     suite.run(1, lambda steps: None)
     assert 'diverged' in (tmp_path / 'runs' / 'wild' / DIVERGED).read_text()
@@ -70,7 +73,7 @@ def test_a_plant_that_is_lost_ends_its_run_and_not_the_campaign(tmp_path):
     assert np.isfinite(load_run(tmp_path / 'runs' / 'one').costs).all()
 
 
-def test_a_worker_that_dies_ends_the_campaign(tmp_path):
+def test_a_worker_that_dies_ends_the_suite(tmp_path):
     """`progress` is called in the parent while the workers run: it kills one of them."""
     import signal
     from pathlib import Path
@@ -86,11 +89,11 @@ def test_a_worker_that_dies_ends_the_campaign(tmp_path):
                 os.kill(int(entry.name), signal.SIGKILL)
 
     with pytest.raises(BrokenProcessPool):
-        ExperimentSuite(tmp_path, [Job('long', replace(QUICK, steps=100000))]).run(1, kill)
+        ExperimentSuite(tmp_path, [Job('long', QUICK.but(steps=100000))]).run(1, kill)
     assert not (tmp_path / 'long').exists()
 
 
-def test_an_error_in_recording_is_that_of_the_campaign(tmp_path):
+def test_an_error_in_recording_is_that_of_the_suite(tmp_path):
     (tmp_path / '.unfinished-one').write_text('a file in the way')
     with pytest.raises(RunDirectoryError):
         ExperimentSuite(tmp_path, JOBS[:1]).run(1, lambda steps: None)
@@ -109,12 +112,12 @@ def test_an_interruption_ends_the_workers_at_their_next_step(tmp_path):
         if steps:
             raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        ExperimentSuite(tmp_path, [Job('long', replace(QUICK, steps=100000))]).run(1, interrupt)
+        ExperimentSuite(tmp_path, [Job('long', QUICK.but(steps=100000))]).run(1, interrupt)
     assert not (tmp_path / 'long').exists()
     assert 0 < len(load_run(tmp_path / '.unfinished-long').steps) < 100000
 
 
-def test_two_campaigns_do_not_write_into_one_folder_at_the_same_time(tmp_path):
+def test_two_suites_do_not_write_into_one_folder_at_the_same_time(tmp_path):
     with module._locked(tmp_path), pytest.raises(RunDirectoryError, match='another command is writing'):
         ExperimentSuite(tmp_path, JOBS[:1]).run(1, lambda steps: None)
     ExperimentSuite(tmp_path, JOBS[:1]).run(1, lambda steps: None)

@@ -1,16 +1,17 @@
 """Consensus ADMM on the chain and on a directed network of unequal agents."""
 import numpy as np
 import pytest
-from helpers import agents_of, directed_network, evaluate, run_lockstep, split
+from helpers import CHAINS, agents_of, directed_network, evaluate, split
 
 from dmpcrl_ros.core.averaging import finite_time
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
 from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.linear.chain import chain
 
-NETWORKS = {'001': chain(3, '001'), '000': chain(3, '000'), 'chain of 5': chain(5), 'directed': directed_network()}
+NETWORKS = CHAINS | {'chain of 5': chain(5), 'directed': directed_network()}
 each_network = pytest.mark.parametrize('network', NETWORKS.values(), ids=NETWORKS.keys())
 
 
@@ -56,7 +57,7 @@ def test_the_iteration_is_that_of_the_paper(network):
     """z is the mean of all opinions on a trajectory, y <- y + rho (x - z), both zero at first; a local problem is
     given the linear term y - rho z. Recomputed here with all opinions in one place."""
     rho = 0.7
-    agents, solves, _, rounds = record(network, states_of(network), rho=rho, admm_iterations=8)
+    agents, solves, _, rounds = record(network, states_of(network), admm__rho=rho, admm__iterations=8)
     assert rounds == 16                                     # copies out and averages back
     z = y = [np.zeros(agent.admm.size) for agent in agents]
     for k in range(8):
@@ -73,7 +74,7 @@ def test_the_iteration_is_that_of_the_paper(network):
 @each_network
 def test_multipliers_of_all_opinions_on_a_trajectory_cancel_in_every_iteration(network):
     """y(k) is what is asked for in iteration k + 1 and rho times the mean z(k) of what was answered in iteration k."""
-    agents, solves, _, _ = record(network, states_of(network), rho=0.5, admm_iterations=60)
+    agents, solves, _, _ = record(network, states_of(network), admm__rho=0.5, admm__iterations=60)
     for k in range(59):
         means = {j: np.mean(parts, axis=0) for j, parts in opinions(
             network, agents, [solve.answered[k] for solve in solves]).items()}
@@ -89,7 +90,7 @@ def test_multipliers_of_all_opinions_on_a_trajectory_cancel_in_every_iteration(n
 @each_network
 def test_the_agreement_is_a_fixed_point(network):
     """Another run that begins where a long one ended does not move: all opinions agree, and go on agreeing."""
-    agents = agents_of(network, admm_iterations=600, warm_start=True)
+    agents = agents_of(network, admm__iterations=600, admm__warm_start=True)
     states = states_of(network)
     evaluate(agents, states)
     before = [agent.admm.multipliers.copy() for agent in agents]
@@ -108,7 +109,7 @@ def test_the_agreement_is_a_fixed_point(network):
 @each_network
 def test_residuals_are_those_of_the_last_iteration(network):
     rho = 0.7
-    agents, solves, reports, _ = record(network, states_of(network), rho=rho, admm_iterations=5)
+    agents, solves, reports, _ = record(network, states_of(network), admm__rho=rho, admm__iterations=5)
     means = [{j: np.mean(parts, axis=0) for j, parts in opinions(
         network, agents, [solve.answered[k] for solve in solves]).items()} for k in (3, 4)]
     for i, (solve, report) in enumerate(zip(solves, reports, strict=True)):
@@ -122,7 +123,7 @@ def test_residuals_are_those_of_the_last_iteration(network):
 @pytest.mark.parametrize('tolerance', [1e-2, 1e-4])
 def test_all_agents_stop_in_the_same_iteration_as_soon_as_all_residuals_allow(network, tolerance):
     states = states_of(network)
-    found = evaluate(agents_of(network, admm_iterations=500, admm_tolerance=tolerance), states)
+    found = evaluate(agents_of(network, admm__iterations=500, admm__tolerance=tolerance), states)
     (iterations,) = {evaluation.report.iterations for evaluation in found}
     assert iterations < 500
 
@@ -130,7 +131,7 @@ def test_all_agents_stop_in_the_same_iteration_as_soon_as_all_residuals_allow(ne
         return max(max(report.primal_residual, report.dual_residual) for report in reports)
 
     def after(number):
-        return worst([e.report for e in evaluate(agents_of(network, admm_iterations=number), states)])
+        return worst([e.report for e in evaluate(agents_of(network, admm__iterations=number), states)])
 
     assert worst([evaluation.report for evaluation in found]) <= tolerance
     assert after(iterations) <= tolerance
@@ -139,15 +140,16 @@ def test_all_agents_stop_in_the_same_iteration_as_soon_as_all_residuals_allow(ne
 
 
 def test_without_agreement_all_iterations_are_run():
-    found = evaluate(agents_of(NETWORKS['001'], admm_iterations=17, admm_tolerance=1e-15), states_of(NETWORKS['001']))
+    network = NETWORKS['mallick2024']
+    found = evaluate(agents_of(network, admm__iterations=17, admm__tolerance=1e-15), states_of(network))
     assert {evaluation.report.iterations for evaluation in found} == {17}
 
 
 def test_a_warm_start_needs_fewer_iterations_and_finds_the_same():
-    network = NETWORKS['001']
+    network = NETWORKS['mallick2024']
     states, next_states = states_of(network), [state + 0.01 for state in states_of(network)]
-    settings = {'admm_iterations': 500, 'admm_tolerance': 1e-9}
-    warm, cold = agents_of(network, warm_start=True, **settings), agents_of(network, **settings)
+    settings = {'admm__iterations': 500, 'admm__tolerance': 1e-9}
+    warm, cold = agents_of(network, admm__warm_start=True, **settings), agents_of(network, **settings)
     for agents in (warm, cold):
         evaluate(agents, states)
     quick, slow = evaluate(warm, next_states), evaluate(cold, next_states)
@@ -158,11 +160,11 @@ def test_a_warm_start_needs_fewer_iterations_and_finds_the_same():
 
 def test_all_agents_start_cold_when_one_has_lost_its_state():
     """As when a node was restarted: multipliers of some agents only would never cancel again."""
-    network = NETWORKS['001']
+    network = NETWORKS['mallick2024']
     states, next_states = states_of(network), [state + 0.01 for state in states_of(network)]
-    agents, cold = (agents_of(network, warm_start=True, admm_iterations=20) for _ in range(2))
+    agents, cold = (agents_of(network, admm__warm_start=True, admm__iterations=20) for _ in range(2))
     evaluate(agents, states)
-    agents[1] = agents_of(network, warm_start=True, admm_iterations=20)[1]
+    agents[1] = agents_of(network, admm__warm_start=True, admm__iterations=20)[1]
     found, expected = evaluate(agents, next_states), evaluate(cold, next_states)
     for agent, other, one, two in zip(agents, cold, found, expected, strict=True):
         assert np.array_equal(agent.admm.multipliers, other.admm.multipliers)
@@ -173,8 +175,8 @@ def test_all_agents_start_cold_when_one_has_lost_its_state():
 
 @pytest.mark.parametrize('failing', [0, 1, 2])
 def test_a_failing_local_problem_keeps_the_rounds_going_and_is_reported(failing):
-    network = NETWORKS['001']
-    agents, states = agents_of(network, admm_iterations=10), states_of(network)
+    network = NETWORKS['mallick2024']
+    agents, states = agents_of(network, admm__iterations=10), states_of(network)
     for agent, state in zip(agents, states, strict=True):
         agent.mpc.begin(state)
 
@@ -196,8 +198,8 @@ def test_a_failing_local_problem_keeps_the_rounds_going_and_is_reported(failing)
 
 
 def test_a_failed_run_leaves_nothing_to_start_from():
-    network = NETWORKS['001']
-    agents, cold = (agents_of(network, admm_iterations=10, warm_start=True) for _ in range(2))
+    network = NETWORKS['mallick2024']
+    agents, cold = (agents_of(network, admm__iterations=10, admm__warm_start=True) for _ in range(2))
     states = states_of(network)
     evaluate(agents, states)
     lost = [np.full(2, np.nan), *states[1:]]
@@ -212,7 +214,7 @@ def test_an_agent_is_told_nothing_but_by_its_neighbours(network):
     """No message passes between agents that share no edge."""
     edges = network.graph.adjacency
     programs = [agent.evaluate(state) for agent, state in
-                zip(agents_of(network, admm_iterations=2), states_of(network), strict=True)]
+                zip(agents_of(network, admm__iterations=2), states_of(network), strict=True)]
 
     def watched(i, program):
         inbox = None

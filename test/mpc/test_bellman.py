@@ -1,12 +1,12 @@
 """Bellman consistency: V(s) = min_a Q(s, a), attained by the policy."""
 import numpy as np
 import pytest
-from helpers import central_of, directed_network, initial_thetas, perturbed
+from helpers import CHAINS, central_of, directed_network, initial_thetas, perturbed
 from scipy.optimize import minimize_scalar
 
 from dmpcrl_ros.systems.linear.chain import chain
 
-NETWORKS = {'001': chain(3, '001'), '000': chain(3, '000'), 'directed': directed_network()}
+NETWORKS = CHAINS | {'directed': directed_network()}
 
 
 def q_value(mpc, state, action):
@@ -50,7 +50,7 @@ def test_no_action_is_better_than_the_policy(problem):
         assert max(worse) > value + 1e-3
 
 
-@pytest.mark.parametrize('variant', ['001', '000'])
+@pytest.mark.parametrize('variant', ['mallick2024', 'mallick2025'])
 def test_the_least_q_value_over_all_actions_is_the_value(variant):
     """For one agent, whose action is a number."""
     mpc = central_of(chain(1, variant)).mpc

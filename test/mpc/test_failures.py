@@ -44,12 +44,12 @@ def changed(mpc, name, values):
 
 
 @pytest.mark.parametrize('variant, name, values', [
-    ('001', 'x_lb', [0.0, 2.5]),          # -1 + 2.5 > 1
-    ('001', 'x_ub', [-1.5, 0.0]),         # 1 - 1.5 < 0
-    ('001', 'A', [1.0, np.nan, 0.0, 1.0]),
-    ('001', 'V0', [np.inf]),
-    ('000', 'w', [500.0, -1.0]),
-    ('000', 'w', [np.nan, 500.0]),
+    ('mallick2024', 'x_lb', [0.0, 2.5]),          # -1 + 2.5 > 1
+    ('mallick2024', 'x_ub', [-1.5, 0.0]),         # 1 - 1.5 < 0
+    ('mallick2024', 'A', [1.0, np.nan, 0.0, 1.0]),
+    ('mallick2024', 'V0', [np.inf]),
+    ('mallick2025', 'w', [500.0, -1.0]),
+    ('mallick2025', 'w', [np.nan, 500.0]),
 ])
 def test_parameters_without_a_convex_programme_are_refused_and_the_old_ones_stay(variant, name, values):
     mpc = central_of(chain(1, variant)).mpc
@@ -78,10 +78,10 @@ def test_nothing_but_an_assignment_changes_parameters():
 
 @pytest.mark.parametrize('agent', [0, 1])
 def test_a_state_on_its_bound_violates_nothing(agent):
-    """The first state of the scenario, x1 = 0, is on its lower bound. Whether a multiplier is that of a violation
+    """The first state of the chain, x1 = 0, is on its lower bound. Whether a multiplier is that of a violation
     must not be decided by the solver's rounding of the state it was given: the gradient would be wrong by the whole
     penalty."""
-    mpc = agents_of(chain(3, '000'))[agent].mpc
+    mpc = agents_of(chain(3, 'mallick2025'))[agent].mpc
     draw = np.random.default_rng(11)
     for _ in range(50):
         mpc.begin(np.array([0.0, 1.0]))

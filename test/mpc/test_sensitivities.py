@@ -1,16 +1,14 @@
 """Derivatives in theta against finite differences, slice by slice."""
 import numpy as np
 import pytest
-from helpers import agents_of, central_of, directed_network, initial_thetas, perturbed
+from helpers import CHAINS, agents_of, central_of, directed_network, initial_thetas, perturbed
 
-from dmpcrl_ros.systems.linear.chain import chain
-
-NETWORKS = {'001': chain(3, '001'), '000': chain(3, '000'), 'directed': directed_network()}
+NETWORKS = CHAINS | {'directed': directed_network()}
 # Every agent starts beyond a bound, so that multipliers of both sides and all weights matter. The actions are none
 # that the policy takes.
-STATES = {'001': [-0.15, 1.2, -0.1, -0.5, -0.2, 1.15], '000': [-0.15, 1.2, 1.1, 1.1, -0.2, 1.15],
+STATES = {'mallick2024': [-0.15, 1.2, -0.1, -0.5, -0.2, 1.15], 'mallick2025': [-0.15, 1.2, 1.1, 1.1, -0.2, 1.15],
           'directed': [0.62, 0.7, 0.7, -0.2, 0.5, -0.45]}
-ACTIONS = {'001': [-0.3, 0.2, -0.4], '000': [-0.3, 0.2, -0.4], 'directed': [0.1, -0.2, 0.1, -0.3]}
+ACTIONS = {'mallick2024': [-0.3, 0.2, -0.4], 'mallick2025': [-0.3, 0.2, -0.4], 'directed': [0.1, -0.2, 0.1, -0.3]}
 STEP = 2e-4
 NAMES = {name: [f'{agent}.{part}' for agent, layout in zip(network.names, (a.mpc.layout for a in agents_of(network)),
                                                           strict=True) for part in layout.names]
@@ -73,7 +71,7 @@ def test_no_part_of_the_gradient_is_tested_at_zero_only(cases, name):
     assert moved == kinds
 
 
-@pytest.fixture(scope='module', params=['001', '000'])
+@pytest.fixture(scope='module', params=['mallick2024', 'mallick2025'])
 def frozen(request):
     """The middle agent's own problem, in the midst of ADMM, with its primal-dual point."""
     mpc = agents_of(NETWORKS[request.param])[1].mpc

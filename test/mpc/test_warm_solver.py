@@ -5,12 +5,10 @@ longer violated, and report success: only the optimality conditions show it.
 """
 import numpy as np
 import pytest
-from helpers import agents_of, central_of, reference, relative, split
-
-from dmpcrl_ros.systems.linear.chain import chain
+from helpers import CHAINS, agents_of, central_of, relative, split
+from linear_reference import reference
 
 STATES = 200
-NETWORKS = {variant: chain(3, variant) for variant in ('001', '000')}
 FIELDS = ('primal', 'slack', 'dual_equality', 'dual_hard', 'dual_soft_lower', 'dual_soft_upper')
 
 
@@ -30,10 +28,10 @@ def solved(mpc, state, action, linear):
 
 
 @pytest.mark.parametrize('function', ['V', 'Q'])
-@pytest.mark.parametrize('variant', NETWORKS)
+@pytest.mark.parametrize('variant', CHAINS)
 @pytest.mark.parametrize('who', ['agent', 'central'])
 def test_a_warm_solver_answers_like_a_fresh_one(who, variant, function):
-    network, draw = NETWORKS[variant], np.random.default_rng(8)
+    network, draw = CHAINS[variant], np.random.default_rng(8)
 
     def build():
         return agents_of(network)[1].mpc if who == 'agent' else central_of(network).mpc
@@ -55,9 +53,9 @@ def test_a_warm_solver_answers_like_a_fresh_one(who, variant, function):
     assert max(worst.values()) < 1e-7, worst
 
 
-@pytest.mark.parametrize('variant', NETWORKS)
+@pytest.mark.parametrize('variant', CHAINS)
 def test_a_warm_solver_answers_like_the_dense_programme(variant):
-    network = NETWORKS[variant]
+    network = CHAINS[variant]
     mpc = central_of(network).mpc
     thetas = [agent.mpc.theta for agent in agents_of(network)]
     for k, state in enumerate(wander(3, np.random.default_rng(9))):
@@ -69,7 +67,7 @@ def test_a_warm_solver_answers_like_the_dense_programme(variant):
 
 
 def test_v_and_q_evaluations_do_not_disturb_each_other():
-    network, draw = NETWORKS['001'], np.random.default_rng(10)
+    network, draw = CHAINS['mallick2024'], np.random.default_rng(10)
     mixed, only_v = central_of(network).mpc, central_of(network).mpc
     for state in wander(3, draw):
         solved(mixed, state, draw.uniform(-1.0, 1.0, 3), [0.0])

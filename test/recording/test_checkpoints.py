@@ -1,38 +1,42 @@
-"""What an agent keeps is whole, its own and of this format, or it is not used; the one before it then is."""
+"""A checkpoint is whole, of its agent and of this format, or it is not used; the one before it then is."""
+import io
+import json
 import os
 import pickle
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
 
-from dmpcrl_ros.core.report import Learned
-from dmpcrl_ros.methods.q_learning.replay import Transition
+from dmpcrl_ros.core.agent import SnapshotError
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.methods.learner import Transition
 from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder
+from dmpcrl_ros.settings.run import Settings
 
 LAYOUT = ParameterLayout({'V0': (1,), 'A': (2, 2)})
 
 
 def checkpoint(updates=3, hessian=False, transitions=4):
     random = np.random.default_rng(updates)
-    kept = tuple(Transition(step, random.normal(), random.normal(size=5),
-                            random.normal(size=(5, 5)) if hessian else None) for step in range(transitions))
-    return Checkpoint(Learned(random.normal(size=5), updates, kept), run=7, step=40)
+    arrays = {'theta': random.normal(size=5), 'updates': np.array(updates), 'steps': np.arange(transitions),
+              'td_errors': random.normal(size=transitions), 'gradients': random.normal(size=(transitions, 5))}
+    if hessian:
+        arrays['hessians'] = random.normal(size=(transitions, 5, 5))
+    return Checkpoint(arrays, run=7, step=40)
 
 
-def folder(path, *, scenario='chain', agent='agent_1', layout=LAYOUT):
-    return CheckpointFolder(path, scenario, agent, layout)
+def folder(path, *, system='chain', method='q_learning', agent='agent_1', layout=LAYOUT):
+    return CheckpointFolder(path, system, method, agent, layout)
 
 
 def same(one, other):
-    assert (one.run, one.step, one.learned.updates) == (other.run, other.step, other.learned.updates)
-    assert one.learned.theta.tobytes() == other.learned.theta.tobytes()
-    assert len(one.learned.transitions) == len(other.learned.transitions)
-    for a, b in zip(one.learned.transitions, other.learned.transitions, strict=True):
-        assert (a.step, a.td_error) == (b.step, b.td_error) and np.array_equal(a.gradient, b.gradient)
-        assert (a.hessian is None) == (b.hessian is None)
-        assert a.hessian is None or np.array_equal(a.hessian, b.hessian)
+    assert (one.run, one.step) == (other.run, other.step)
+    assert list(one.arrays) == list(other.arrays)
+    for name, array in other.arrays.items():
+        assert one.arrays[name].dtype == array.dtype and one.arrays[name].shape == array.shape, name
+        assert one.arrays[name].tobytes() == array.tobytes(), name
 
 
 @pytest.mark.parametrize('options', [{}, {'hessian': True}, {'transitions': 0}])
@@ -44,8 +48,68 @@ def test_what_is_saved_comes_back_to_the_last_bit(tmp_path, options):
     assert not refused and not list((tmp_path / 'new').glob('.*'))
 
 
+@pytest.mark.parametrize('arrays', [
+    {}, {'header': np.array([1.0, np.nan]), 'file': np.array(3), 'allow_pickle': np.zeros((2, 0)), 'self': np.eye(2)},
+    {'a/b': np.array([True, False]), 'array/header': np.arange(3, dtype=np.int8), 'x.npy': np.array(np.inf)}])
+def test_a_method_may_call_its_arrays_as_it_likes(tmp_path, arrays):
+    """Nothing of them is looked at: NaN, no theta and no parameters are the agent's own affair."""
+    mine = folder(tmp_path, layout=ParameterLayout({}))
+    mine.save(Checkpoint(arrays, 1, 2))
+    found, refused = mine.load()
+    assert not refused
+    same(found, Checkpoint(arrays, 1, 2))
+
+
+def test_objects_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match='allow_pickle'):
+        folder(tmp_path).save(Checkpoint({'a': np.array([{}], dtype=object)}, 1, 2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_is_an_npz_that_numpy_reads(tmp_path):
+    folder(tmp_path).save(checkpoint())
+    with np.load(folder(tmp_path).newest, allow_pickle=False) as arrays:
+        header = json.loads(str(arrays['header']))
+        assert arrays['array/theta'].tolist() == checkpoint().arrays['theta'].tolist()
+    assert header == {'format': 2, 'system': 'chain', 'method': 'q_learning', 'agent': 'agent_1', 'names': ['V0', 'A'],
+                      'sizes': [1, 4], 'arrays': list(checkpoint().arrays), 'run': 7, 'step': 40}
+
+
 def test_nothing_there_is_nothing(tmp_path):
     assert folder(tmp_path).load() == (None, [])
+
+
+def altered(file, change):
+    """The file with other members; its checksums are right."""
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(file, 'w') as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def npy(array):
+    data = io.BytesIO()
+    np.lib.format.write_array(data, array, allow_pickle=True)
+    return data.getvalue()
+
+
+def other_header(members, **changes):
+    header = json.loads(str(np.load(io.BytesIO(members['header.npy']))))
+    members['header.npy'] = npy(np.array(json.dumps(header | changes)))
+
+
+CHANGES = {
+    'pickled objects': lambda members: members.update({'array/theta.npy': npy(np.array([{'a': 1}], dtype=object))}),
+    'another format': lambda members: other_header(members, format=9),
+    'no header': lambda members: members.pop('header.npy'),
+    'an empty header': lambda members: members.update({'header.npy': npy(np.array('{}'))}),
+    'a header that is a list': lambda members: members.update({'header.npy': npy(np.array('[1]'))}),
+    'a header that is no JSON': lambda members: members.update({'header.npy': npy(np.array('chain'))}),
+    'lacking arrays': lambda members: members.pop('array/td_errors.npy'),
+    'an array that is none': lambda members: members.update({'array/theta.npy': b'no array'}),
+}
 
 
 def damage(kind, file):
@@ -61,24 +125,21 @@ def damage(kind, file):
         file.write_text('nothing of this kind')
     elif kind == 'a pickle':
         file.write_bytes(pickle.dumps({'theta': np.zeros(5)}))
-    elif kind == 'pickled objects':
+    elif kind == 'one array':
         with open(file, 'wb') as target:
-            np.savez(target, theta=np.array([{'a': 1}], dtype=object), allow_pickle=True)
+            np.save(target, np.zeros(5))
+    elif kind == 'compressed':
+        with zipfile.ZipFile(file) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
     else:
-        with np.load(file) as arrays:
-            changed = dict(arrays)
-        header = str(changed['header']).replace('"format": 1', '"format": 9')
-        changed |= {'another size': {'theta': np.zeros(4)}, 'NaN': {'theta': np.full(5, np.nan)},
-                    'another format': {'header': np.array(header)}, 'no header': {'header': np.array('{}')},
-                    'lacking arrays': {}}[kind]
-        if kind == 'lacking arrays':
-            del changed['td_errors']
-        with open(file, 'wb') as target:
-            np.savez(target, **changed)
+        altered(file, CHANGES[kind])
 
 
-@pytest.mark.parametrize('kind', ['truncated', 'empty', 'a flipped byte', 'text', 'a pickle', 'pickled objects',
-                                  'another size', 'NaN', 'another format', 'no header', 'lacking arrays'])
+@pytest.mark.parametrize('kind', ['truncated', 'empty', 'a flipped byte', 'text', 'a pickle', 'one array', 'compressed',
+                                  *CHANGES])
 def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(tmp_path, kind):
     mine, first = folder(tmp_path), checkpoint(1)
     mine.save(first)
@@ -89,7 +150,66 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(tmp_
     assert str(mine.newest) in reason and 'refused' in reason
 
 
-@pytest.mark.parametrize(('foreign', 'word'), [({'agent': 'agent_2'}, 'agent'), ({'scenario': 'ring'}, 'scenario'),
+def learned_agent():
+    """An agent that has learned a little, with its name and its folder."""
+    settings = Settings()
+    agent, random = settings.make_agent(settings.make_system(), 1), np.random.default_rng(1)
+    for step in range(1, 4):
+        agent.learner.observe(Transition(step, random.normal(), random.normal(size=agent.layout.size)))
+    agent.updates = 3
+    return agent
+
+
+def test_a_file_that_was_changed_or_cut_anywhere_is_refused_or_says_the_same(tmp_path):
+    """Every byte of a real file is changed, and the file is cut, lengthened or shortened, at many places. What no
+    checksum covers, as the dates in the archive, changes nothing."""
+    agent = learned_agent()
+    mine = folder(tmp_path, agent='agent_2', layout=agent.layout)
+    first, second = Checkpoint(agent.snapshot(), 1, 10), Checkpoint(agent.snapshot(), 2, 20)
+    mine.save(first)
+    mine.save(second)
+    whole, random, refusals = mine.newest.read_bytes(), np.random.default_rng(0), 0
+    spoilt = [whole[:place] + bytes([whole[place] ^ int(random.integers(1, 256))]) + whole[place + 1:]
+              for place in range(len(whole))]
+    for place in range(0, len(whole), 9):
+        spoilt += [whole[:place], whole[place + 1:], whole[:place] + b'\0' + whole[place:],
+                   whole[:place] + whole[place + 1:]]
+    for _ in range(500):
+        several = bytearray(whole)
+        for place in random.integers(0, len(whole), 20):
+            several[place] = random.integers(256)
+        spoilt.append(bytes(several))
+    for data in spoilt:
+        mine.newest.write_bytes(data)
+        found, refused = mine.load()
+        same(found, first if refused else second)
+        assert all(str(mine.newest) in reason for reason in refused)
+        refusals += len(refused)
+    assert refusals > 0.8 * len(spoilt)
+
+
+@pytest.mark.parametrize('change', [{'theta': np.zeros(4)}, {'theta': np.full(24, np.nan)}, {'updates': None},
+                                    {'td_errors': np.zeros(2)}, {'gradients': None}])
+def test_whether_arrays_fit_the_agent_says(tmp_path, change):
+    agent = learned_agent()
+    mine, before = folder(tmp_path, layout=agent.layout), agent.snapshot()
+    assert agent.layout.size == 24
+    arrays = {name: array for name, array in {**before, **change}.items() if array is not None}
+    mine.save(Checkpoint(arrays, 1, 2))
+    found, refused = mine.load()
+    assert not refused
+    with pytest.raises(SnapshotError, match=next(iter(change))):
+        agent.restore(found.arrays)
+    same(Checkpoint(agent.snapshot(), 0, 0), Checkpoint(before, 0, 0))
+    mine.save(Checkpoint(before, 1, 2))
+    other = learned_agent()
+    other.reset()
+    other.restore(mine.load()[0].arrays)
+    same(Checkpoint(other.snapshot(), 0, 0), Checkpoint(before, 0, 0))
+
+
+@pytest.mark.parametrize(('foreign', 'word'), [({'agent': 'agent_2'}, 'agent'), ({'system': 'ring'}, 'system'),
+                                               ({'method': 'nominal_mpc'}, 'method'),
                                                ({'layout': ParameterLayout({'V0': (1,), 'A': (4,)})}, None),
                                                ({'layout': ParameterLayout({'V0': (1,), 'B': (2, 2)})}, 'names')])
 def test_a_foreign_checkpoint_is_refused_by_name(tmp_path, foreign, word):

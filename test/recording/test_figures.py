@@ -1,6 +1,7 @@
-"""What the figures show: their panels, lines, names, and that they leave matplotlib as it was."""
+"""Contents of the figures: their panels, lines, names, and that they leave matplotlib as it was."""
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from helpers import directed_network
 from matplotlib.image import imread
 
-from dmpcrl_ros.methods.build import distributed_agent
-from dmpcrl_ros.recording.figures import dual_error, parameters, save_all, states_and_inputs, td_error_and_cost
+from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.recording.figures import dual_error, learning_curves, parameters, save_all, states_and_inputs
 from dmpcrl_ros.recording.plot_style import moving_average
 from dmpcrl_ros.recording.run_directory import RunWriter, load_run
 from dmpcrl_ros.settings.run import Settings
@@ -22,10 +23,11 @@ def run_of(path, network, settings, steps, updates=5):
     with RunWriter(path, network, settings) as writer:
         for k in range(steps):
             size = 10.0 ** (-k / steps)
+            metrics = {'td_error': np.nan if k == 4 else -size, 'explored': float(k % 3 == 0)}
             writer.record(Step(k, np.full(n, k * (-1.0) ** k), np.full(m, 0.1), np.full(network.n_agents, size),
-                               np.nan if k == 4 else -size, k % 3 == 0, 9, ('',) * network.n_agents))
+                               metrics, 9, ('',) * network.n_agents))
         for i in range(network.n_agents):
-            theta = distributed_agent(network, i, settings).mpc.theta
+            theta = settings.make_agent(network, i).theta
             for update in range(updates + 1 if steps else 0):
                 writer.record_parameters(i, 2 * update, update, theta + 0.5 * update)
     return load_run(path)
@@ -34,13 +36,13 @@ def run_of(path, network, settings, steps, updates=5):
 @pytest.fixture(scope='module')
 def chain(tmp_path_factory):
     settings = Settings()
-    return run_of(tmp_path_factory.mktemp('chain'), settings.network(), settings, 30)
+    return run_of(tmp_path_factory.mktemp('chain'), settings.make_system(), settings, 30)
 
 
 @pytest.fixture(scope='module')
 def long(tmp_path_factory):
     settings = Settings()
-    return run_of(tmp_path_factory.mktemp('long'), settings.network(), settings, 2000)
+    return run_of(tmp_path_factory.mktemp('long'), settings.make_system(), settings, 2000)
 
 
 @pytest.fixture(scope='module')
@@ -102,8 +104,8 @@ def test_a_long_run_shows_means_and_ranges(long):
 
 
 def test_many_agents_share_panels(tmp_path):
-    settings = Settings(agents=9)
-    run = run_of(tmp_path, settings.network(), settings, 30, updates=1)
+    settings = Settings(chain__agents=9)
+    run = run_of(tmp_path, settings.make_system(), settings, 30, updates=1)
     figure = states_and_inputs(run)
     assert [len(curves(axes)) for axes in seen(figure)] == [9, 9, 9]
     assert len({line.get_color() for line in curves(figure.axes[0])}) == 9
@@ -111,7 +113,7 @@ def test_many_agents_share_panels(tmp_path):
 
 
 def test_td_error_and_cost(chain):
-    figure = td_error_and_cost(chain, window=10, baseline=chain)
+    figure = learning_curves(chain, window=10, baseline=chain)
     errors, costs = seen(figure)
     assert (errors.get_yscale(), costs.get_yscale()) == ('log', 'log')
     assert (errors.get_ylabel(), costs.get_ylabel(), costs.get_xlabel()) == (
@@ -123,7 +125,8 @@ def test_td_error_and_cost(chain):
     assert mean.get_ydata()[4] == pytest.approx(np.mean(10.0 ** (-np.arange(4) / 30)))   # step 4 has none
     assert len(curves(costs)) == 4
     assert curves(costs)[2].get_ydata()[1] == pytest.approx(3 * (1 + 10 ** (-1 / 30)) / 2)   # three agents
-    assert len(curves(td_error_and_cost(chain).axes[1])) == 3
+    assert len(curves(learning_curves(chain).axes[1])) == 3
+    assert figure.get_figheight() == pytest.approx(3.9)
 
 
 def test_moving_average_by_hand():
@@ -143,6 +146,22 @@ def test_parameters_of_one_agent_have_a_panel_for_each_slice(chain):
     assert curves(panels['A'])[1].get_ydata() == pytest.approx(0.5 * np.arange(6))   # the change, from zero on
     assert [text.get_text() for text in figure.texts] == [
         'update (-)', 'change from the initial value given in the legend (-)']
+
+
+def test_a_slice_of_many_elements_is_drawn_without_a_legend(tmp_path):
+    """A legend of 32 lines would leave no room for its panel; matplotlib's warning of that would be an error here."""
+    history = SimpleNamespace(updates=np.arange(3), theta=np.arange(3.0)[:, None] * np.arange(33.0),
+                              labels=['V', *(f'Q[{k}]' for k in range(32))])
+    layouts = {'both': ParameterLayout({'V': (1,), 'Q': (32,)}), 'one': ParameterLayout({'Q': (33,)})}
+    run = SimpleNamespace(parameters=dict.fromkeys(layouts, history), agents=('both', 'one'), layout=layouts.get)
+    figure = parameters(run, 'both')
+    small, large = seen(figure)
+    assert texts(small.get_legend()) == ['V: 0'] and large.get_legend() is None
+    assert large.get_title(loc='left') == 'Q: 32 elements' and len(curves(large)) == 32
+    figure.savefig(tmp_path / 'both.png')
+    figure = parameters(run, 'one')
+    assert [text.get_text() for text in figure.texts] == ['update (-)', 'change from the initial value\n(-)']
+    figure.savefig(tmp_path / 'one.png')
 
 
 def test_parameters_of_all_agents_share_panels(chain):
@@ -167,7 +186,7 @@ def test_dual_error():
 def test_all_figures_are_saved(directed, tmp_path):
     paths = save_all(directed, tmp_path, baseline=directed)
     assert [path.name for path in paths] == [
-        'states_and_inputs.png', 'td_error_and_cost.png', 'parameters.png', 'parameters_tank.png',
+        'states_and_inputs.png', 'learning_curves.png', 'parameters.png', 'parameters_tank.png',
         'parameters_valve.png', 'parameters_heater.png']
     for path in paths:
         assert path.read_bytes().startswith(b'\x89PNG')
@@ -176,14 +195,14 @@ def test_all_figures_are_saved(directed, tmp_path):
 
 def test_a_run_that_was_stopped_at_once_has_figures(tmp_path):
     settings = Settings()
-    run = run_of(tmp_path / 'run', settings.network(), settings, 0)
+    run = run_of(tmp_path / 'run', settings.make_system(), settings, 0)
     names = [path.name for path in save_all(run, tmp_path, baseline=[])]
-    assert names == ['states_and_inputs.png', 'td_error_and_cost.png']
+    assert names == ['states_and_inputs.png', 'learning_curves.png']
 
 
 def test_letters_can_be_read_in_print_and_settings_are_left_alone(chain):
     before = dict(matplotlib.rcParams)
-    for figure, width in ((states_and_inputs(chain), 7.16), (td_error_and_cost(chain), 3.5), (parameters(chain), 7.16),
+    for figure, width in ((states_and_inputs(chain), 7.16), (learning_curves(chain), 3.5), (parameters(chain), 7.16),
                           (dual_error({'a': np.ones(3)}), 3.5)):
         assert figure.get_figwidth() == width
         sizes = [text.get_fontsize() for axes in figure.axes

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from dmpcrl_ros.cli.commands import main
 
 CARTS = Path(__file__).parents[2] / 'config' / 'three_carts.yaml'
-FIGURES = ['states_and_inputs', 'td_error_and_cost', 'parameters', 'dual_error']
+FIGURES = ['states_and_inputs', 'learning_curves', 'parameters', 'dual_error']
 
 
 def dmpcrl(*arguments):
@@ -51,7 +51,7 @@ def test_a_directory_of_before_has_what_can_be_drawn_of_it(run, tmp_path):
     assert done.exit_code == 0 and 'dual_error.png cannot be drawn' in done.output, done.output
     drawn, before = figures(old), figures(run)
     assert drawn.keys() == before.keys() - {'dual_error.png'}
-    assert {name for name in drawn if drawn[name] != before[name]} == {'td_error_and_cost.png'}
+    assert {name for name in drawn if drawn[name] != before[name]} == {'learning_curves.png'}
 
 
 def test_a_run_without_figures_gets_all_of_them_later(tmp_path):

@@ -1,8 +1,10 @@
 """A run written and read back: every bit of its numbers, and what happens to damaged and occupied directories."""
+import csv
 import errno
 import json
 import os
 import pickletools
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from helpers import directed_network
 
+from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.recording.recorded_run import load_dual_errors, load_untrained
 from dmpcrl_ros.recording.run_directory import (
     RunDirectoryError,
@@ -26,13 +29,14 @@ from dmpcrl_ros.systems.linear.formulation import initial_parameters, parameter_
 
 # tank has 2 states and 1 input, valve 1 and 2, heater 3 and 1: stacked 6 and 4.
 NETWORK = directed_network()
-SETTINGS = Settings(seed=7, steps=12, learning_rate=0.1 + 0.2)
+SETTINGS = Settings(seed=7, steps=12, learning__rate=0.1 + 0.2)
 LARGEST, SMALLEST, SUBNORMAL = sys.float_info.max, sys.float_info.min, 5e-324
 
 
-def step(number, states=None, **changes):
+def step(number, states=None, td_error=0.25, explored=0.0, **changes):
     states = np.arange(6.0) if states is None else np.array(states)
-    whole = Step(number, states, np.arange(4.0) / 7, np.full(3, 0.1), 0.25, False, 30, ('', '', ''))
+    whole = Step(number, states, np.arange(4.0) / 7, np.full(3, 0.1), {'td_error': td_error, 'explored': explored}, 30,
+                 ('', '', ''))
     return replace(whole, **changes)
 
 
@@ -58,27 +62,31 @@ def test_numbers_come_back_bit_for_bit(tmp_path):
     assert bits(run.states) == bits([s.states for s in steps])
     assert bits(run.actions) == bits([s.actions for s in steps])
     assert bits(run.costs) == bits([s.costs for s in steps])
-    assert bits(run.td_error) == bits([s.td_error for s in steps])
+    assert bits(run.metrics['td_error']) == bits([s.metrics['td_error'] for s in steps])
     assert run.steps.tolist() == list(range(42))
 
 
 def test_what_is_no_number_comes_back_too(tmp_path):
     faults = ('broke, "here"\nand there', '', 'void')
-    odd = step(4, td_error=np.nan, explored=True, rounds=17, faults=faults)
-    run = load_run(written(tmp_path / 'run', odd, step(5)))
-    assert np.isnan(run.td_error).tolist() == [True, False]
-    assert (run.explored.tolist(), run.rounds.tolist(), run.steps.tolist()) == ([True, False], [17, 30], [4, 5])
-    assert run.faults == ['broke, "here" and there; void', '']
+    odd = step(4, td_error=np.nan, explored=1.0, rounds=17, faults=faults)
+    run = load_run(written(tmp_path / 'run', odd, step(5, explored=np.nan), step(6)))
+    assert np.isnan(run.metrics['td_error']).tolist() == [True, False, False]
+    assert run.metrics['explored'] == pytest.approx([1.0, np.nan, 0.0], nan_ok=True)
+    assert (run.rounds.tolist(), run.steps.tolist()) == ([17, 30, 30], [4, 5, 6])
+    assert run.faults == ['broke, "here" and there; void', '', '']
+    assert run.void.tolist() == [True, False, False]
 
 
 def test_columns_are_named_agent_by_agent(tmp_path):
-    first, second = (written(tmp_path / 'run', step(3, td_error=np.nan)) / 'steps.csv').read_text().splitlines()
-    assert first == ('step,td_error,cost,explored,rounds,fault,cost.tank,cost.valve,cost.heater,'
+    file = written(tmp_path / 'run', step(3, td_error=np.nan), step(4, explored=1.0), step(5, explored=np.nan))
+    first, second, *others = (file / 'steps.csv').read_text().splitlines()
+    assert first == ('step,cost,td_error,explored,rounds,fault,cost.tank,cost.valve,cost.heater,'
                      'tank.x[0],tank.x[1],tank.u[0],valve.x[0],valve.u[0],valve.u[1],'
                      'heater.x[0],heater.x[1],heater.x[2],heater.u[0]')
     cells = second.split(',')
-    assert (cells[0], cells[1], cells[3:6]) == ('3', '', ['0', '30', ''])
-    assert float(cells[2]) == pytest.approx(0.3)                        # three times 0.1
+    assert (cells[0], cells[2:6]) == ('3', ['', '0', '30', ''])
+    assert [line.split(',')[2:4] for line in others] == [['0.25', '1'], ['0.25', '']]
+    assert float(cells[1]) == pytest.approx(0.3)                        # three times 0.1
     assert cells[9:15] == ['0.0', '1.0', '0.0', '2.0', repr(1 / 7), repr(2 / 7)]
 
 
@@ -101,7 +109,7 @@ def test_what_else_the_figures_need_comes_back_bit_for_bit(tmp_path):
     run = load_run(written(tmp_path / 'run', step(0), step(1)))
     assert load_untrained(run, tmp_path / 'run') is None and load_dual_errors(tmp_path / 'run') is None
     steps = [step(k, np.arange(6.0) / 7, costs=np.full(3, 0.1 * k)) for k in range(3)]
-    with UntrainedWriter(tmp_path / 'run', NETWORK) as writer:
+    with UntrainedWriter(tmp_path / 'run', NETWORK, SETTINGS) as writer:
         for one in steps:
             writer.record(one)
     errors = {'initial state': np.array([1 / 3, 0.0]), 'a state of the run': np.array([LARGEST, SUBNORMAL])}
@@ -127,7 +135,11 @@ def test_the_configuration_repeats_the_run_and_says_with_what(tmp_path):
     assert run.state_bounds[1].tolist() == [0.5, 0.6, 0.55, np.inf, 0.4, 0.4]
     assert run.input_bounds[1].tolist() == [0.8, 0.5, 0.4, 0.7]
     assert run.configuration['extra'] == {'thetas': [1.5], 'note': 'first'}
-    assert (run.configuration['scenario'], run.configuration['seed']) == ('directed', 7)
+    assert (run.configuration['system'], run.configuration['method'], run.configuration['seed']) == (
+        'directed', 'q_learning', 7)
+    assert run.declared_metrics == SETTINGS.make_method().metrics
+    assert (run.configuration['settings']['admm.rho'], run.configuration['settings']['learning.rate']) == (
+        'auto', 0.1 + 0.2)
     assert run.configuration['started'].endswith('+00:00')
     assert set(run.configuration['versions']) == {
         'dmpcrl_ros', 'python', 'platform', 'numpy', 'scipy', 'casadi', 'daqp'}
@@ -170,13 +182,15 @@ def test_without_a_whole_header_there_are_no_steps(tmp_path):
     file = written(tmp_path / 'run', step(0)) / 'steps.csv'
     file.write_bytes(file.read_bytes()[:20])
     run = load_run(tmp_path / 'run')
-    assert (run.states.shape, run.actions.shape, run.costs.shape, run.td_error.shape) == ((0, 6), (0, 4), (0, 3), (0,))
+    assert (run.states.shape, run.actions.shape, run.costs.shape) == ((0, 6), (0, 4), (0, 3))
+    assert {name: values.shape for name, values in run.metrics.items()} == {'td_error': (0,), 'explored': (0,)}
 
 
 @pytest.mark.parametrize(('old', 'new', 'message'), [
-    ('\n1,0.25,', '\n1,O.25,', r'steps\.csv, line 3 is damaged: could not convert'),
-    ('\n1,0.25,', '\n1,', r'steps\.csv, line 3 is damaged: 18 columns instead of 19'),
-    ('\n1,0.25,', '\n1,\r,', r'steps\.csv, line 3 is damaged'),
+    ('\n1,0.3', '\n1,O.3', r'steps\.csv, line 3 is damaged: could not convert'),
+    ('\n1,0.3', '\n1.5,0.3', r'steps\.csv, line 3 is damaged: invalid literal'),
+    ('\n1,0.3', '\n0.3', r'steps\.csv, line 3 is damaged: 18 columns instead of 19'),
+    ('\n1,0.3', '\n1,\r,0.3', r'steps\.csv, line 3 is damaged'),
     ('step,', 'time,', r'steps\.csv has other columns'),
 ])
 def test_damage_elsewhere_is_told_with_its_place(tmp_path, old, new, message):
@@ -195,7 +209,8 @@ def test_a_directory_without_a_run_is_said_to_hold_none(tmp_path):
 
 
 @pytest.mark.parametrize(('text', 'message'), [
-    ('{"agents"', 'is damaged'), ('{}', "no 'agents'"), ('[]', 'is not the')])
+    ('{"agents"', 'is damaged'), ('{}', "no 'agents'"), ('[]', 'is not the'), ('{"agents": []}', "no 'metrics'"),
+    ('{"agents": [], "metrics": [{"label": 1}]}', 'is not the')])
 def test_a_configuration_that_cannot_be_used_is_said_to_be_so(tmp_path, text, message):
     (written(tmp_path / 'run') / 'configuration.json').write_text(text)
     with pytest.raises(RunDirectoryError, match=message):
@@ -244,3 +259,18 @@ def test_nothing_is_pickled(tmp_path):
         path.read_text(encoding='utf-8')
         with pytest.raises(ValueError):
             list(pickletools.genops(path.read_bytes()))
+
+
+@pytest.mark.parametrize('name', ['cost', 'fault', 'cost.tank', 'tank.x[1]'])
+def test_a_metric_does_not_take_the_name_of_another_column(tmp_path, monkeypatch, name):
+    method = SETTINGS.make_method()
+    monkeypatch.setattr(type(method), 'metrics', (Metric(name=name, meaning='none', column='ended'),))
+    with pytest.raises(ValueError, match=re.escape(f'two columns {name!r}')):
+        RunWriter(tmp_path / 'run', NETWORK, SETTINGS)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_number_that_is_a_float64_of_numpy_is_written_as_a_number(tmp_path):
+    file = written(tmp_path / 'run', step(0, td_error=np.float64(1 / 3), explored=np.True_)) / 'steps.csv'
+    row, = csv.DictReader(file.read_text().splitlines())
+    assert (row['td_error'], row['explored']) == (repr(1 / 3), '1')

@@ -12,14 +12,14 @@ from dmpcrl_ros.simulation.closed_loop import Step
 
 
 def step(number, costs=(1.0, 2.0), first_states=(0.5, 0.5), td_error=1.0, faults=('', '')):
-    """Of a chain of two: state bounds [0, 1] on x[0] and [-1, 1] on x[1] of both."""
+    """A step of a chain of two: state bounds [0, 1] on x[0] and [-1, 1] on x[1] of both."""
     states = np.array([first_states[0], 0.0, first_states[1], 0.0])
-    return Step(number, states, np.zeros(2), np.array(costs), td_error, False, 1, faults)
+    return Step(number, states, np.zeros(2), np.array(costs), {'td_error': td_error, 'explored': 0.0}, 1, faults)
 
 
 def run_of(path, steps):
-    settings = Settings(agents=2)
-    with RunWriter(path, settings.network(), settings) as writer:
+    settings = Settings(chain__agents=2)
+    with RunWriter(path, settings.make_system(), settings) as writer:
         for one in steps:
             writer.record(one)
     return load_run(path)
@@ -45,10 +45,10 @@ def test_the_first_and_the_last_part(learned):
     assert (first.first, first.last, last.first, last.last) == (0, 1, 3, 4)
     assert first.cost == (6.0 + 2.0) / 2
     assert first.violated == 1.0
-    assert first.td_error == (3.0 + 1.0) / 2
+    assert first.metrics['td_error'] == (3.0 + 1.0) / 2
     assert last.cost == pytest.approx((0.5 + 0.1) / 2)
     assert last.violated == 0.5
-    assert last.td_error == 0.5                               # of the one step that has an error
+    assert last.metrics['td_error'] == 0.5                               # of the one step that has an error
     assert np.isnan([first.untrained_cost, first.untrained_violated, first.ratio]).all()
 
 
@@ -90,7 +90,7 @@ def test_a_part_is_a_tenth_but_fifty_to_five_hundred_steps(steps, part):
 
 
 def lines(table):
-    """What is printed in a terminal of 80 columns, each run of blanks as one."""
+    """Lines as printed in a terminal of 80 columns, each run of blanks as one."""
     console = Console(width=80, file=io.StringIO())
     console.print(table)
     return [' '.join(line.split()) for line in console.file.getvalue().splitlines()]
@@ -100,7 +100,7 @@ def test_the_table_fits_a_terminal_and_shows_the_numbers(learned, untrained):
     shown = lines(summary_table(learned, untrained, part=2))
     assert '0 to 1 4 11 0.364 100.0 % 50.0 % 2' in shown
     assert '3 to 4 0.3 17 0.0176 50.0 % 50.0 % 0.5' in shown
-    assert 'chain-001, 2 agents, seed 1' in shown
+    assert 'chain-mallick2024, 2 agents, seed 1' in shown
 
 
 def test_the_table_without_a_baseline_has_no_empty_columns(learned):

@@ -1,4 +1,4 @@
-"""What is made of the runs of paper 001."""
+"""Jobs, tables and figures of paper 001."""
 import csv
 from types import SimpleNamespace
 
@@ -7,15 +7,16 @@ import pytest
 from click.testing import CliRunner
 
 from dmpcrl_ros.cli.commands import main
-from dmpcrl_ros.experiments.evaluation import Scores
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.experiments.evaluation import Scores
 from dmpcrl_ros.reproductions import mallick2024_chain, mallick2024_grid
+from dmpcrl_ros.settings.run import Settings
 
 
 def test_agents_and_twin_are_trained_on_the_same_noise():
     distributed, centralised, second_order = mallick2024_chain.training(seed=4, steps=30)
-    assert second_order.settings.learner == 'second-order' and not second_order.central
-    assert distributed.settings == centralised.settings and distributed.settings.learner == 'first-order'
+    assert second_order.settings.of_method.learning.order == 'second' and not second_order.central
+    assert distributed.settings == centralised.settings and distributed.settings.of_method.learning.order == 'first'
     assert (distributed.central, centralised.central) == (False, True)
 
 
@@ -54,10 +55,23 @@ def test_parameters_of_both_are_drawn_over_the_updates():
     assert len(shown['b'].lines) == 4
 
 
+def test_baselines_are_other_methods_with_the_same_common_settings(tmp_path):
+    common = Settings(steps=100, seed=3)
+    made = {each.name: each.job(common, 5) for each in mallick2024_chain.candidates(tmp_path, 500)}
+    settings = {name: job.settings for name, job in made.items()}
+    assert {name: each.method for name, each in settings.items() if not name.startswith('learned')} == {
+        'second-order': 'q_learning', 'nominal': 'nominal_mpc', 'nominal-exact': 'nominal_mpc',
+        'scenario': 'scenario_mpc', 'scenario-exact': 'scenario_mpc'}
+    assert [settings[name].of_method.model for name in ('nominal', 'nominal-exact', 'scenario', 'scenario-exact')] == [
+        'inexact', 'exact'] * 2
+    assert all((each.steps, each.seed, each.learn) == (100, 5, False) for each in settings.values())
+    assert [name for name, job in made.items() if job.central] == ['scenario', 'scenario-exact']
+
+
 @pytest.mark.timeout(240)
 def test_the_command_makes_eight_figures_and_two_tables(tmp_path):
-    done = CliRunner().invoke(main, ['reproduce', '001', '--steps', '100', '--episodes', '2', '--evaluations', '1',
-                                     '--jobs', '2', '--output', str(tmp_path)])
+    done = CliRunner().invoke(main, ['reproduce', 'mallick2024', '--steps', '100', '--episodes', '2', '--jobs', '2',
+                                     '--evaluations', '1', '--output', str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert len(list(tmp_path.glob('figure_*.png'))) == 8
     rows = {row['controller']: row for row in csv.DictReader((tmp_path / 'grid-scores.csv').read_text().splitlines())}
@@ -72,7 +86,8 @@ def test_the_command_makes_eight_figures_and_two_tables(tmp_path):
 def test_return_and_td_error_of_each_episode_of_the_grid_are_drawn():
     """Two whole episodes of 100 steps and half of a third: costs 1 and 3 per step and area, of four areas."""
     costs = np.repeat([1.0, 3.0, 9.0], [100, 100, 50])[:, None] * np.ones(4)
-    run = SimpleNamespace(steps=np.arange(250), costs=costs, td_error=np.r_[np.nan, -np.ones(99), np.full(150, 2.0)])
+    run = SimpleNamespace(steps=np.arange(250), costs=costs,
+                          metrics={'td_error': np.r_[np.nan, -np.ones(99), np.full(150, 2.0)]})
     errors, returns = mallick2024_grid.learning(run).axes
     assert list(returns.lines[0].get_ydata()) == [400.0, 1200.0]
     assert list(errors.lines[0].get_ydata()) == [1.0, 2.0]

@@ -1,12 +1,12 @@
-"""A node of a test's own in the ROS graph of the system that it watches."""
+"""A node of each test's own in the ROS graph of the system that it watches."""
 import time
 
 import pytest
-from ros_system import PATIENCE, domain  # noqa: F401
+from ros_system import PATIENCE
 
 
 @pytest.fixture
-def outsider(domain):  # noqa: F811
+def outsider(domain):
     """Spun while it waits: `spin_until(done)`, `spin_for(seconds)`, and `ask(service)` for its answer to a Trigger."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor

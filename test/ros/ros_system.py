@@ -1,4 +1,4 @@
-"""What the tests over real processes share."""
+"""Parts that tests over real processes share."""
 import os
 import signal
 import subprocess
@@ -6,23 +6,33 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
+from dmpcrl_ros.bringup import nodes_of
+from dmpcrl_ros.core.settings import build, dotted, table
+from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
 PATIENCE = 60.0  # s
 
 
-@pytest.fixture
-def domain(monkeypatch):
-    """A ROS domain of this test's own; after it, no process may be left there."""
-    number = 1 + (os.getpid() * 13 + domain.count) % 99
-    domain.count += 1
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
-    monkeypatch.setenv('DMPCRL_TEST', f'{os.getpid()}-{number}')
-    yield number
-    wait_for(lambda: not leftovers(), 10.0, 'processes to be gone')
+class Deployed:
+    """A run over ROS 2, by the names of all settings: Deployed(steps=9, real_time=True)."""
 
+    def __init__(self, **values):
+        self._values = dotted(values)
+        own = {entry.name for entry in table(DeploymentSettings)}
+        self.settings = Settings(**{name: value for name, value in self._values.items() if name not in own})
+        self.deployment = build(DeploymentSettings, self._values)
 
-domain.count = 0
+    def but(self, **changes):
+        return Deployed(**self._values | dotted(changes))
+
+    def nodes(self, **options):
+        return nodes_of(self.settings, self.deployment, **options)
+
+    def loop(self, **options):
+        """The same in one process."""
+        return ClosedLoop(self.settings.make_system(), self.settings, **options)
 
 
 def leftovers():

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, wait_for  # noqa: F401
+from ros_system import PATIENCE, Deployed, dmpcrl, interrupt, leftovers, wait_for
 
 pytest.importorskip('rclpy')
 
@@ -22,11 +22,9 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import Float64MultiArray  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
-from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.nodes.bridge import RobotInterface  # noqa: E402
-from dmpcrl_ros.settings.nodes import RunSettings  # noqa: E402
-from dmpcrl_ros.systems.files import load_scenario  # noqa: E402
+from dmpcrl_ros.systems.files import load_system  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 
@@ -81,8 +79,8 @@ def robot(outsider):
 
 
 def settings_of(mapping):
-    return RunSettings(scenario=str(SCENARIO), bridge=str(mapping), steps=100000, admm_iterations=5, seed=5,
-                       exploration=False, hold_steps=HOLD, sensor_timeout=SENSOR_TIMEOUT, round_timeout=0.2)
+    return Deployed(system=str(SCENARIO), bridge=str(mapping), steps=100000, admm__iterations=5, seed=5,
+                       learning__exploration=False, hold_steps=HOLD, sensor_timeout=SENSOR_TIMEOUT, round_timeout=0.2)
 
 
 @pytest.fixture
@@ -100,7 +98,7 @@ def mapping(tmp_path):
 def system(mapping, robot):
     """Bridge and agents, running."""
     robot.listen(*CARTS)
-    with ProcessGroup(nodes_of(settings_of(mapping))) as processes:
+    with ProcessGroup(settings_of(mapping).nodes()) as processes:
         robot.wait_steps(3)
         yield processes
 
@@ -138,13 +136,13 @@ def test_silent_sensors_make_the_robot_safe_until_they_return(system, robot, out
 def test_a_pause_makes_the_robot_safe_even_if_it_is_asked_for_in_the_midst_of_a_step(system, robot, outsider):
     for _ in range(4):
         episode = robot.states['left'][-1].episode
-        assert outsider.ask('/bridge/stop').success
+        assert outsider.ask('/bridge/pause').success
         outsider.spin_for(2 * PERIOD + SLACK)
         assert robot.newest() == [SAFE] * 3
-        assert outsider.ask('/bridge/start').success
+        assert outsider.ask('/bridge/resume').success
         robot.wait_steps(3)
         assert robot.states['left'][-1].episode == episode + 1 and robot.newest() != [SAFE] * 3
-    outsider.ask('/bridge/stop')
+    outsider.ask('/bridge/pause')
     outsider.spin_for(2 * PERIOD)
     sent = len(robot.commands['left'])
     outsider.ask('/bridge/step')
@@ -192,7 +190,7 @@ def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode
 
 def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
     robot.listen('left', 'right')
-    with ProcessGroup(nodes_of(settings_of(mapping))):
+    with ProcessGroup(settings_of(mapping).nodes()):
         outsider.spin_until(lambda: outsider.count_subscribers('/middle/to/left') == 1
                             and outsider.count_publishers('/left/ready') and outsider.count_publishers('/right/ready'))
         outsider.spin_for(1.0)
@@ -204,7 +202,7 @@ def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
 @pytest.mark.parametrize('speed', [1.0, 5.0])
 def test_the_rate_limit_is_in_time_of_the_robot(mapping, speed):
     """0.1 s of the clock after SAFE, 2 N wanted, where speed * 0.1 s * RATE may be added up to LIMIT."""
-    sent, network = {}, load_scenario(SCENARIO)
+    sent, network = {}, load_system(SCENARIO)
     node = SimpleNamespace(create_subscription=lambda *_, **__: None, create_publisher=lambda kind, topic, *_, **__:
                            SimpleNamespace(publish=lambda message: sent.update({topic: message.data[0]})))
     body = RobotInterface(node, network, load_mapping(mapping, network), SENSOR_TIMEOUT, speed)
@@ -214,7 +212,7 @@ def test_the_rate_limit_is_in_time_of_the_robot(mapping, speed):
     assert list(sent.values()) == pytest.approx([min(SAFE + speed * 0.1 * RATE, LIMIT)] * 3, abs=RATE * SLACK)
 
 
-def test_a_wrong_mapping_is_refused_at_the_start_by_name(domain, tmp_path, mapping):  # noqa: F811
+def test_a_wrong_mapping_is_refused_at_the_start_by_name(domain, tmp_path, mapping):
     mapping.write_text(mapping.read_text().replace('joint: middle', 'hinge: middle'))
     done = dmpcrl('run', SCENARIO, '--bridge', mapping, '--steps', 5, '--output', tmp_path / 'run')
     assert done.returncode == 1 and str(mapping) in done.stdout + done.stderr
@@ -230,7 +228,7 @@ def demonstrate(*arguments):
 
 
 @physics
-def test_learning_in_real_time_lowers_the_cost_on_gusts_not_learned_from(domain, tmp_path):  # noqa: F811
+def test_learning_in_real_time_lowers_the_cost_on_gusts_not_learned_from(domain, tmp_path):
     process = demonstrate('--steps', 30, '--training-steps', 80, '--output', tmp_path / 'demonstration')
     output, _ = process.communicate(timeout=PATIENCE + 30.0)
     assert process.returncode == 0, output
@@ -244,7 +242,7 @@ def test_learning_in_real_time_lowers_the_cost_on_gusts_not_learned_from(domain,
 
 
 @physics
-def test_ctrl_c_ends_a_demonstration_with_all_its_processes(domain, tmp_path):  # noqa: F811
+def test_ctrl_c_ends_a_demonstration_with_all_its_processes(domain, tmp_path):
     process = demonstrate('--output', tmp_path / 'demonstration')
     steps = tmp_path / 'demonstration' / 'untrained-gusts-401' / 'run' / 'steps.csv'
     wait_for(lambda: steps.exists() and steps.read_text().count('\n') > 3, PATIENCE, 'the first steps')

@@ -1,17 +1,17 @@
 """`dmpcrl doctor` notices what keeps a run from working, and leaves nobody behind."""
 import pytest
-from ros_system import dmpcrl, domain, interrupt, leftovers, start_dmpcrl, wait_for  # noqa: F401
+from ros_system import dmpcrl, interrupt, leftovers, start_dmpcrl, wait_for
 
 pytest.importorskip('rclpy')
 
 
-def test_messages_go_round_between_two_processes(domain):  # noqa: F811
+def test_messages_go_round_between_two_processes(domain):
     done = dmpcrl('doctor')
     assert done.returncode == 0 and 'round trip between two processes: median' in done.stdout, done.stdout + done.stderr
     assert not leftovers()
 
 
-def test_processes_that_cannot_find_one_another_are_noticed(domain, monkeypatch):  # noqa: F811
+def test_processes_that_cannot_find_one_another_are_noticed(domain, monkeypatch):
     """Without discovery two nodes of one process still hear one another."""
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
     done = dmpcrl('doctor')
@@ -20,7 +20,7 @@ def test_processes_that_cannot_find_one_another_are_noticed(domain, monkeypatch)
     assert not leftovers()
 
 
-def test_an_interrupted_doctor_leaves_nobody(domain, monkeypatch):  # noqa: F811
+def test_an_interrupted_doctor_leaves_nobody(domain, monkeypatch):
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
     process = start_dmpcrl('doctor')
     wait_for(lambda: len(leftovers()) == 3, 30.0, 'command, caller and answerer to run')
@@ -32,7 +32,7 @@ def test_an_interrupted_doctor_leaves_nobody(domain, monkeypatch):  # noqa: F811
 
 @pytest.mark.parametrize('number', ['abc', '-1', '233', '1.5', '12abc'])
 @pytest.mark.parametrize('arguments', [['run', 'chain', '--steps', 2], ['doctor']], ids=['run', 'doctor'])
-def test_a_domain_that_is_none_is_named_in_one_line(tmp_path, domain, monkeypatch, arguments, number):  # noqa: F811
+def test_a_domain_that_is_none_is_named_in_one_line(tmp_path, domain, monkeypatch, arguments, number):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('ROS_DOMAIN_ID', number)
     done = dmpcrl(*arguments)

@@ -2,7 +2,7 @@
 from pathlib import Path
 
 import pytest
-from ros_system import dmpcrl, domain  # noqa: F401
+from ros_system import dmpcrl
 
 pytest.importorskip('rclpy')
 CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('three_carts.yaml', 'ring_grid.yaml'))
@@ -10,20 +10,21 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
 
 @pytest.mark.parametrize('arguments', [
     ['chain', '--steps', 24],
-    ['chain', '--steps', 20, '--variant', '000', '--admm-iterations', 30, '--no-warm-start', '--consensus', 'fixed',
-     '--consensus-rounds', 20],
-    ['chain', '--steps', 20, '--agents', 4, '--admm-tolerance', 1e-4, '--consensus', 'metropolis',
-     '--consensus-rounds', 30],
-    ['chain', '--steps', 24, '--variant', '000', '--learner', 'second-order', '--admm-iterations', 30],
-    ['chain', '--steps', 20, '--learner', 'second-order'],
-    ['chain', '--steps', 20, '--controller', 'nominal', '--model', 'exact'],
-    ['chain', '--steps', 12, '--controller', 'scenario', '--scenarios', 4],
+    ['chain', '--steps', 20, '--chain.variant', 'mallick2025', '--admm.iterations', 30, '--no-admm.warm-start',
+     '--consensus.averaging', 'fixed', '--consensus.rounds', 20],
+    ['chain', '--steps', 20, '--chain.agents', 4, '--admm.tolerance', 1e-4, '--consensus.averaging', 'metropolis',
+     '--consensus.rounds', 30],
+    ['chain', '--steps', 24, '--chain.variant', 'mallick2025', '--learning.order', 'second', '--admm.iterations', 30],
+    ['chain', '--steps', 20, '--learning.order', 'second'],
+    ['chain', '--steps', 20, '--method', 'nominal_mpc', '--model', 'exact'],
+    ['chain', '--steps', 12, '--method', 'scenario_mpc', '--scenarios', 4],
     [CARTS, '--steps', 20],
-    ['power_grid', '--steps', 103, '--admm-iterations', 10],   # into the second episode: one update
-    [RING, '--steps', 124, '--admm-iterations', 5, '--learner', 'second-order']],
-    ids=['001', '000', 'residual stop', 'second order', 'second order of 001', 'nominal', 'scenario', 'yaml',
+    ['power_grid', '--steps', 103, '--admm.iterations', 10],   # into the second episode: one update
+    [RING, '--steps', 124, '--admm.iterations', 5, '--learning.order', 'second']],
+    ids=['mallick2024', 'mallick2025', 'residual stop', 'second order', 'second order of mallick2024', 'nominal',
+         'scenario', 'yaml',
          'power grid', 'grid from yaml, second order'])
-def test_same_numbers(tmp_path, domain, arguments):  # noqa: F811
+def test_same_numbers(tmp_path, domain, arguments):
     common = [*arguments, '--seed', 5, '--no-figures', '--no-baseline', '--output']
     for command, folder in (('run', 'ros'), ('train', 'process')):
         done = dmpcrl(command, *common, tmp_path / folder)
@@ -33,5 +34,5 @@ def test_same_numbers(tmp_path, domain, arguments):  # noqa: F811
     for name in names:
         ours = (tmp_path / 'ros' / name).read_text().splitlines()
         assert ours == (tmp_path / 'process' / name).read_text().splitlines(), name
-        learns_slowly = 1 if '--controller' in arguments else 2 if {'power_grid', RING} & set(arguments) else 10
+        learns_slowly = 1 if '--method' in arguments else 2 if {'power_grid', RING} & set(arguments) else 10
         assert len(ours) > (10 if name == 'steps.csv' else learns_slowly)  # a header, the first, and every update

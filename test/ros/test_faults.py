@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, recorded_steps, start_dmpcrl, wait_for  # noqa: F401
+from ros_system import PATIENCE, Deployed, dmpcrl, interrupt, leftovers, recorded_steps, start_dmpcrl, wait_for
 
 pytest.importorskip('rclpy')
 
@@ -14,17 +14,15 @@ import numpy as np  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
-from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
 from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
-from dmpcrl_ros.settings.nodes import RunSettings as Settings  # noqa: E402
-from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY, LATCHED  # noqa: E402
 
+ONE = ['-p', 'agents:=[agent_1]']
 LONG = ['chain', '--steps', 100000, '--no-figures', '--no-baseline', '--output']
 
 
-def test_ctrl_c_keeps_the_results_and_leaves_nobody(tmp_path, domain):  # noqa: F811
+def test_ctrl_c_keeps_the_results_and_leaves_nobody(tmp_path, domain):
     process = start_dmpcrl('run', *LONG, tmp_path / 'run')
     wait_for(lambda: recorded_steps(tmp_path / 'run') > 5, PATIENCE, 'the first steps')
     interrupt(process)
@@ -34,7 +32,7 @@ def test_ctrl_c_keeps_the_results_and_leaves_nobody(tmp_path, domain):  # noqa: 
     assert not leftovers()
 
 
-def test_nobody_outlives_a_killed_command(tmp_path, domain):  # noqa: F811
+def test_nobody_outlives_a_killed_command(tmp_path, domain):
     process = start_dmpcrl('run', *LONG, tmp_path / 'run')
     wait_for(lambda: recorded_steps(tmp_path / 'run') > 2, PATIENCE, 'the first steps')
     process.kill()
@@ -43,8 +41,8 @@ def test_nobody_outlives_a_killed_command(tmp_path, domain):  # noqa: F811
 
 
 @pytest.mark.parametrize('victim', ['agent_2', 'plant', 'monitor'])
-def test_all_end_when_one_dies_and_its_name_is_told(tmp_path, domain, victim):  # noqa: F811
-    nodes = nodes_of(Settings(steps=100000), output=str(tmp_path / 'run'))
+def test_all_end_when_one_dies_and_its_name_is_told(tmp_path, domain, victim):
+    nodes = Deployed(steps=100000).nodes(output=str(tmp_path / 'run'))
     with pytest.raises(ProcessDied, match=f'{victim} was killed by SIGKILL'), ProcessGroup(nodes) as processes:
         wait_for(lambda: recorded_steps(tmp_path / 'run') > 2, PATIENCE, 'the first steps')
         os.kill(processes.pids()[victim], signal.SIGKILL)
@@ -53,8 +51,8 @@ def test_all_end_when_one_dies_and_its_name_is_told(tmp_path, domain, victim):  
     assert len(load_run(tmp_path / 'run').steps) > 2
 
 
-def test_a_frozen_agent_makes_steps_void_and_the_run_goes_on(tmp_path, domain):  # noqa: F811
-    nodes = nodes_of(Settings(steps=60, seed=5, round_timeout=0.5), output=str(tmp_path / 'run'))
+def test_a_frozen_agent_makes_steps_void_and_the_run_goes_on(tmp_path, domain):
+    nodes = Deployed(steps=60, seed=5, round_timeout=0.5).nodes(output=str(tmp_path / 'run'))
     with ProcessGroup(nodes) as processes:
         wait_for(lambda: recorded_steps(tmp_path / 'run') > 5, PATIENCE, 'the first steps')
         os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
@@ -65,14 +63,14 @@ def test_a_frozen_agent_makes_steps_void_and_the_run_goes_on(tmp_path, domain): 
     void = [fault for fault in run.faults if fault]
     assert run.steps.tolist() == list(range(60)) and np.isfinite(run.states).all()
     assert void and any("no '" in fault for fault in void), void
-    assert not run.faults[-1] and np.isfinite(run.td_error[-1])
+    assert not run.faults[-1] and np.isfinite(run.metrics['td_error'][-1])
     for history in run.parameters.values():
         assert np.isfinite(history.theta).all() and history.updates[-1] > 0
 
 
 def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsider):
-    settings = Settings(steps=30, seed=5)
-    reference = list(ClosedLoop(settings.network(), settings).run(30))
+    system = Deployed(steps=30, seed=5)
+    reference = list(system.loop().run(30))
     exchange = outsider.create_publisher(msg.Exchange, '/agent_1/to/agent_2', EXCHANGE)
     states = outsider.create_publisher(msg.State, '/agent_2/state', LATCHED)
     heard, seen = [], []
@@ -90,7 +88,7 @@ def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsi
         states.publish(msg.State(**now, agent=1, state=[0.0]))
         states.publish(msg.State(**now, agent=0, state=[0.0, 0.0]))
 
-    with ProcessGroup(nodes_of(settings, output=str(tmp_path / 'run'))) as processes:
+    with ProcessGroup(system.nodes(output=str(tmp_path / 'run'))) as processes:
         outsider.spin_until(lambda: seen)
         while not processes.ended('monitor'):
             outsider.spin_for(0.05)
@@ -110,7 +108,7 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
     outsider.create_subscription(msg.State, '/agent_1/state', states.append, HISTORY)
     outsider.create_subscription(msg.Parameters, '/agent_1/parameters', parameters.append, HISTORY)
     reset = outsider.create_client(Trigger, '/plant/reset')
-    with ProcessGroup(nodes_of(Settings(steps=12, seed=5))):
+    with ProcessGroup(Deployed(steps=12, seed=5).nodes()):
         outsider.spin_until(lambda: states and states[-1].step == 12 and reset.service_is_ready())
         reset.call_async(Trigger.Request())
         outsider.spin_until(lambda: states[-1].run != states[0].run and states[-1].step == 12
@@ -125,7 +123,7 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
 
 def test_a_reset_ends_the_recording_at_once_and_keeps_one_run_whole(tmp_path, outsider):
     reset = outsider.create_client(Trigger, '/plant/reset')
-    nodes = nodes_of(Settings(steps=100000, seed=5), output=str(tmp_path / 'run'))
+    nodes = Deployed(steps=100000, seed=5).nodes(output=str(tmp_path / 'run'))
     with pytest.raises(ProcessDied, match=r'monitor ended with exit code 1(.|\n)*another run(.|\n)*of 100000 steps are '
                                           'recorded'), ProcessGroup(nodes) as processes:
         outsider.spin_until(lambda: recorded_steps(tmp_path / 'run') > 5 and reset.service_is_ready())
@@ -137,8 +135,8 @@ def test_a_reset_ends_the_recording_at_once_and_keeps_one_run_whole(tmp_path, ou
         assert history.updates.tolist() == list(range(len(history.updates)))
 
 
-def test_a_monitor_that_is_interrupted_alone_says_so_and_the_run_fails(tmp_path, domain):  # noqa: F811
-    nodes = nodes_of(Settings(steps=100000), output=str(tmp_path / 'run'))
+def test_a_monitor_that_is_interrupted_alone_says_so_and_the_run_fails(tmp_path, domain):
+    nodes = Deployed(steps=100000).nodes(output=str(tmp_path / 'run'))
     with pytest.raises(ProcessDied, match=r'monitor ended with exit code 1(.|\n)*interrupted: \d+ of 100000 steps'), \
             ProcessGroup(nodes) as processes:
         wait_for(lambda: recorded_steps(tmp_path / 'run') > 2, PATIENCE, 'the first steps')
@@ -148,11 +146,11 @@ def test_a_monitor_that_is_interrupted_alone_says_so_and_the_run_fails(tmp_path,
 
 
 @pytest.fixture
-def lone_monitor(tmp_path, domain):  # noqa: F811
+def lone_monitor(tmp_path, domain):
     """A monitor of five steps of one agent, without a system."""
     process = subprocess.Popen(
         [sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.monitor', '--ros-args', '-p', f'output:={tmp_path / "run"}',
-         '-p', 'agents:=1', '-p', 'steps:=5'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+         '-p', 'chain.agents:=1', '-p', 'steps:=5'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with process:
         yield process
         process.kill()
@@ -181,19 +179,23 @@ def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_p
 
 
 @pytest.mark.parametrize(('node', 'arguments', 'message'), [
-    ('agent', ['-p', 'agent:=agent_1', '-p', 'admm_iterations:=-3'], 'admm_iterations must be from 0 to 10000'),
-    ('agent', ['-p', 'agent:=agent_1', '-p', 'iterations:=3'], "no parameter 'iterations'"),
-    ('agent', ['-p', 'agent:=agent_1', '-p', 'warm_start:=maybe'], 'warm_start must be a bool'),
-    ('agent', ['-p', 'agent:=agent_9'], "no agent 'agent_9'"),
-    ('agent', ['-p', 'agent:=agent_1', '-p', 'scenario:=ring'], "unknown scenario 'ring'"),
-    ('agent', ['-p', 'agent:=agent_1', '-p', 'learner:=magic'], 'learner must be one of'),
+    ('agent', [*ONE, '-p', 'admm.iterations:=-3'], 'admm.iterations must be from 1 to 10000, or auto'),
+    ('agent', [*ONE, '-p', 'admm.iterations:=many'], "admm.iterations must be a int or auto, not 'many'"),
+    ('agent', [*ONE, '-p', 'iterations:=3'], "no parameter 'iterations'"),
+    ('agent', [*ONE, '-p', 'admm.warm_start:=maybe'], 'admm.warm_start must be a bool'),
+    ('agent', ['-p', 'agents:=[agent_9]'], "no agent 'agent_9'"),
+    ('agent', [], 'agents must name the agents that this node runs'),
+    ('agent', [*ONE, '-p', 'system:=ring'], "no system 'ring'"),
+    ('agent', [*ONE, '-p', 'method:=magic'], "no method 'magic'; there are q_learning"),
+    ('agent', [*ONE, '-p', 'learning.order:=third'], 'learning.order must be one of'),
     ('plant', ['-p', 'period:=-1.0'], 'period must be'),
+    ('plant', ['-p', 'admm.rho:=1.0'], "no parameter 'admm.rho'"),
     ('monitor', [], 'output must name'),
     ('relay', ['-p', 'loss:=1.5'], 'loss must be from 0 to 1'),
     ('relay', ['-p', 'deaths:="1:2"'], "deaths must be agent:step:round:returns, ..., not '1:2'"),
     ('relay', ['-p', 'deaths:="1:9:0:4"'], 'agent 1 returns at step 4, but dies at step 9'),
     ('relay', ['-p', 'log:=/nowhere/faults.csv'], 'log cannot be written')])
-def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):  # noqa: F811
+def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):
     done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
                           capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2, done.stderr
@@ -204,7 +206,7 @@ def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, nod
 @pytest.mark.parametrize(('number', 'arguments', 'message'), [
     ('abc', [], "ROS_DOMAIN_ID must be a whole number from 0 to 232, not 'abc'"),
     ('7', ['--ros-args', '-p', 'steps'], "parameter override rule: '-p steps'")])
-def test_what_ros_cannot_start_with_is_said(domain, monkeypatch, node, number, arguments, message):  # noqa: F811
+def test_what_ros_cannot_start_with_is_said(domain, monkeypatch, node, number, arguments, message):
     monkeypatch.setenv('ROS_DOMAIN_ID', number)
     done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', *arguments], capture_output=True,
                           text=True, timeout=PATIENCE)
@@ -213,13 +215,13 @@ def test_what_ros_cannot_start_with_is_said(domain, monkeypatch, node, number, a
     assert 'Traceback' not in done.stderr, done.stderr
 
 
-def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domain):  # noqa: F811
-    done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', '-p', 'agent:=agent_1',
+def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domain):
+    done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', *ONE,
                            '-p', 'start_timeout:=1.0'], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1 and 'still not connected to agent_2, the plant' in done.stderr, done.stderr
 
 
-def test_a_second_run_in_the_same_directory_is_refused(tmp_path, domain):  # noqa: F811
+def test_a_second_run_in_the_same_directory_is_refused(tmp_path, domain):
     arguments = ['chain', '--steps', 3, '--no-figures', '--no-baseline', '--output', tmp_path / 'run']
     assert dmpcrl('run', *arguments).returncode == 0
     before = (tmp_path / 'run' / 'steps.csv').read_bytes()
@@ -228,7 +230,7 @@ def test_a_second_run_in_the_same_directory_is_refused(tmp_path, domain):  # noq
     assert (tmp_path / 'run' / 'steps.csv').read_bytes() == before
 
 
-def test_a_checkout_in_the_current_folder_does_not_hide_the_installed_package(tmp_path, domain, monkeypatch):  # noqa: F811
+def test_a_checkout_in_the_current_folder_does_not_hide_the_installed_package(tmp_path, domain, monkeypatch):
     """make demo is run from the folder of the sources, which have no compiled messages."""
     (tmp_path / 'dmpcrl_ros').mkdir()
     (tmp_path / 'dmpcrl_ros' / '__init__.py').write_text('raise ImportError("the sources, not the package")')

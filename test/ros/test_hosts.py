@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ros_system import PATIENCE, dmpcrl, domain, recorded_steps, wait_for  # noqa: F401
+from ros_system import PATIENCE, dmpcrl, recorded_steps, wait_for
 
 pytest.importorskip('rclpy')
 
-from dmpcrl_ros.cli.processes import _end_with_parent  # noqa: E402
+from dmpcrl_ros.core.process import end_with_parent  # noqa: E402
 from dmpcrl_ros.recording.recorded_loop import recorded  # noqa: E402
 from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
 from dmpcrl_ros.settings.run import Settings  # noqa: E402
@@ -22,8 +22,8 @@ from dmpcrl_ros.settings.run import Settings  # noqa: E402
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 OUTAGE = 5.0  # s
 BACK = 10.0  # s: 1 to 4 where there is time; a writer's heartbeat, every 3 s, repeats what was lost
-CARTS = [Path(__file__).parents[2] / 'config' / 'three_carts.yaml', '--seed', 5, '--no-exploration',
-         '--admm-iterations', 10]  # stable: they come to no harm while one of them is not controlled
+CARTS = [Path(__file__).parents[2] / 'config' / 'three_carts.yaml', '--seed', 5, '--no-learning.exploration',
+         '--admm.iterations', 10]  # stable: they come to no harm while one of them is not controlled
 LIMIT = 2.0  # N
 
 
@@ -88,7 +88,7 @@ class Hosts:
             self._processes[agent or kind] = subprocess.Popen(
                 ['ip', 'netns', 'exec', self._prefix + (agent or 'plant'), sys.executable, '-P', '-m',
                  f'dmpcrl_ros.nodes.{kind}', *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                preexec_fn=_end_with_parent)
+                preexec_fn=end_with_parent)
 
     def link(self, name, state):
         """Plug a host in (up) or out (down)."""
@@ -110,7 +110,7 @@ class Hosts:
 
 
 @pytest.fixture
-def hosts(domain, monkeypatch):  # noqa: F811
+def hosts(domain, monkeypatch):
     """Four hosts: the plant's, on which the test is, too, and one for each agent. They share /dev/shm, as hosts do not:
     nothing is to go that way."""
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
@@ -124,7 +124,7 @@ def test_the_numbers_are_those_of_one_process(tmp_path, hosts):
     common = [CARTS[0], '--seed', 5, '--steps', 24]
     hosts.start(*common, '--output', tmp_path / 'hosts')
     wait_for(lambda: hosts.ended('monitor'), PATIENCE, 'the end of the run')
-    list(recorded(Settings(scenario=str(CARTS[0]), seed=5, steps=24), tmp_path / 'process'))
+    list(recorded(Settings(system=str(CARTS[0]), seed=5, steps=24), tmp_path / 'process'))
     names = {file.name for file in (tmp_path / 'process').glob('*.csv')}
     assert names == {file.name for file in (tmp_path / 'hosts').glob('*.csv')} and len(names) >= 4
     for name in names:
@@ -164,10 +164,10 @@ def test_in_real_time_a_cut_link_is_a_lost_neighbour_that_returns(tmp_path, host
     assert run.steps.tolist() == list(range(60)) and (np.abs(run.actions) <= LIMIT).all()
     expected = 'right lost: last prediction held' if lost_neighbours == 'leave-out' else 'nothing from right'
     away = [step for step, fault in enumerate(run.faults) if expected in fault]
-    assert len(away) > 8 and np.isnan(run.td_error[away]).all(), run.faults
+    assert len(away) > 8 and np.isnan(run.metrics['td_error'][away]).all(), run.faults
     settled = slice(away[0] + 5, away[-1])
     _, middle, right = run.actions[settled].T
     assert (right == 0.0).all() and (middle == 0.0).all() == (lost_neighbours == 'fall-back')
-    assert away[-1] + 5 < 60 and np.isfinite(run.td_error[-1]) and not run.faults[-1], run.faults
+    assert away[-1] + 5 < 60 and np.isfinite(run.metrics['td_error'][-1]) and not run.faults[-1], run.faults
     for history in run.parameters.values():
         assert np.isfinite(history.theta).all() and history.steps[-1] > away[-1]

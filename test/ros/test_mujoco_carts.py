@@ -13,7 +13,7 @@ pytest.importorskip('mujoco', reason='MuJoCo is not installed: pip install --no-
 
 import rclpy  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from ros_system import domain, interrupt  # noqa: E402, F401
+from ros_system import interrupt  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import Float64MultiArray  # noqa: E402
@@ -75,7 +75,7 @@ class Listener:
 
 
 @pytest.fixture
-def carts(domain, tmp_path):  # noqa: F811
+def carts(domain, tmp_path):
     """Listener and running simulator, without gusts unless asked for, whose log is tmp_path/log.csv."""
     process = simulate('--gusts', 0, '--log', tmp_path / 'log.csv')
     rclpy.init()
@@ -153,7 +153,7 @@ def test_reset_goes_back_to_the_start_while_the_clock_goes_on(carts):
     assert (back.header.stamp.sec, back.header.stamp.nanosec) > (moved.header.stamp.sec, moved.header.stamp.nanosec)
 
 
-def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):  # noqa: F811
+def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):
     logs = []
     for run, seed in enumerate([7, 7, 8]):
         path = tmp_path / f'{run}.csv'
@@ -184,7 +184,7 @@ def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):  # noqa
     assert (log['gust_left'][begins:begins + 45] == gusts[:45]).all()
 
 
-def test_brakes_hold_until_the_first_command_and_the_gusts_begin_with_it(domain, tmp_path):  # noqa: F811
+def test_brakes_hold_until_the_first_command_and_the_gusts_begin_with_it(domain, tmp_path):
     process = simulate('--seed', 7, '--hold', '--log', tmp_path / 'held.csv')
     finished(simulate('--seed', 7, '--rate', 10, '--duration', 1, '--log', tmp_path / 'free.csv'))
     rclpy.init()

@@ -6,21 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ros_system import PATIENCE, domain, leftovers, recorded_steps, wait_for  # noqa: F401
+from ros_system import PATIENCE, Deployed, leftovers, recorded_steps, wait_for
 
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
-from dmpcrl_ros.bringup import nodes_of  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
-from dmpcrl_ros.settings.nodes import RunSettings  # noqa: E402
-from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 
-FAST = {'real_time': True, 'admm_iterations': 10, 'seed': 5, 'exploration': False}
+FAST = {'real_time': True, 'admm__iterations': 10, 'seed': 5, 'learning__exploration': False}
 
 
 def respawning(nodes, *labels):
@@ -33,43 +30,48 @@ def watch(outsider, agent='agent_1', kind=msg.State, topic='state'):
     return heard
 
 
+def evaluated(status):
+    return not np.isnan(dict(zip(status.metric_names, status.metrics, strict=True))['td_error'])
+
+
 def kill(processes, label):
     os.kill(processes.pids()[label], signal.SIGKILL)
 
 
-def test_with_time_enough_the_numbers_are_those_of_lockstep(tmp_path, domain):  # noqa: F811
-    settings = RunSettings(real_time=True, period=0.8, steps=8, seed=5)
-    with ProcessGroup(nodes_of(settings, output=str(tmp_path / 'run'))) as processes:
+def test_with_time_enough_the_numbers_are_those_of_lockstep(tmp_path, domain):
+    settings = Deployed(real_time=True, period=0.8, steps=8, seed=5)
+    with ProcessGroup(settings.nodes(output=str(tmp_path / 'run'))) as processes:
         wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
-    run, loop = load_run(tmp_path / 'run'), ClosedLoop(settings.network(), settings.common())
+    run, loop = load_run(tmp_path / 'run'), settings.loop()
     steps = list(loop.run(8))
     for name in ('states', 'actions', 'costs'):
         assert np.array_equal(getattr(run, name), [getattr(step, name) for step in steps]), name
-    assert np.array_equal(run.td_error, [step.td_error for step in steps], equal_nan=True) and not any(run.faults)
+    assert np.array_equal(run.metrics['td_error'], [step.metrics['td_error'] for step in steps], equal_nan=True)
+    assert not any(run.faults)
     for history, agent in zip(run.parameters.values(), loop.agents, strict=True):
         assert np.array_equal(history.theta[-1], agent.mpc.theta)
 
 
-def test_where_there_is_no_time_for_all_iterations_agents_act_on_what_they_have(tmp_path, domain):  # noqa: F811
+def test_where_there_is_no_time_for_all_iterations_agents_act_on_what_they_have(tmp_path, domain):
     """10,000 iterations do not fit into a period of 0.3 s; the action comes in time all the same."""
-    settings = RunSettings(**FAST | {'admm_iterations': 10000}, period=0.3, steps=12)
-    with ProcessGroup(nodes_of(settings, output=str(tmp_path / 'run'))) as processes:
+    settings = Deployed(**FAST | {'admm__iterations': 10000}, period=0.3, steps=12)
+    with ProcessGroup(settings.nodes(output=str(tmp_path / 'run'))) as processes:
         wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
     run = load_run(tmp_path / 'run')
     assert all('out of time' in fault for fault in run.faults[1:]), run.faults
-    assert np.isnan(run.td_error).all() and (np.abs(run.actions) > 1e-6).any()
+    assert np.isnan(run.metrics['td_error']).all() and (np.abs(run.actions) > 1e-6).any()
     for history in run.parameters.values():
         assert len(history.theta) == 1
 
 
 @pytest.mark.parametrize('lost_neighbours', ['fall-back', 'leave-out'])
 def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, outsider, lost_neighbours):
-    settings = RunSettings(**FAST, period=0.2, steps=100000, checkpoints=str(tmp_path / 'kept'), checkpoint_every=1,
+    settings = Deployed(**FAST, period=0.2, steps=100000, checkpoints=str(tmp_path / 'kept'), checkpoint_every=1,
                            round_timeout=0.1, lost_neighbours=lost_neighbours, fallback_steps=2, hold_steps=1)
     states, parameters = watch(outsider, 'agent_2'), watch(outsider, 'agent_2', msg.Parameters, 'parameters')
     others = watch(outsider, 'agent_1', msg.Status, 'status')
     neighbours = watch(outsider, 'agent_1', msg.Parameters, 'parameters')
-    with ProcessGroup(respawning(nodes_of(settings), 'agent_2')) as processes:
+    with ProcessGroup(respawning(settings.nodes(), 'agent_2')) as processes:
         outsider.spin_until(lambda: parameters and parameters[-1].updates >= 5)
         kill(processes, 'agent_2')
         outsider.spin_for(3.0)
@@ -85,7 +87,7 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
     assert np.allclose(first.theta, before.theta, atol=1e-2)
     assert all(np.isfinite(m.theta).all() for m in neighbours)
     assert not [m for m in neighbours if before.step + 3 < m.step <= gone]  # nobody learns without it
-    back = next(m.step for m in others if m.step > gone and m.evaluated)
+    back = next(m.step for m in others if m.step > gone and evaluated(m))
     assert [m.fault for m in others if back < m.step <= back + 5 and m.fault and 'lost' in m.fault] == []
     faults = [m.fault for m in others if before.step + 3 < m.step < gone]
     assert faults and all(faults)
@@ -96,9 +98,9 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
 
 
 def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_they_know(tmp_path, outsider):
-    settings = RunSettings(**FAST, period=0.1, steps=100000, checkpoints=str(tmp_path))
+    settings = Deployed(**FAST, period=0.1, steps=100000, checkpoints=str(tmp_path))
     states, parameters = watch(outsider), watch(outsider, kind=msg.Parameters, topic='parameters')
-    with ProcessGroup(respawning(nodes_of(settings), 'plant')) as processes:
+    with ProcessGroup(respawning(settings.nodes(), 'plant')) as processes:
         outsider.spin_until(lambda: states and parameters and parameters[-1].updates >= 5)
         kill(processes, 'plant')
         outsider.spin_for(1.0)
@@ -112,7 +114,7 @@ def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_
 
 def test_the_loop_goes_on_without_its_monitor(tmp_path, outsider):
     states = watch(outsider)
-    with ProcessGroup(nodes_of(RunSettings(**FAST, steps=100000), output=str(tmp_path / 'run'))) as processes:
+    with ProcessGroup(Deployed(**FAST, steps=100000).nodes(output=str(tmp_path / 'run'))) as processes:
         outsider.spin_until(lambda: len(states) > 5)
         kill(processes, 'monitor')
         last = states[-1].step
@@ -122,9 +124,9 @@ def test_the_loop_goes_on_without_its_monitor(tmp_path, outsider):
 
 def test_pause_single_steps_and_going_on(outsider):
     states = watch(outsider)
-    with ProcessGroup(nodes_of(RunSettings(**FAST, period=0.1, steps=100000))):
+    with ProcessGroup(Deployed(**FAST, period=0.1, steps=100000).nodes()):
         outsider.spin_until(lambda: len(states) > 3)
-        assert outsider.ask('/plant/stop').success
+        assert outsider.ask('/plant/pause').success
         outsider.spin_for(0.5)
         paused = states[-1].step
         told = len(states)
@@ -135,13 +137,13 @@ def test_pause_single_steps_and_going_on(outsider):
             outsider.spin_until(lambda: states[-1].step == paused + count)  # noqa: B023
             outsider.spin_for(0.4)
             assert states[-1].step == paused + count
-        outsider.ask('/plant/start')
+        outsider.ask('/plant/resume')
         outsider.spin_until(lambda: states[-1].step > paused + 6)
 
 
 def test_time_runs_at_the_declared_speed(outsider):
     states = watch(outsider)
-    with ProcessGroup(nodes_of(RunSettings(**FAST, period=1.0, speed=5.0, steps=100000))):
+    with ProcessGroup(Deployed(**FAST, period=1.0, speed=5.0, steps=100000).nodes()):
         outsider.spin_until(lambda: len(states) > 2)
         outsider.spin_for(0.5)  # what was told before comes at once
         first, started = states[-1], time.monotonic()
@@ -155,8 +157,8 @@ def test_diagnostics_tell_how_agents_and_plant_are(outsider):
     found = {}
     outsider.create_subscription(DiagnosticArray, '/diagnostics',
                                  lambda m: found.setdefault(m.status[0].name, []).append(m.status[0]), 10)
-    with ProcessGroup(nodes_of(RunSettings(**FAST, period=0.2, steps=100000, diagnostics_period=0.2,
-                                           round_timeout=0.15))) as processes:
+    with ProcessGroup(Deployed(**FAST, period=0.2, steps=100000, diagnostics_period=0.2,
+                                           round_timeout=0.15).nodes()) as processes:
         outsider.spin_until(lambda: len(found) == 4 and all(len(each) > 5 for each in found.values()))
         values = {item.key: item.value for item in found['agent_1: controller'][-1].values}
         assert values['learning'] == 'on' and values['stale neighbours'] == 'none' and int(values['rounds']) > 10

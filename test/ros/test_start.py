@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ros_system import PATIENCE, domain, interrupt, leftovers  # noqa: F401
+from ros_system import PATIENCE, interrupt
 
 pytest.importorskip('rclpy')
 
@@ -20,7 +20,7 @@ def script(name):
 
 
 @pytest.fixture
-def start(tmp_path, domain, monkeypatch):  # noqa: F811
+def start(tmp_path, domain, monkeypatch):
     """Starts a process that stays in the import of a module until it is interrupted."""
     def started(command, slow, **options):
         (tmp_path / f'{slow}.py').write_text(SLOW)

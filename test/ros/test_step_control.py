@@ -18,15 +18,15 @@ class Services:
         self.call[name.removeprefix('~/')] = lambda: callback(Trigger.Request(), Trigger.Response())
 
 
-def test_single_steps_are_counted_and_a_stop_or_a_start_forgets_them():
+def test_single_steps_are_counted_and_a_pause_or_a_resume_forgets_them():
     services = Services()
     pause = StepControl(services)
     assert pause.admits() and not pause.held
     services.call['step'](), services.call['step']()
     assert [pause.admits() for _ in range(3)] == [True, True, False] and pause.held
     services.call['step'](), services.call['step']()
-    assert services.call['stop']().success and not pause.admits()
+    assert services.call['pause']().success and not pause.admits()
     services.call['step']()
-    assert services.call['start']().success and all(pause.admits() for _ in range(3))
-    services.call['stop']()
+    assert services.call['resume']().success and all(pause.admits() for _ in range(3))
+    services.call['pause']()
     assert not pause.admits()

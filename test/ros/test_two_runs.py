@@ -1,7 +1,7 @@
 """Two systems in one ROS domain: one runs as if it were alone, the other says what is wrong."""
 import numpy as np
 import pytest
-from ros_system import PATIENCE, dmpcrl, domain, interrupt, leftovers, recorded_steps, start_dmpcrl, wait_for  # noqa: F401
+from ros_system import PATIENCE, dmpcrl, interrupt, recorded_steps, start_dmpcrl, wait_for
 
 pytest.importorskip('rclpy')
 
@@ -16,22 +16,22 @@ def check_numbers(output, seed, alone):
     """Those of the run without ROS. While the other run was there a round can have been lost: then up to that step."""
     run = load_run(output)
     assert dmpcrl('train', *arguments(seed, len(run.steps), alone)).returncode == 0
-    void = np.flatnonzero(np.isnan(run.td_error))
+    void = np.flatnonzero(np.isnan(run.metrics['td_error']))
     sound = int(void[0]) if void.size else len(run.steps)
     reference = load_run(alone)
     assert np.array_equal(run.states[:sound], reference.states[:sound])
     assert np.array_equal(run.actions[:sound], reference.actions[:sound])
-    assert np.array_equal(run.td_error[:sound], reference.td_error[:sound])
+    assert np.array_equal(run.metrics['td_error'][:sound], reference.metrics['td_error'][:sound])
 
 
-def check_refusal(process, text, domain):  # noqa: F811
+def check_refusal(process, text, domain):
     told = ' '.join(text.split())
     assert process.returncode == 1 and 'Traceback' not in told, text
-    assert f'there before in ROS domain {domain}: choose another ROS_DOMAIN_ID' in told, text
+    assert f'running before in ROS domain {domain}: choose another ROS_DOMAIN_ID' in told, text
 
 
 @pytest.fixture
-def start(domain):  # noqa: F811
+def start(domain):
     """Starts runs of which none outlives the test."""
     def started(*run):
         processes.append(start_dmpcrl('run', *arguments(*run)))
@@ -44,7 +44,7 @@ def start(domain):  # noqa: F811
             process.kill()
 
 
-def test_of_two_runs_that_start_together_each_is_right_or_refused(tmp_path, start, domain):  # noqa: F811
+def test_of_two_runs_that_start_together_each_is_right_or_refused(tmp_path, start, domain):
     runs = {5: tmp_path / 'five', 6: tmp_path / 'six'}
     processes = {seed: start(seed, 20, output) for seed, output in runs.items()}
     texts = {seed: process.communicate(timeout=PATIENCE)[0] for seed, process in processes.items()}
@@ -56,7 +56,7 @@ def test_of_two_runs_that_start_together_each_is_right_or_refused(tmp_path, star
             check_numbers(runs[seed], seed, tmp_path / f'alone_{seed}')
 
 
-def test_a_run_that_comes_later_is_refused_and_the_first_goes_on(tmp_path, start, domain):  # noqa: F811
+def test_a_run_that_comes_later_is_refused_and_the_first_goes_on(tmp_path, start, domain):
     first = start(5, 100000, tmp_path / 'first')
     wait_for(lambda: recorded_steps(tmp_path / 'first') > 2, PATIENCE, 'the first steps')
     second = start(6, 100000, tmp_path / 'second')

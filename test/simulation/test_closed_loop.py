@@ -1,14 +1,14 @@
 """Plant and agents in closed loop: reproducible, correct in what they report, and learning."""
 import numpy as np
 import pytest
-from helpers import central_of, directed_network
+from helpers import CHAINS, central_of, directed_network
 
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain
 
-QUICK = {'admm_iterations': 10, 'warm_start': False}
-WARM = QUICK | {'warm_start': True}
+QUICK = {'admm__iterations': 10, 'admm__warm_start': False}
+WARM = QUICK | {'admm__warm_start': True}
 
 
 def run(network, steps, central=False, **settings):
@@ -17,12 +17,12 @@ def run(network, steps, central=False, **settings):
 
 
 def numbers(steps):
-    return np.array([np.r_[s.step, s.states, s.actions, s.costs, s.td_error, s.explored, s.rounds] for s in steps])
+    return np.array([np.r_[s.step, s.states, s.actions, s.costs, *s.metrics.values(), s.rounds] for s in steps])
 
 
 @pytest.mark.parametrize('network, settings', [
-    (chain(3), QUICK), (chain(3, '000'), QUICK | {'variant': '000'}), (chain(3), WARM), (directed_network(), QUICK),
-], ids=['001', '000', 'warm', 'directed'])
+    (CHAINS['mallick2024'], QUICK), (CHAINS['mallick2025'], QUICK), (chain(3), WARM), (directed_network(), QUICK),
+], ids=['mallick2024', 'mallick2025', 'warm', 'directed'])
 def test_the_same_seed_gives_the_same_run_bit_for_bit_and_another_seed_another(network, settings):
     (first, one), (second, two), (third, _) = (run(network, 30, seed=seed, **settings) for seed in (4, 4, 5))
     assert np.array_equal(numbers(first), numbers(second))
@@ -44,10 +44,10 @@ def test_a_run_after_a_reset_is_the_first_run_again(settings):
 
 
 def test_learning_moves_every_agent_and_no_learning_moves_none():
-    for learner in ('first-order', 'none'):
-        _, loop = run(chain(3), 10, learner=learner, **QUICK)
+    for learn in (True, False):
+        _, loop = run(chain(3), 10, learn=learn, **QUICK)
         for agent, fresh in zip(loop.agents, ClosedLoop(chain(3), Settings()).agents, strict=True):
-            assert np.array_equal(agent.mpc.theta, fresh.mpc.theta) == (learner == 'none')
+            assert np.array_equal(agent.mpc.theta, fresh.mpc.theta) != learn
 
 
 def test_a_transition_is_what_the_plant_did():
@@ -68,19 +68,20 @@ def test_actions_are_within_their_bounds():
     assert (actions >= low).all() and (actions <= high).all()
 
 
-@pytest.mark.parametrize('variant, exploration', [('001', True), ('001', False), ('000', True), ('000', False)])
+@pytest.mark.parametrize('exploration', [True, False])
+@pytest.mark.parametrize('variant', CHAINS)
 def test_both_values_of_a_td_error_belong_to_the_same_parameters(variant, exploration):
     """delta_t = sum L_t + gamma V(s_t+1) - Q(s_t, a_t), recomputed with the centralised twin and the parameters in
     force when step t had been learned from: with updates in between, with and without exploration."""
     network = chain(3, variant)
-    settings = Settings(variant=variant, admm_iterations=200, warm_start=False, exploration=exploration, seed=2,
-                        learning_rate=1e-4 if variant == '001' else 1e-6)
+    settings = Settings(admm__iterations=200, admm__warm_start=False, learning__exploration=exploration, seed=2,
+                        learning__rate=1e-4 if variant == 'mallick2024' else 1e-6)
     loop = ClosedLoop(network, settings)
     loop.plant.state = np.array([0.3, 0.1, 0.2, 0.2, 0.4, -0.1])
-    if variant == '000' and exploration:                                    # which does not explore as published
+    if variant == 'mallick2025' and exploration:            # which does not explore as published
         explorers = ClosedLoop(chain(3), settings).agents
         for agent, other in zip(loop.agents, explorers, strict=True):
-            agent._exploration = other._exploration
+            agent.exploration = other.exploration
     thetas, steps = [np.concatenate([agent.mpc.theta for agent in loop.agents])], []
     for step in loop.run(21):
         steps.append(step)
@@ -96,10 +97,11 @@ def test_both_values_of_a_td_error_belong_to_the_same_parameters(variant, explor
     stale = []
     for t, (one, after) in enumerate(zip(steps, steps[1:], strict=False)):
         q, cost = value(thetas[t], one.states, one.actions), one.costs.sum()
-        assert one.td_error == pytest.approx(cost + 0.9 * value(thetas[t], after.states) - q, rel=1e-7, abs=1e-7)
-        stale.append(abs(cost + 0.9 * value(thetas[t + 1], after.states) - q - one.td_error))
+        td_error = one.metrics['td_error']
+        assert td_error == pytest.approx(cost + 0.9 * value(thetas[t], after.states) - q, rel=1e-7, abs=1e-7)
+        stale.append(abs(cost + 0.9 * value(thetas[t + 1], after.states) - q - td_error))
     assert max(stale) > 1e-4                                # other parameters would have been noticed
-    assert any(step.explored for step in steps) == exploration
+    assert any(step.metrics['explored'] for step in steps) == exploration
     assert loop.agents[0].updates >= 8
 
 
@@ -108,26 +110,26 @@ def test_one_admm_run_serves_v_and_q_unless_somebody_explores_or_learns():
     nothing to learn from) 2 to agree on it and another run of ADMM for Q(s, a), and such a run when somebody
     explored."""
     network = chain(3)
-    rounds = [step.rounds for step in run(network, 6, learner='none', **QUICK)[0]]
+    rounds = [step.rounds for step in run(network, 6, learn=False, **QUICK)[0]]
     assert rounds == [24] * 6
-    rounds = [step.rounds for step in run(network, 6, exploration=False, **QUICK)[0]]
+    rounds = [step.rounds for step in run(network, 6, learning__exploration=False, **QUICK)[0]]
     assert rounds == [24, 24, 46, 24, 46, 24]
     steps, _ = run(network, 40, **QUICK)
-    assert any(step.explored for step in steps)
-    assert all(step.rounds >= 42 for step in steps if step.explored)
+    assert any(step.metrics['explored'] for step in steps)
+    assert all(step.rounds >= 42 for step in steps if step.metrics['explored'])
 
 
-@pytest.mark.parametrize('variant', ['001', '000'])
+@pytest.mark.parametrize('variant', ['mallick2024', 'mallick2025'])
 def test_a_single_agent_is_the_centralised_controller(variant):
     network = chain(1, variant)
-    alone, central = (run(network, 20, central=twin, variant=variant, agents=1)[0] for twin in (False, True))
+    alone, central = (run(network, 20, central=twin)[0] for twin in (False, True))
     assert numbers(alone) == pytest.approx(numbers(central), rel=1e-9, abs=1e-9)
-    assert np.isfinite([step.td_error for step in alone]).all()
+    assert np.isfinite([step.metrics['td_error'] for step in alone]).all()
 
 
 def test_agents_of_a_directed_network_learn_without_faults():
-    steps, loop = run(directed_network(), 60, admm_iterations=30)
-    assert np.isfinite([step.td_error for step in steps]).all()
+    steps, loop = run(directed_network(), 60, admm__iterations=30)
+    assert np.isfinite([step.metrics['td_error'] for step in steps]).all()
     assert not any(any(step.faults) for step in steps)
     assert loop.agents[2].updates == 30
 
@@ -135,7 +137,7 @@ def test_agents_of_a_directed_network_learn_without_faults():
 @pytest.mark.parametrize('seed', [1, 2])
 def test_the_published_chain_learns(seed):
     """Mean cost of the last 100 of 500 steps: below 40 % of what the first parameters cost under the same noise."""
-    learned, _ = run(chain(3), 500, seed=seed, admm_iterations=20)
-    untrained, _ = run(chain(3), 500, seed=seed, learner='none', central=True)
+    learned, _ = run(chain(3), 500, seed=seed, admm__iterations=20)
+    untrained, _ = run(chain(3), 500, seed=seed, learn=False, central=True)
     cost, before = (np.mean([step.costs.sum() for step in steps[-100:]]) for steps in (learned, untrained))
     assert cost < 0.4 * before

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.core.exchange import Exchange
-from dmpcrl_ros.simulation.lockstep import ProtocolMismatch, run_lockstep
+from dmpcrl_ros.core.agent import StepReport
+from dmpcrl_ros.core.exchange import Act, Exchange
+from dmpcrl_ros.simulation.lockstep import ProtocolMismatch, run_lockstep, step_in_lockstep
 
 
 def exchange(other, message, kind='news', shape=(2,)):
@@ -66,3 +67,40 @@ def test_an_agent_that_ends_before_the_others_is_noticed(short):
     programs[short] = silent(None)
     with pytest.raises(ProtocolMismatch, match="1 of 2 agents ended while the others exchange 'news'"):
         run_lockstep(programs)
+
+
+def test_what_is_optional_is_in_the_inbox_if_it_was_sent():
+    def speak():
+        yield Exchange('news', {1: np.ones(2)}, {})
+
+    def hear():
+        return (yield Exchange('news', {}, {}, optional={0: (2,), 2: (2,)}))
+
+    def mute():
+        yield Exchange('news', {}, {})
+
+    (_, heard, _), _ = run_lockstep([speak(), hear(), mute()])
+    assert list(heard) == [0] and heard[0].tolist() == [1.0, 1.0]
+
+
+def step(other, action, before, after):
+    """A control step with so many exchanges before and after its action."""
+    for _ in range(before):
+        yield Exchange('news', {other: np.zeros(1)}, {other: (1,)})
+    yield Act(np.array([action]), fallback=action < 0)
+    for _ in range(after):
+        yield Exchange('news', {other: np.zeros(1)}, {other: (1,)})
+    return StepReport(updates=int(10 * action))
+
+
+@pytest.mark.parametrize('exchanges', [((0, 0), (0, 0)), ((2, 1), (2, 1)), ((3, 0), (1, 2)), ((0, 3), (3, 0))])
+def test_the_acts_and_reports_of_a_step_are_those_of_the_agents_wherever_they_act(exchanges):
+    one, other = exchanges
+    acts, reports, rounds = step_in_lockstep([step(1, 0.5, *one), step(0, -0.5, *other)])
+    assert [act.action.tolist() for act in acts] == [[0.5], [-0.5]] and [act.fallback for act in acts] == [False, True]
+    assert reports == [StepReport(updates=5), StepReport(updates=-5)] and rounds == sum(one)
+
+
+def test_a_step_without_an_action_is_noticed():
+    with pytest.raises(ProtocolMismatch, match='agent 1 ended its step without an action'):
+        step_in_lockstep([step(1, 0.5, 1, 0), exchange(0, np.zeros(1), shape=(1,))])

@@ -1,4 +1,4 @@
-"""The scenario of the simulated carts: true to their model, within its limits, and one in which learning pays."""
+"""The system of the simulated carts: true to their model, within its limits, and one in which learning pays."""
 import importlib.util
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import mujoco  # noqa: E402
 
 from dmpcrl_ros.settings.run import Settings  # noqa: E402
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop  # noqa: E402
-from dmpcrl_ros.systems.files import load_scenario  # noqa: E402
+from dmpcrl_ros.systems.files import load_system  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,7 @@ def simulator():
 
 
 CARTS = simulator()
-NETWORK = load_scenario(ROOT / 'config/mujoco_carts.yaml')
+NETWORK = load_system(ROOT / 'config/mujoco_carts.yaml')
 
 
 class CartsPlant:
@@ -42,11 +42,8 @@ class CartsPlant:
     def state(self):
         return np.column_stack([self.carts.positions, self.carts.velocities]).ravel()
 
-    def states(self):
-        return [self.state[part] for part in NETWORK.state_parts]
-
-    def exogenous(self):
-        return NETWORK.exogenous_at(0)
+    def observe(self):
+        return [self.state[part] for part in NETWORK.state_parts], NETWORK.exogenous_at(0)
 
     def step(self, actions):
         action, state = np.concatenate(actions), self.state
@@ -57,9 +54,9 @@ class CartsPlant:
                       + of_inputs * action**2)
 
 
-def closed_loop(seed, learner, steps, thetas=None):
+def closed_loop(seed, learn, steps, thetas=None):
     """Agents and total cost; gusts and exploration of a seed."""
-    loop = ClosedLoop(NETWORK, Settings(seed=seed, learner=learner))
+    loop = ClosedLoop(NETWORK, Settings(seed=seed, learn=learn))
     loop.plant = CartsPlant(seed)
     for agent, theta in zip(loop.agents, thetas or [], strict=bool(thetas)):
         agent.mpc.theta = theta
@@ -86,7 +83,7 @@ def continuous():
     return a, b
 
 
-def test_the_dynamics_of_the_scenario_are_those_of_the_model():
+def test_the_dynamics_of_the_system_are_those_of_the_model():
     a, b = continuous()
     exact = expm(NETWORK.period * np.block([[a, b], [np.zeros((3, 9))]]))[:6]
     described = np.hstack([NETWORK.a, NETWORK.b])
@@ -95,7 +92,7 @@ def test_the_dynamics_of_the_scenario_are_those_of_the_model():
     assert np.abs(exact[~kept]).max() < 1.5e-3                               # left out: beyond the neighbours in a step
 
 
-def test_the_scenario_begins_where_the_simulator_does_and_spares_its_motors():
+def test_the_system_begins_where_the_simulator_does_and_spares_its_motors():
     carts = CARTS.Carts(1)
     assert NETWORK.names == carts.names
     assert NETWORK.initial_state[::2].tolist() == carts.positions.tolist()
@@ -106,9 +103,9 @@ def test_the_scenario_begins_where_the_simulator_does_and_spares_its_motors():
 
 
 def test_a_minute_of_learning_helps_on_gusts_that_were_not_learned_from():
-    agents, _ = closed_loop(1, 'first-order', 600)
+    agents, _ = closed_loop(1, True, 600)
     thetas = [agent.mpc.theta for agent in agents]
     for seed in (301, 302):
-        _, untrained = closed_loop(seed, 'none', 100)
-        _, learned = closed_loop(seed, 'none', 100, thetas)
+        _, untrained = closed_loop(seed, False, 100)
+        _, learned = closed_loop(seed, False, 100, thetas)
         assert learned < 0.3 * untrained

@@ -6,7 +6,6 @@ import pytest
 from helpers import DIRECTED, directed_network
 
 from dmpcrl_ros.core.graph import NetworkError
-from dmpcrl_ros.systems.baseline_models import model_parameters, sample_deviations
 from dmpcrl_ros.systems.linear.chain import chain, description
 from dmpcrl_ros.systems.linear.description import from_description
 from dmpcrl_ros.systems.linear.formulation import parameter_layout
@@ -20,22 +19,22 @@ def named(network, index, values):
 
 
 def drawn(network, index, **changes):
-    return sample_deviations(network, index, **({'exact': False, 'count': 400, 'seed': 1} | changes))
+    return network.sample_deviations(index, **({'exact': False, 'count': 400, 'seed': 1} | changes))
 
 
 @pytest.mark.parametrize('exact, model', [(False, INEXACT), (True, EXACT)])
 def test_a_model_and_no_offsets(exact, model):
     """The chain starts learning with an upper bound of the first state that is too high by one: not so these."""
     network = chain(3)
-    parts = named(network, 1, model_parameters(network, 1, exact=exact))
+    parts = named(network, 1, network.model_parameters(1, exact=exact))
     assert {name: parts[name].tolist() for name in model} == model
     assert parts['A_2'].tolist() == model['A_0']
     assert not any(parts[name].any() for name in ('V0', 'x_lb', 'x_ub', 'b', 'f'))
 
 
 def test_the_model_of_the_chain_with_one_scalar_of_coupling():
-    network = chain(3, '000')
-    inexact, exact = (named(network, 1, model_parameters(network, 1, exact=e)) for e in (False, True))
+    network = chain(3, 'mallick2025')
+    inexact, exact = (named(network, 1, network.model_parameters(1, exact=e)) for e in (False, True))
     assert inexact['ac'] == 0.0 and exact['ac'] == pytest.approx(-0.1)
     assert exact['A'].tolist() == EXACT['A'] and exact['w'].tolist() == [500.0, 500.0]
 
@@ -73,7 +72,7 @@ def test_draws_depend_on_seed_and_agent_and_on_nothing_else():
 
 
 def test_one_scalar_of_coupling_is_drawn_from_its_interval():
-    network = chain(3, '000')
+    network = chain(3, 'mallick2025')
     part = parameter_layout(network.local[1], network.structure).slices['ac']
     found = drawn(network, 1, count=4000)[:, part]
     assert (found.min(), found.max()) == pytest.approx((-0.1, 0.0), abs=1e-3)
@@ -106,13 +105,13 @@ def test_an_uncertainty_that_does_not_fit_is_named(sides, message):
 
 @pytest.mark.parametrize('section', ['dynamics', 'uncertainty'])
 def test_coupling_that_one_scalar_cannot_describe_is_named(section):
-    changed = description(3, '000')
+    changed = description(3, 'mallick2025')
     place = changed['agents'][1]
     place = place['dynamics'] if section == 'dynamics' else place['uncertainty']['lower']
     place['neighbours'] = place['neighbours'] | {'agent_1': [[0.0, 0.0], [-0.05, -0.1]]}
     network = from_description(changed)
     with pytest.raises(NetworkError, match='agent agent_2: with scalar_coupling'):
         if section == 'dynamics':
-            model_parameters(network, 1, exact=True)
+            network.model_parameters(1, exact=True)
         else:
             drawn(network, 1)

@@ -30,7 +30,7 @@ def test_inputs_are_saturated_before_they_act_and_before_they_cost():
     assert found[1] == pytest.approx(-0.09) and costs == pytest.approx([0.275])
 
 
-@pytest.mark.parametrize('variant, weight', [('001', 60.0), ('000', 250.0)])
+@pytest.mark.parametrize('variant, weight', [('mallick2024', 60.0), ('mallick2025', 250.0)])
 def test_stage_costs_of_the_chain_by_hand(variant, weight):
     """Agent 1 inside its bounds: 1/2 (0.3^2 + 0.4^2 + 0.5 0.2^2) = 0.135. Agent 2 is 0.1 below the first bound
     and 0.2 above the second: 1/2 (0.1^2 + 1.2^2) + weight 0.3."""
@@ -78,8 +78,10 @@ def test_the_same_seed_gives_the_same_noise_and_another_seed_another():
 
 def test_states_belong_to_agents():
     plant = LinearPlant(directed_network(), 1)
-    assert [state.tolist() for state in plant.states()] == [[0.4, -0.3], [0.5], [0.2, 0.3, -0.2]]
-    plant.states()[0][:] = 9.0
+    states, exogenous = plant.observe()
+    assert [state.tolist() for state in states] == [[0.4, -0.3], [0.5], [0.2, 0.3, -0.2]]
+    assert [each.size for each in exogenous] == [0, 0, 0]
+    states[0][:] = 9.0
     assert plant.state[0] == 0.4
 
 

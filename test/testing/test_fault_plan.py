@@ -28,14 +28,14 @@ def test_faults_are_as_frequent_as_was_asked():
     arrived = [copies[0] for copies in found if copies]
     assert len(arrived) / len(found) == pytest.approx(0.8, abs=0.03)
     assert np.mean([len(copies) == 2 for copies in found if copies]) == pytest.approx(0.1, abs=0.03)
-    assert np.mean([copy.late > 0.0 for copy in arrived]) == pytest.approx(0.3, abs=0.03)
+    assert np.mean([copy.delay > 0.0 for copy in arrived]) == pytest.approx(0.3, abs=0.03)
     assert np.mean([copy.reordered for copy in arrived]) == pytest.approx(0.25, abs=0.03)
     assert np.mean([bool(copy.corruption) for copy in arrived]) == pytest.approx(0.15, abs=0.03)
     assert {copy.corruption for copy in arrived} == {'', *CORRUPTIONS}
 
 
 def test_a_plan_without_faults_delivers_everything_once_and_untouched():
-    assert all(copies == [Copy(late=0.0, reordered=False, corruption='')] for copies in fates(FaultPlan()).values())
+    assert all(copies == [Copy(delay=0.0, reordered=False, corruption='')] for copies in fates(FaultPlan()).values())
 
 
 def test_faults_of_one_kind_do_not_depend_on_the_probability_of_another():

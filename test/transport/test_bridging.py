@@ -15,7 +15,7 @@ from nav_msgs.msg import Odometry  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import Float64MultiArray  # noqa: E402
 
-from dmpcrl_ros.systems.files import load_scenario  # noqa: E402
+from dmpcrl_ros.systems.files import load_system  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
@@ -24,7 +24,7 @@ NAN, INF = float('nan'), float('inf')
 
 def network(*sizes):
     """Agents a, b, ... with states and inputs of these sizes."""
-    return SimpleNamespace(name='pair', agents=tuple('abc'[:len(sizes)]),
+    return SimpleNamespace(name='pair', names=tuple('abc'[:len(sizes)]),
                            local=tuple(SimpleNamespace(n_states=n, n_inputs=m) for n, m in sizes))
 
 
@@ -154,7 +154,7 @@ def test_a_twist_is_told_in_the_frame_of_the_child(load):
 
 
 def test_agents_share_a_topic_and_one_joint_lacking_spares_the_others():
-    mapping = load_mapping(CONFIG / 'mujoco_carts_bridge.yaml', load_scenario(CONFIG / 'mujoco_carts.yaml'))
+    mapping = load_mapping(CONFIG / 'mujoco_carts_bridge.yaml', load_system(CONFIG / 'mujoco_carts.yaml'))
     mapping.take('/joint_states', joints([1.0, 2.0, 3.0], ['right', 'left', 'middle'], [4.0, 5.0, NAN]), 0.0)
     assert mapping.dropped == {'not finite': 1}
     assert mapping.stale(0.0, 1.0) == ['agent middle: state 1 (/joint_states)']
@@ -327,7 +327,7 @@ def test_the_mapping_in_the_documentation_fits_what_it_says(load):
     """Robot 2 at 0.5 m of its own odometer, which counts the other way from 2 m: 2 - 0.5 = 1.5 m."""
     text = (CONFIG.parent / 'docs' / 'hardware.md').read_text(encoding='utf-8')
     mapping = load(text.split('```yaml\n')[1].split('```')[0],
-                   SimpleNamespace(name='robots', agents=('robot_1', 'robot_2'),
+                   SimpleNamespace(name='robots', names=('robot_1', 'robot_2'),
                                    local=(SimpleNamespace(n_states=2, n_inputs=1),) * 2))
     for robot, place in (('robot_1', 1.0), ('robot_2', 0.5)):
         message = odometry(frame='odom', child=f'{robot}/base_link', x=0.25)

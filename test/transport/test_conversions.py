@@ -1,13 +1,17 @@
 """Messages and what they mean, there and back; what contradicts itself is refused by its reason."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.core.agent import AgentSpec, Observation, StepReport  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope  # noqa: E402
-from dmpcrl_ros.core.report import StepReport  # noqa: E402
 from dmpcrl_ros.core.parameters import ParameterLayout  # noqa: E402
+from dmpcrl_ros.core.spaces import Box, Finite  # noqa: E402
+from dmpcrl_ros.methods.method import Metric  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 
 STAMP = {'stamp': convert.Time(sec=3, nanosec=5), 'run': 1, 'step': 2}
@@ -35,35 +39,93 @@ def test_an_exchange_of_another_sender_or_of_contradictory_size_is_refused():
         convert.exchange_from_msg(message, 2)
 
 
+def box(size):
+    return Box(np.full(size, -1.0), np.full(size, 1.0))
+
+
+SPEC = AgentSpec(name='a', state=box(2), action=box(1), exogenous=box(0), safe_action=np.zeros(1))
+
+
+def observation(**changes):
+    return replace(Observation(step=2, episode=1, state=np.array([0.1, 0.2]), exogenous=np.zeros(0), stage_cost=0.3,
+                               applied=np.array([0.5])), **changes)
+
+
+def state_of(**changes):
+    return convert.state_to_msg(stamp=STAMP['stamp'], run=1, agent=1, observation=observation(**changes))
+
+
 def test_states_and_actions_there_and_back():
-    state = convert.state_to_msg(**STAMP, episode=0, agent=1, state=np.array([0.1, 0.2]), stage_cost=0.3)
-    assert convert.vector_from_msg(state, 1, 2).tolist() == [0.1, 0.2]
+    found = convert.observation_from_msg(state_of(), 1, SPEC)
+    assert (found.step, found.episode, found.stage_cost) == (2, 1, 0.3)
+    assert found.state.tolist() == [0.1, 0.2] and found.applied.tolist() == [0.5] and found.exogenous.size == 0
     action = convert.action_to_msg(**STAMP, agent=1, action=np.array([0.7]), fallback=False)
-    assert convert.vector_from_msg(action, 1, 1).tolist() == [0.7]
+    assert convert.action_from_msg(action, 1, SPEC).tolist() == [0.7]
 
 
-@pytest.mark.parametrize(('values', 'agent', 'size', 'reason'), [
-    ([0.1, np.nan], 0, 2, 'not finite'), ([0.1, np.inf], 0, 2, 'not finite'),
-    ([0.1], 0, 2, 'wrong size'), ([], 0, 1, 'wrong size'), ([0.1, 0.2], 1, 2, 'unknown sender')])
-def test_vectors_that_do_not_fit_are_refused(values, agent, size, reason):
-    message = convert.state_to_msg(**STAMP, episode=0, agent=0, state=np.array(values), stage_cost=0.0)
+def test_at_the_first_step_nothing_was_applied_and_later_something_must_have_been():
+    assert convert.observation_from_msg(state_of(step=0, applied=None), 1, SPEC).applied is None
+    with pytest.raises(convert.MessageError, match='wrong size'):
+        convert.observation_from_msg(state_of(step=1, applied=None), 1, SPEC)
+
+
+@pytest.mark.parametrize(('changes', 'agent', 'reason'), [
+    ({'state': np.array([0.1, np.nan])}, 1, 'not finite'), ({'state': np.array([0.1, np.inf])}, 1, 'not finite'),
+    ({'state': np.array([0.1])}, 1, 'wrong size'), ({'state': np.zeros(0)}, 1, 'wrong size'), ({}, 2, 'unknown sender'),
+    ({'stage_cost': np.nan}, 1, 'not finite'), ({'exogenous': np.array([0.1])}, 1, 'wrong size'),
+    ({'applied': np.array([np.inf])}, 1, 'not finite'), ({'applied': np.zeros(3)}, 1, 'wrong size')])
+def test_states_that_do_not_fit_are_refused(changes, agent, reason):
     with pytest.raises(convert.MessageError, match=reason):
-        convert.vector_from_msg(message, agent, size)
+        convert.observation_from_msg(state_of(**changes), agent, SPEC)
 
 
-def test_a_state_with_a_stage_cost_that_is_no_number_is_refused():
-    message = convert.state_to_msg(**STAMP, episode=0, agent=0, state=np.zeros(2), stage_cost=np.nan)
-    with pytest.raises(convert.MessageError, match='not finite'):
-        convert.vector_from_msg(message, 0, 2)
+@pytest.mark.parametrize(('values', 'agent', 'reason'), [
+    ([np.nan], 1, 'not finite'), ([], 1, 'wrong size'), ([0.1, 0.2], 1, 'wrong size'), ([0.1], 0, 'unknown sender')])
+def test_actions_that_do_not_fit_are_refused(values, agent, reason):
+    message = convert.action_to_msg(**STAMP, agent=1, action=np.array(values), fallback=False)
+    with pytest.raises(convert.MessageError, match=reason):
+        convert.action_from_msg(message, agent, SPEC)
 
 
-def test_a_status_has_every_field_of_the_report():
-    report = StepReport(value=np.float64(1.5), td_error=float('nan'), evaluated=True, updates=3,
-                        fault='a neighbour was late')
-    message = convert.status_to_msg(report, **STAMP, agent=0, rounds=7, action_time=0.1, step_time=0.2, timeouts=1,
-                                    dropped=2, fallback=True)
-    assert (message.value, message.td_error, message.updates, message.fault) == (1.5, 0.0, 3, 'a neighbour was late')
-    assert set(vars(report)) <= set(msg.Status.get_fields_and_field_types())
+@pytest.mark.parametrize(('state', 'fits'), [([2.0, 0.0], True), ([3.0, 0.0], False), ([0.5, 0.0], False),
+                                             ([-1.0, 1.0], False)])
+def test_a_state_of_a_finite_space_is_an_index_of_it(state, fits):
+    spec = replace(SPEC, state=Finite((3, 2)))
+    message = state_of(state=np.array(state))
+    if fits:
+        assert convert.observation_from_msg(message, 1, spec).state.tolist() == state
+    else:
+        with pytest.raises(convert.MessageError, match='not of its space'):
+            convert.observation_from_msg(message, 1, spec)
+
+
+@pytest.mark.parametrize(('exogenous', 'size', 'reason'), [
+    ([0.15, 1 / 3], 2, ''), ([], 0, ''), ([0.1, np.nan], 2, 'not finite'), ([np.inf], 1, 'not finite'),
+    ([0.1], 2, 'wrong size'), ([], 1, 'wrong size'), ([0.1], 0, 'wrong size')])
+def test_exogenous_inputs_there_and_back_or_refused(exogenous, size, reason):
+    message, spec = state_of(exogenous=np.array(exogenous)), replace(SPEC, exogenous=box(size))
+    if not reason:
+        assert convert.observation_from_msg(message, 1, spec).exogenous.tolist() == exogenous
+        return
+    with pytest.raises(convert.MessageError, match=reason):
+        convert.observation_from_msg(message, 1, spec)
+
+
+METRICS = (Metric(name='value', meaning='a value'), Metric(name='td_error', meaning='an error', column='ended'))
+
+
+def test_a_status_has_the_metrics_that_the_method_declares():
+    report = StepReport(updates=3, fault='a neighbour was late', metrics={'value': np.float64(1.5)})
+    message = convert.status_to_msg(report, METRICS, **STAMP, agent=0, rounds=7, action_time=0.1, step_time=0.2,
+                                    timeouts=1, dropped=2, fallback=True)
+    assert (message.updates, message.fault, message.fallback) == (3, 'a neighbour was late', True)
+    found = convert.metrics_from_msg(message)
+    assert found['value'] == 1.5 and np.isnan(found['td_error']) and list(found) == ['value', 'td_error']
+
+
+def test_a_status_with_more_names_than_values_is_refused():
+    with pytest.raises(convert.MessageError, match='wrong size'):
+        convert.metrics_from_msg(msg.Status(metric_names=['value', 'td_error'], metrics=[1.0]))
 
 
 def test_parameters_there_and_back_and_refused_for_another_layout():
@@ -77,19 +139,3 @@ def test_parameters_there_and_back_and_refused_for_another_layout():
     with pytest.raises(convert.MessageError, match='not finite'):
         convert.parameters_from_msg(message, layout)
 
-
-def state_with(exogenous):
-    return convert.state_to_msg(**STAMP, episode=2, agent=0, state=np.zeros(2), exogenous=exogenous, stage_cost=0.0)
-
-
-def test_signals_there_and_back():
-    assert convert.exogenous_from_msg(state_with(np.array([0.15, 1 / 3])), 2).tolist() == [0.15, 1 / 3]
-    assert convert.exogenous_from_msg(state_with(()), 0).size == 0
-
-
-@pytest.mark.parametrize(('exogenous', 'size', 'reason'), [
-    ([0.1, np.nan], 2, 'not finite'), ([np.inf], 1, 'not finite'), ([0.1], 2, 'wrong size'), ([], 1, 'wrong size'),
-    ([0.1], 0, 'wrong size')])
-def test_signals_that_do_not_fit_are_refused(exogenous, size, reason):
-    with pytest.raises(convert.MessageError, match=reason):
-        convert.exogenous_from_msg(state_with(exogenous), size)

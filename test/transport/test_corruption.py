@@ -1,4 +1,4 @@
-"""Messages that a relay spoils are refused by whoever hears them, and the original stays as it is."""
+"""Messages that a relay corrupts are refused by their receiver, and the original stays as it is."""
 import copy
 
 import numpy as np
@@ -6,16 +6,22 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from dmpcrl_ros.core.agent import AgentSpec, Observation  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope, Mailbox  # noqa: E402
+from dmpcrl_ros.core.spaces import EMPTY, Box  # noqa: E402
 from dmpcrl_ros.testing.fault_plan import CORRUPTIONS  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 from dmpcrl_ros.transport.corruption import corrupted, stamp  # noqa: E402
 
 RUN = 3 << 32 | 9
 EXCHANGE = convert.exchange_to_msg(Envelope(RUN, 4, 5, 1, 'copies', np.ones((2, 3))))
-COMMON = {'stamp': convert.Time(), 'run': RUN, 'step': 4, 'agent': 1}
-STATE = convert.state_to_msg(**COMMON, episode=0, state=np.ones(2), stage_cost=1.0)
-ACTION = convert.action_to_msg(**COMMON, action=np.ones(2), fallback=False)
+COMMON = {'stamp': convert.Time(), 'run': RUN, 'agent': 1}
+BOX = Box(-np.ones(2), np.ones(2))
+SPEC = AgentSpec(name='a', state=BOX, action=BOX, exogenous=EMPTY, safe_action=np.zeros(2))
+OBSERVATION = Observation(step=4, episode=0, state=np.ones(2), exogenous=np.zeros(0), stage_cost=1.0,
+                          applied=np.ones(2))
+STATE = convert.state_to_msg(**COMMON, observation=OBSERVATION)
+ACTION = convert.action_to_msg(**COMMON, step=4, action=np.ones(2), fallback=False)
 
 
 def test_the_stamp_is_what_is_written_on_a_message():
@@ -43,5 +49,6 @@ def test_a_spoiled_state_or_action_is_refused(message, corruption):
         assert bad.run < RUN
     else:
         with pytest.raises(convert.MessageError):
-            convert.vector_from_msg(bad, 1, 2)
+            read = convert.observation_from_msg if message is STATE else convert.action_from_msg
+            read(bad, 1, SPEC)
     assert before == message

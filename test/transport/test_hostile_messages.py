@@ -1,4 +1,4 @@
-"""A hundred thousand random and mutated messages: refused for a reason, counted, bounded, and no blocking_reason."""
+"""A hundred thousand random and mutated messages: refused for a reason, counted, bounded, and no obstacle."""
 import array
 
 import numpy as np
@@ -7,14 +7,18 @@ import pytest
 pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.core.agent import AgentSpec  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope, Mailbox  # noqa: E402
 from dmpcrl_ros.core.parameters import ParameterLayout  # noqa: E402
+from dmpcrl_ros.core.spaces import Box  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 
 SENT = 100_000
 NOW = (5 << 32 | 7, 20, 6)
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, 5e-324])
 LARGE = np.array([0, 1, 2, 3, 6, 2**16, 2**31, 2**32 - 1], dtype=np.uint64)
+UNBOUNDED = [Box(np.full(size, -np.inf), np.full(size, np.inf)) for size in range(3)]
+SPEC = AgentSpec(name='a', state=UNBOUNDED[2], action=UNBOUNDED[2], exogenous=UNBOUNDED[1], safe_action=np.zeros(2))
 LAYOUT = ParameterLayout({'V0': (1,), 'A': (2, 2)})
 REASONS = {'unknown sender', 'wrong size', 'not finite'}
 
@@ -51,6 +55,7 @@ class Attacker:
 
     def state(self):
         return msg.State(run=NOW[0], step=NOW[1], agent=self.large(1), state=self.numbers(2), exogenous=self.numbers(1),
+                         applied=self.numbers(2),
                          stage_cost=float(self.one_of(0.0, 1.0, *SPECIAL)))
 
     def action(self):
@@ -124,9 +129,9 @@ def test_messages_of_a_distant_future_do_not_keep_out_those_that_are_due_soon():
 
 
 @pytest.mark.parametrize(('draw', 'read', 'sizes'), [
-    ('state', lambda message: convert.vector_from_msg(message, 1, 2), (2,)),
-    ('state', lambda message: convert.exogenous_from_msg(message, 1), (1,)),
-    ('action', lambda message: convert.vector_from_msg(message, 1, 2), (2,)),
+    ('state', lambda message: np.concatenate(
+        [(read := convert.observation_from_msg(message, 1, SPEC)).state, read.exogenous, read.applied]), (5,)),
+    ('action', lambda message: convert.action_from_msg(message, 1, SPEC), (2,)),
     ('parameters', lambda message: convert.parameters_from_msg(message, LAYOUT), (5,))])
 def test_what_is_read_is_finite_and_of_the_right_size_or_refused_with_a_reason(draw, read, sizes):
     attacker, good, reasons = Attacker(4), 0, set()

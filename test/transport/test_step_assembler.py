@@ -7,9 +7,12 @@ import pytest
 pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.methods.method import Metric  # noqa: E402
 from dmpcrl_ros.transport.step_assembler import StepAssembler  # noqa: E402
 
 STEPS, AGENTS = 40, 2
+METRICS = (Metric(name='td_error', meaning='an error', column='ended'),
+           Metric(name='explored', meaning='a flag', column='begun', flag=True))
 
 
 def messages(run=1):
@@ -19,11 +22,12 @@ def messages(run=1):
             common = {'run': run, 'step': step, 'agent': agent}
             yield agent, msg.State(**common, state=[step + 0.1 * agent], stage_cost=100.0 * step + agent,
                                    applied=[1 - step - 0.1 * agent])
-            yield agent, msg.Status(**common, td_error=step + 0.5, evaluated=True, rounds=step, explored=step % 3 == 0)
+            yield agent, msg.Status(**common, rounds=step, metric_names=[metric.name for metric in METRICS],
+                                    metrics=[step + 0.5, float(step % 3 == 0)])
 
 
 def assemble(stream):
-    assembler = StepAssembler(AGENTS)
+    assembler = StepAssembler(AGENTS, METRICS)
     return assembler, [step for agent, message in stream for step in assembler.add(agent, message)]
 
 
@@ -38,7 +42,8 @@ def test_transitions_come_whole_and_in_order(seed):
     seventh = steps[7]
     assert seventh.states.tolist() == [7.0, 7.1] and seventh.actions.tolist() == [-7.0, -7.1]
     assert seventh.costs.tolist() == [800.0, 801.0]                      # told with the state they led to
-    assert seventh.td_error == 8.5 and seventh.rounds == 7 and not seventh.explored and steps[6].explored
+    assert seventh.metrics == {'td_error': 8.5, 'explored': 0.0} and seventh.rounds == 7
+    assert steps[6].metrics['explored'] == 1.0
 
 
 def test_a_lost_state_costs_the_two_transitions_that_it_belongs_to():
@@ -49,7 +54,7 @@ def test_a_lost_state_costs_the_two_transitions_that_it_belongs_to():
 def test_a_transition_without_the_word_of_an_agent_is_recorded_with_a_fault():
     assembler, steps = assemble((a, m) for a, m in messages() if (m.step, type(m), a) != (5, msg.Status, 1))
     assert [step.step for step in steps] == list(range(STEPS)) and assembler.lost == 0
-    assert steps[4].faults == ('', 'no status of an agent') and steps[4].td_error == 5.5
+    assert steps[4].faults == ('', 'no status of an agent') and steps[4].metrics['td_error'] == 5.5
     assert all(not any(step.faults) for step in steps if step.step != 4)
 
 
@@ -60,4 +65,4 @@ def test_what_is_late_at_the_end_is_not_waited_for():
 
 def test_messages_of_another_run_are_left_out():
     assembler, steps = assemble([*messages(), *messages(run=2)])
-    assert len(steps) == STEPS and np.isfinite([step.td_error for step in steps]).all()
+    assert len(steps) == STEPS and np.isfinite([step.metrics['td_error'] for step in steps]).all()

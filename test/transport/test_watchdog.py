@@ -17,7 +17,7 @@ def network():
 
 @pytest.mark.parametrize('hold', [0, 1, 3])
 def test_hold_then_safe(hold):
-    watchdog = ActionWatchdog(network(), hold)
+    watchdog = ActionWatchdog(network().agents, hold)
     fresh, other = np.array([0.5]), np.array([-0.5])
     assert np.array_equal(watchdog.choose([fresh, other]), [fresh, other])
     for missed in range(1, 6):
@@ -29,7 +29,7 @@ def test_hold_then_safe(hold):
 
 
 def test_before_anything_came_the_safe_inputs_are_applied_and_after_a_reset_again():
-    watchdog = ActionWatchdog(network(), 3)
+    watchdog = ActionWatchdog(network().agents, 3)
     assert np.array_equal(watchdog.choose([None, None]), [SAFE, SAFE])
     watchdog.choose([np.array([0.5])] * 2)
     watchdog.reset()
@@ -37,6 +37,6 @@ def test_before_anything_came_the_safe_inputs_are_applied_and_after_a_reset_agai
 
 
 def test_whatever_comes_is_applied_within_the_bounds():
-    watchdog = ActionWatchdog(network(), 3)
+    watchdog = ActionWatchdog(network().agents, 3)
     assert np.array_equal(watchdog.choose([np.array([7.0]), np.array([-7.0])]), [[1.0], [-1.0]])  # u in [-1, 1]
     assert np.array_equal(watchdog.choose([None, None]), [[1.0], [-1.0]])

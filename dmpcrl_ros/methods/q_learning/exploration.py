@@ -16,8 +16,12 @@ class Exploration:
     know whether Q(s, a) needs an evaluation of its own.
 
     Args:
-        agent: index of the agent. n_agents: of the network. n_inputs: of the agent.
-        probability: of exploring, at first. decay: its factor per update. update_every: steps between two updates.
+        agent: index of the agent.
+        n_agents: of the network.
+        n_inputs: of the agent.
+        probability: of exploring, at first.
+        decay: factor of the probability per update.
+        update_every: steps between two updates.
         strength: standard deviation of q (the released programs draw it from a normal distribution, the paper says
             uniform).
         seed: of the network.
@@ -30,7 +34,7 @@ class Exploration:
         self._strength, self._seed = strength, seed
 
     def coins(self, step: int) -> np.ndarray:
-        """Which agents explore in this step, (n_agents,) of bool."""
+        """Mask (n_agents,) of the agents that explore in this step."""
         probability = self._probability * self._decay ** (step // self._update_every)
         if probability < _NEGLIGIBLE:
             return np.zeros(self._n_agents, dtype=bool)

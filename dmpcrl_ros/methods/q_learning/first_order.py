@@ -11,7 +11,7 @@ from dmpcrl_ros.methods.q_learning.safeguards import SafeguardReport, Safeguards
 
 
 class QLearning:
-    """What both orders share: when to learn, at which rate and from what.
+    """Common part of both orders: when to learn, at which rate and from what.
 
     Args:
         learning_rate: alpha, at first.

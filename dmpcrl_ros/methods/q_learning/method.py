@@ -12,9 +12,10 @@ from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.settings import SettingError, group, setting
 from dmpcrl_ros.methods.learner import Learner
 from dmpcrl_ros.methods.method import Metric
-from dmpcrl_ros.methods.mpc_agent import METRICS, MpcAgent
+from dmpcrl_ros.methods.mpc_agent import MpcAgent
 from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, local_parts, mpc_agent
 from dmpcrl_ros.methods.mpc_settings import MpcSettings
+from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.methods.q_learning.exploration import Exploration
 from dmpcrl_ros.methods.q_learning.first_order import FirstOrderQLearning
 from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer
@@ -33,7 +34,7 @@ _AS_RELEASED = 'second-as-released'
 
 @dataclass(frozen=True, kw_only=True)
 class LearningSettings:
-    """How theta is learned."""
+    """Settings of learning."""
 
     order: str = setting(
         'first', 'of the update: first (paper 001), second (paper 000), or second-as-released with the weights of its '
@@ -90,7 +91,7 @@ class QLearningOfMpc:
 
     def central_agent(self, system: MpcSystem, settings: QLearningSettings, *, seed: int, learn: bool) -> MpcAgent:
         """The centralised twin: one controller with the whole state, all inputs and all parameters."""
-        if settings.learning.order == _AS_RELEASED:
+        if learn and settings.learning.order == _AS_RELEASED:
             raise SettingError(f'learning.order {_AS_RELEASED} is a way to learn by distributed agents: there is no '
                                'centralised one')
         every = range(system.n_agents)

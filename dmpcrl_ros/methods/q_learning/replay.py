@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dmpcrl_ros.core.agent import SnapshotError
+from dmpcrl_ros.core.agent import snapshot_array
 from dmpcrl_ros.core.randomness import stream
 from dmpcrl_ros.methods.learner import Transition
 
@@ -17,7 +17,9 @@ class ReplayBuffer:
     draw the same transitions by construction, also when one of them was restarted and lacks some.
 
     Args:
-        capacity, sample_size, latest: numbers of steps.
+        capacity: number of steps whose transitions are kept.
+        sample_size: number of steps that are drawn.
+        latest: number of the newest steps, which are always among them.
         seed: of the network, the same at every agent.
     """
 
@@ -80,11 +82,8 @@ def read_transitions(arrays: Mapping[str, np.ndarray], size: int, second_order: 
     if 'steps' not in arrays or not arrays['steps'].size:
         return []
     count = len(arrays['steps'])
-    shapes = {'steps': (count,), 'td_errors': (count,), 'gradients': (count, size)}
-    shapes |= {'hessians': (count, size, size)} if second_order else {}
-    for name, shape in shapes.items():
-        if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
-            raise SnapshotError(f'its {name} are missing, of the wrong size, or not finite')
-    hessians = arrays['hessians'] if second_order else [None] * count
+    steps, td_errors, gradients = (snapshot_array(arrays, name, shape) for name, shape in (
+        ('steps', (count,)), ('td_errors', (count,)), ('gradients', (count, size))))
+    hessians = snapshot_array(arrays, 'hessians', (count, size, size)) if second_order else [None] * count
     return [Transition(int(step), float(td_error), gradient, hessian) for step, td_error, gradient, hessian
-            in zip(arrays['steps'], arrays['td_errors'], arrays['gradients'], hessians, strict=True)]
+            in zip(steps, td_errors, gradients, hessians, strict=True)]

@@ -1,4 +1,4 @@
-"""What keeps an update of the parameters from doing harm where the papers leave it open."""
+"""Safeguards against harm that an update of the parameters may do where the papers leave it open."""
 
 from dataclasses import dataclass
 from math import isqrt
@@ -10,7 +10,7 @@ _ROUNDING = 1e-12  # of an eigenvalue, relative to the largest
 
 @dataclass(frozen=True)
 class SafeguardReport:
-    """What the safeguards did to one update of one agent.
+    """Effect of the safeguards on one update of one agent.
 
     Args:
         curvature_reversed: transitions whose negative curvature entered the second-order model with the other sign.
@@ -28,7 +28,8 @@ class Safeguards:
     """Bounds on theta, on its change in one update, and on the curvature of the second-order model.
 
     Args:
-        lower, upper: of theta (p,), such that the problem of the MPC is a convex one within them; infinite for none.
+        lower: bound of theta (p,); infinite for none. Within both bounds the problem of the MPC is a convex one.
+        upper: bound of theta (p,); infinite for none.
         definite: square matrices within theta that are kept symmetric and positive definite, each with the least
             eigenvalue that it is to keep.
         step_limit: largest change of an element of theta in one update, relative to max(1, |theta|).
@@ -44,11 +45,12 @@ class Safeguards:
     definite: tuple[tuple[slice, float], ...] = ()
 
     def curvature(self, td_errors: np.ndarray, hessians: np.ndarray) -> tuple[np.ndarray, int]:
-        """What stands for -sum_tau delta_tau h_tau (p, p) in the second-order model, and how many of the T transitions
-        had negative curvature of their own that was reversed.
+        """Curvature (p, p) in place of -sum_tau delta_tau h_tau in the second-order model, and the number of those
+        transitions whose own negative curvature was reversed.
 
         Args:
-            td_errors: delta (T,). hessians: h (T, p, p), symmetric.
+            td_errors: delta (T,).
+            hessians: h (T, p, p), symmetric.
         """
         if not self.absolute_curvature:
             return -np.tensordot(td_errors, hessians, axes=1), 0
@@ -63,7 +65,7 @@ class Safeguards:
         return curvature, int(negative.any(axis=1).sum())
 
     def excess(self, theta: np.ndarray, change: np.ndarray) -> float:
-        """By which factor the change (p,) of theta (p,) is too long; one when it is not."""
+        """Factor by which the change (p,) of theta (p,) is too long; one when it is not."""
         return float(np.maximum(1.0, np.abs(change) / (self.step_limit * np.maximum(1.0, np.abs(theta)))).max())
 
     def hold(self, theta: np.ndarray) -> tuple[np.ndarray, int]:

@@ -30,8 +30,8 @@ class BatchRefused(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """What one agent knows of T transitions: delta (T,), its gradients G (p, T), and -K (p, p) or what safeguards make
-    of it."""
+    """Data of one agent on T transitions: delta (T,), its gradients G (p, T), and -K (p, p) or what safeguards make of
+    it."""
 
     td_errors: np.ndarray
     gradients: np.ndarray

@@ -29,7 +29,9 @@ class CentralScenarioMpc:
     """The mean cost of S scenarios of the whole network, minimised over its inputs.
 
     Args:
-        problem: of the network. layout: names of its parameters. theta: the network's own (p,).
+        problem: of the network.
+        layout: names of its parameters.
+        theta: the network's own (p,).
         deviations: (S, p) of each scenario's parameters from the network's.
     """
 
@@ -79,11 +81,15 @@ class CentralScenarioMpc:
                                     for side in ('lower', 'upper'))
         self._scenarios = scenarios
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None) -> None:
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *,
+              exogenous: np.ndarray | None = None) -> None:
         """Start an evaluation at the state (n,); with an action (m,), that is the first input.
 
         Args:
-            exogenous: what the controllers are told of this step (n_d,); None for zeros. A new one costs a new programme.
+            state: (n,).
+            action: (m,); None leaves it free.
+            exogenous: what the controllers are told of this step (n_d,); None for zeros. A new one costs a new
+                programme.
 
         Raises:
             QpFailure: a value is not finite.

@@ -72,10 +72,13 @@ class ScenarioMpc:
         self._theta = theta.copy()
         self._theta.flags.writeable = False
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None) -> None:
+    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *,
+              exogenous: np.ndarray | None = None) -> None:
         """Start an evaluation of all scenarios at the state (n_x,); with an action (n_u,), that is their first input.
 
         Args:
+            state: (n_x,).
+            action: (n_u,); None leaves it free.
             exogenous: d (n_d,), what the agent is told of this step; None for zeros.
 
         Raises:
@@ -122,7 +125,7 @@ class ScenarioMpc:
 
 
 def _places(count: int, blocks: Sequence[int], n_variables: int) -> np.ndarray:
-    """Where the variables of each scenario stand in the stacked vector, (count, n_variables): blocks one after the
+    """Places of the variables of each scenario in the stacked vector, (count, n_variables): blocks one after the
     other, in each the scenarios one after the other. The last block, of the inputs, is what the others leave."""
     sizes = [*blocks, n_variables - sum(blocks)]
     starts = np.cumsum([0, *sizes])

@@ -6,9 +6,10 @@ import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.settings import setting
-from dmpcrl_ros.methods.mpc_agent import METRICS, MpcAgent
+from dmpcrl_ros.methods.mpc_agent import MpcAgent
 from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, mpc_agent
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings
+from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.methods.scenario_mpc.central import CentralScenarioMpc
 from dmpcrl_ros.methods.scenario_mpc.local import ScenarioMpc
 from dmpcrl_ros.mpc.admm import Admm

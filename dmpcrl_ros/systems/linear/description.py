@@ -105,7 +105,7 @@ class _Reader:
 
 def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray],
                 structure: MpcStructure) -> LocalData:
-    """What the agent knows: its bounds and costs are true, its model only an initial guess."""
+    """Knowledge of the agent: its bounds and costs are true, its model is only an initial guess."""
     nx, nu = read.nx, read.nu
     section = 'model' if 'model' in read.agent else 'dynamics'
     model_a, model_b = read.matrices(section)

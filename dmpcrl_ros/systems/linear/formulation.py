@@ -25,7 +25,7 @@ _LEAST_WEIGHT = 0.01  # of a learned weight, relative to its initial value
 
 @dataclass(frozen=True, kw_only=True)
 class MpcStructure:
-    """What is common to all agents: the horizon and which parts of the problem are learned.
+    """Structure common to all agents: the horizon and which parts of the problem are learned.
 
     Args:
         horizon: N, control steps.
@@ -46,14 +46,18 @@ class MpcStructure:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalData:
-    """What agent i knows before it has learned anything. Arrays: n_x states, n_u inputs, n_xj states of parent j.
+    """Knowledge of agent i before it has learned anything. Arrays: n_x states, n_u inputs, n_xj states of parent j.
 
     Args:
-        state_lower, state_upper: s_lb, s_ub (n_x,), soft; may be infinite.
-        input_lower, input_upper: u_lb, u_ub (n_u,), hard.
-        state_weight, input_weight: diagonals of Wx (n_x,) and Wu (n_u,), not negative; Wu positive.
+        state_lower: s_lb (n_x,), soft; may be infinite.
+        state_upper: s_ub (n_x,), soft; may be infinite.
+        input_lower: u_lb (n_u,), hard.
+        input_upper: u_ub (n_u,), hard.
+        state_weight: diagonal of Wx (n_x,), not negative.
+        input_weight: diagonal of Wu (n_u,), positive.
         violation_weight: w (n_x,), positive.
-        model_a, model_b: initial A (n_x, n_x) and B (n_x, n_u).
+        model_a: initial A (n_x, n_x).
+        model_b: initial B (n_x, n_u).
         coupling: for each parent j, initial A_j (n_x, n_xj); with scalar coupling, the pattern that `ac` multiplies.
         initial: initial values of other parameters; those not named start at zero (weights at their neutral value).
         safe_input: (n_u,), within the bounds, where no decision is to be had; None for the nearest to zero.

@@ -1,4 +1,4 @@
-"""What baselines know of a linear network: its inexact or its true model, and how uncertain it is.
+"""Models of a linear network for the baselines: its inexact or its true model, and how uncertain it is.
 
 Both are parameters theta_i of the same problem that the learning agents have, whose names and order they keep.
 """

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from dmpcrl_ros.core.randomness import stream
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.core.randomness import stream
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.systems.linear import models
 from dmpcrl_ros.systems.linear.formulation import (
@@ -41,8 +41,8 @@ class LinearNetwork(MpcSystem):
     element, as far as the agent knows.
     """
 
-    # The multipliers that hold the inputs of all scenarios together are as large as the penalties of violated bounds: on
-    # the chain a factor of 20 to 60 agrees soonest, 1 does not within a thousand rounds.
+    # The multipliers that hold the inputs of all scenarios together are as large as the penalties of violated bounds:
+    # on the chain a factor of 20 to 60 agrees soonest, 1 does not within a thousand rounds.
     scenario_mpc_stiffness = 40.0
 
     a: np.ndarray

@@ -40,10 +40,12 @@ _MODEL: dict[str, tuple[int, ...]] = {'A': (N_STATES, N_STATES), 'B': (N_STATES,
 
 @dataclass(frozen=True, kw_only=True)
 class GridStructure:
-    """What is common to the MPC of all areas.
+    """Structure common to the MPC of all areas.
 
     Args:
-        horizon: N, control steps. discount: gamma, in (0, 1]. sampling_time: of a control step [s].
+        horizon: N, control steps.
+        discount: gamma, in (0, 1].
+        sampling_time: of a control step [s].
         terminal_cost: whether x(N) is weighed like the other states, in the local problems as in the centralised one.
             The release weighs it in the centralised one only, so that the two are different problems.
     """
@@ -56,12 +58,18 @@ class GridStructure:
 
 @dataclass(frozen=True, kw_only=True)
 class AreaData:
-    """What area i knows before it has learned anything, in per unit and seconds.
+    """Knowledge of area i before it has learned anything, in per unit and seconds.
 
     Args:
-        inertia: H. regulation: R. damping: D. turbine_time: T_t [s]. governor_time: T_g [s].
-        input_bound: u_max. angle_bound: phi_max, soft.
-        state_weight: initial diagonal of Q_x (4,), positive. input_weight: initial Q_u, positive.
+        inertia: H.
+        regulation: R.
+        damping: D.
+        turbine_time: T_t [s].
+        governor_time: T_g [s].
+        input_bound: u_max.
+        angle_bound: phi_max, soft.
+        state_weight: initial diagonal of Q_x (4,), positive.
+        input_weight: initial Q_u, positive.
         violation_weight: w.
         estimates: for each neighbour j, the initial P_ij.
         initial: initial values of other parameters; those not named start at zero.
@@ -156,7 +164,7 @@ def area_bounds(data: AreaData) -> tuple[np.ndarray, np.ndarray]:
 
 
 def least_eigenvalue(data: AreaData) -> float:
-    """That Q_x is to keep for the problem to stay convex: a hundredth of its initial one."""
+    """Least eigenvalue that Q_x is to keep for the problem to stay convex: a hundredth of its initial one."""
     return _LEAST_WEIGHT * float(data.state_weight.min())
 
 

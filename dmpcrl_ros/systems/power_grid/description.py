@@ -37,9 +37,9 @@ def grid_from_description(description: Mapping[str, Any]) -> PowerGrid:
     local = tuple(_area(area, description, estimates[i], structure) for i, area in enumerate(areas))
     cost = description['cost']
     grid = PowerGrid(
-        name=description['name'], agent_names=names, graph=_graph(names, coefficients), initial_state=_initial_state(areas),
-        state_parts=parts([N_STATES] * len(names)), input_parts=parts([1] * len(names)), local=local,
-        structure=structure, defaults=learning_defaults(description),
+        name=description['name'], agent_names=names, graph=_graph(names, coefficients),
+        initial_state=_initial_state(areas), state_parts=parts([N_STATES] * len(names)),
+        input_parts=parts([1] * len(names)), local=local, structure=structure, defaults=learning_defaults(description),
         episode_length=int(description.get('episode_length', 0)), period=structure.sampling_time,
         coefficients=coefficients,
         load_steps=_load_steps(description, names), load_noise=np.array([_number(a, 'load_noise', 0.0) for a in areas]),
@@ -56,7 +56,7 @@ def _chosen(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
 
 def _area(area: Mapping[str, Any], description: Mapping[str, Any], estimates: Mapping[int, float],
           structure: GridStructure) -> AreaData:
-    """What the controller of an area knows: all but the coefficients is true."""
+    """Knowledge of the controller of an area: all but the coefficients is true."""
     name, mpc, cost = area['name'], description['mpc'], description['cost']
     try:
         initial = {key: np.array(value, dtype=float) for key, value in area.get('parameters', {}).items()}

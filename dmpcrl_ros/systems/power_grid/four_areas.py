@@ -6,9 +6,9 @@ the comment says so.
 
 from typing import Any
 
+from dmpcrl_ros.core.settings import NoSettings
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.power_grid.grid import PowerGrid
-from dmpcrl_ros.core.settings import NoSettings
 
 _AREAS = {  # H, R, D, T_t, T_g, bound of the input
     'area_1': (12.0, 0.05, 0.7, 0.65, 0.1, 0.2),

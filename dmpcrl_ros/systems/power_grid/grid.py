@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dmpcrl_ros.core.randomness import stream
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.core.randomness import stream
 from dmpcrl_ros.mpc.problem import ParametricProblem, join_central, join_local
+from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.power_grid.area import (
     DISTURBANCE_SCALE,
     N_STATES,
@@ -19,7 +20,6 @@ from dmpcrl_ros.systems.power_grid.area import (
     area_parameters,
     least_eigenvalue,
 )
-from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 
 
@@ -36,7 +36,10 @@ class PowerGrid(MpcSystem):
         load_steps: nominal loads (n_agents,) with the step of the episode from which the plant feels them, ascending;
             zero before the first. The agents are told one step later, when they can have measured it.
         load_noise: half width (n_agents,) of the uniform noise that is added to each load in each step.
-        state_weight (4,), input_weight, violation_weight, tie_line_weight: of the stage cost.
+        state_weight: of the stage cost (4,).
+        input_weight: of the stage cost.
+        violation_weight: of the stage cost.
+        tie_line_weight: of the stage cost.
     """
 
     coefficients: np.ndarray
@@ -50,7 +53,7 @@ class PowerGrid(MpcSystem):
     structure: GridStructure
 
     def nominal_load(self, step: int) -> np.ndarray:
-        """Of each area (n_agents,) from this step of an episode to the next; zero before the episode."""
+        """Load of each area (n_agents,) from this step of an episode to the next; zero before the episode."""
         past = [loads for first, loads in self.load_steps if first <= step]
         return past[-1] if past else np.zeros(self.n_agents)
 

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 from helpers import (
+    CHAINS,
     action_of,
     agents_of,
     central_of,
@@ -10,18 +11,17 @@ from helpers import (
     gradient_of,
     initial_thetas,
     perturbed,
-    reference,
     relative,
-    run_lockstep,
     split,
     value_of,
 )
+from linear_reference import reference
 
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.linear.chain import chain
 
-CHAINS = {variant: chain(3, variant) for variant in ('001', '000')}
 NETWORKS = CHAINS | {'chain of 5': chain(5), 'directed': directed_network()}
 
 
@@ -33,9 +33,9 @@ def both(network, state, action=None, thetas=None, **settings):
             [twin], evaluate([twin], [state], None if action is None else [action]))
 
 
-def nominal_states(network, variant):
+def nominal_states(network):
     """States of the closed loop with the first controllers, the initial state among them."""
-    loop = ClosedLoop(network, Settings(variant=variant, learner='none'), central=True)
+    loop = ClosedLoop(network, Settings(learn=False), central=True)
     return [step.states for step in loop.run(13)][::3]
 
 
@@ -46,13 +46,13 @@ def test_fifty_iterations_are_enough_in_the_published_setting(variant):
     less exact: well inside the bounds gradients are wrong by up to 1e-3, and more where actions force states out."""
     network = CHAINS[variant]
     draw = np.random.default_rng(2)
-    for state in nominal_states(network, variant):
-        agents, found, twin, expected = both(network, state, variant=variant, admm_iterations=50)
+    for state in nominal_states(network):
+        agents, found, twin, expected = both(network, state, admm__iterations=50)
         assert np.abs(action_of(agents, found) - action_of(twin, expected)).max() < 1e-5
         assert value_of(found) == pytest.approx(value_of(expected), rel=1e-8)
         assert np.abs(gradient_of(agents, found) - gradient_of(twin, expected)).max() < 1e-4
         action = np.clip(action_of(twin, expected) + draw.normal(0.0, 0.1, 3), -1.0, 1.0)
-        agents, found, twin, expected = both(network, state, action, variant=variant, admm_iterations=50)
+        agents, found, twin, expected = both(network, state, action, admm__iterations=50)
         assert value_of(found) == pytest.approx(value_of(expected), rel=1e-8)
         assert relative(gradient_of(agents, found), gradient_of(twin, expected)) < 1e-4
 
@@ -73,7 +73,7 @@ def test_two_hundred_iterations_give_the_centralised_controller(name, function, 
     network = NETWORKS[name]
     thetas, state, action = random_case(network, seed)
     agents, found, twin, expected = both(network, state, action if function == 'Q' else None, thetas,
-                                         admm_iterations=200)
+                                         admm__iterations=200)
     assert np.abs(action_of(agents, found) - action_of(twin, expected)).max() < 1e-8
     assert value_of(found) == pytest.approx(value_of(expected), rel=1e-8)
     assert relative(gradient_of(agents, found), gradient_of(twin, expected)) < 1e-8
@@ -85,7 +85,7 @@ def test_the_agents_together_solve_the_dense_programme(name):
     thetas, state, action = random_case(network, 20)
     states = split(state, network.state_parts)
     for actions in (None, split(action, network.input_parts)):
-        agents = agents_of(network, thetas, admm_iterations=200)
+        agents = agents_of(network, thetas, admm__iterations=200)
         found, expected = evaluate(agents, states, actions), reference(network, thetas, states, actions)
         assert value_of(found) == pytest.approx(expected.value, rel=1e-8)
         assert action_of(agents, found) == pytest.approx(expected.inputs[0], abs=1e-8)
@@ -95,48 +95,47 @@ def test_the_warm_solver_does_not_lead_admm_astray():
     """In this case, at the 19th iteration, a multiplier comes back from the end of its box at one agent, and the solver
     keeps the slack's curvature in its factorisation: from then on that state stays 8e-8 off its bound, a residual
     that passes for small, and ADMM agrees on a point with multipliers that are wrong by 2e-5."""
-    network, draw = CHAINS['001'], np.random.default_rng(7)
+    network, draw = CHAINS['mallick2024'], np.random.default_rng(7)
     for _ in range(12):
         thetas = perturbed(initial_thetas(network), draw, 0.02)
         states = [draw.uniform([-0.2, -1.2], [1.2, 1.2]) for _ in range(3)]
         actions = [draw.uniform(-1.0, 1.0, 1) for _ in range(3)]
     expected = reference(network, thetas, states, actions)
-    found = evaluate(agents_of(network, thetas, admm_iterations=1000), states, actions)
+    found = evaluate(agents_of(network, thetas, admm__iterations=1000), states, actions)
     assert value_of(found) == pytest.approx(expected.value, rel=1e-10)
     lower = np.concatenate([evaluation.solution.dual_soft_lower for evaluation in found])
     assert lower == pytest.approx(np.concatenate([part.ravel() for part in expected.lower]), abs=1e-6)
 
 
-def test_the_first_state_of_the_scenario_is_no_exception():
+def test_the_first_state_of_the_system_is_no_exception():
     """It lies on a bound that 000 imposes from the first stage on: no agent may count it as violated."""
-    network = CHAINS['000']
+    network = CHAINS['mallick2025']
     draw = np.random.default_rng(3)
     for _ in range(10):
         action = draw.uniform(-1.0, 1.0, 3)
-        agents, found, twin, expected = both(network, network.initial_state, action, variant='000',
-                                             admm_iterations=200)
+        agents, found, twin, expected = both(network, network.initial_state, action, admm__iterations=200)
         assert relative(gradient_of(agents, found), gradient_of(twin, expected)) < 1e-8
 
 
 @pytest.mark.parametrize('variant', CHAINS)
-@pytest.mark.parametrize('consensus', ['finite-time', 'fixed', 'metropolis'])
-def test_every_agent_knows_the_value_of_the_network(variant, consensus):
+@pytest.mark.parametrize('averaging', ['finite-time', 'fixed', 'metropolis'])
+def test_every_agent_knows_the_value_of_the_network(variant, averaging):
     network = CHAINS[variant]
-    settings = Settings(variant=variant, admm_iterations=200, learner='none', consensus=consensus)
+    settings = Settings(admm__iterations=200, learn=False, consensus__averaging=averaging)
     agents, central = ClosedLoop(network, settings), ClosedLoop(network, settings, central=True)
     for loop in (agents, central):
         loop.plant.state = np.array([0.3, 0.2, 0.1, -0.2, 0.2, 0.1])
     distributed, single = (list(loop.run(4)) for loop in (agents, central))
     for one, other in zip(distributed, single, strict=True):
         assert one.actions == pytest.approx(other.actions, abs=1e-8)
-        assert one.td_error == pytest.approx(other.td_error, abs=1e-7)
+        assert one.metrics['td_error'] == pytest.approx(other.metrics['td_error'], abs=1e-7)
 
 
 # Dual recovery (001, proposition 2). The multipliers are unique where the gradients of the active constraints are
 # independent; it is checked that they are recovered, not only that something converges.
 @pytest.mark.parametrize('name, state', [
-    ('001', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]), ('001', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
-    ('000', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]), ('000', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
+    ('mallick2024', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]), ('mallick2024', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
+    ('mallick2025', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]), ('mallick2025', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
     ('directed', [0.3, 0.2, 0.4, 0.1, -0.2, 0.1]),
 ])
 def test_local_multipliers_approach_the_centralised_ones_geometrically(name, state):
@@ -145,7 +144,7 @@ def test_local_multipliers_approach_the_centralised_ones_geometrically(name, sta
     states = split(np.array(state), network.state_parts)
     twin = central_of(network, thetas)
     (expected,) = evaluate([twin], [np.array(state)])
-    agents, seen = agents_of(network, thetas, admm_iterations=200), [[] for _ in states]
+    agents, seen = agents_of(network, thetas, admm__iterations=200), [[] for _ in states]
     for agent, own in zip(agents, states, strict=True):
         agent.mpc.begin(own)
     run_lockstep([agent.admm.run(agent.mpc.solve, lambda k, a=agent, s=seen[i]: s.append(a.mpc.solution()))
@@ -176,25 +175,24 @@ class Somebody:
 
 
 def push(agent, by):
-    """Let an agent add `by` (steps, n_u) to what it would have done."""
-    act = agent.act
+    """Let an agent add `by` (steps, n_u) to the first input of each of its plans."""
+    inputs, pushes = agent.mpc.inputs, iter(by)
 
-    def pushed(step, state, exogenous):
-        action = yield from act(step, state, exogenous)
-        agent._action = np.clip(action + by[step], agent._input_lower, agent._input_upper)
-        return agent._action
+    def pushed(solution):
+        plan = inputs(solution).copy()
+        plan[0] = plan[0] + next(pushes)
+        return plan
 
-    agent.act, agent._exploration = pushed, Somebody()
+    agent.mpc.inputs, agent.exploration = pushed, Somebody()
 
 
 @pytest.mark.parametrize('off_policy', [False, True], ids=['on the policy', 'off the policy'])
-@pytest.mark.parametrize('name', ['001', '000', 'directed'])
+@pytest.mark.parametrize('name', ['mallick2024', 'mallick2025', 'directed'])
 def test_stacked_local_updates_are_the_central_update_on_the_same_transitions(name, off_policy):
     """001: no non-stationarity. Both are given the same states and noise, and, as they do the same, the same actions:
     after several updates their parameters are the same."""
     network = NETWORKS[name]
-    settings = Settings(variant=name if name in CHAINS else '001', admm_iterations=200, warm_start=False,
-                        exploration=False, learning_rate=1e-5)
+    settings = Settings(admm__iterations=200, admm__warm_start=False, learning__exploration=False, learning__rate=1e-5)
     distributed, central = (ClosedLoop(network, settings, central=twin) for twin in (False, True))
     pushes = np.random.default_rng(5).normal(0.0, 0.2, (20, network.b.shape[1]))
     start = network.initial_state + 0.1
@@ -208,7 +206,7 @@ def test_stacked_local_updates_are_the_central_update_on_the_same_transitions(na
     for one, other in zip(distributed.run(8), central.run(8), strict=True):
         assert one.states == pytest.approx(other.states, abs=1e-9)
         assert one.actions == pytest.approx(other.actions, abs=1e-9)
-        assert one.td_error == pytest.approx(other.td_error, rel=1e-8, abs=1e-8)
+        assert one.metrics['td_error'] == pytest.approx(other.metrics['td_error'], rel=1e-8, abs=1e-8)
     assert central.agents[0].updates == distributed.agents[0].updates >= 4
     moved = np.concatenate([agent.mpc.theta for agent in distributed.agents]) - before
     expected = central.agents[0].mpc.theta - before

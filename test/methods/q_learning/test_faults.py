@@ -1,6 +1,7 @@
 """When something fails at one agent: nobody learns from it, everybody says so, and the run goes on."""
 import numpy as np
 import pytest
+from helpers import Told, Watch
 
 from dmpcrl_ros.mpc.qp import QpFailure
 from dmpcrl_ros.settings.run import Settings
@@ -8,64 +9,46 @@ from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain
 
 
-class Watched:
-    """A closed loop of three agents, one of which cannot solve its problem in one phase of one step."""
+class Watched(Watch):
+    """Driver of a closed loop of three agents, one of which cannot solve its problem in one phase of one step."""
 
     def __init__(self, *, victim=1, fails_at=-1, phase='act', **settings):
-        settings = {'admm_iterations': 10, 'exploration': False, 'learning_rate': 1e-4} | settings
-        self.loop = ClosedLoop(chain(3), Settings(**settings))
-        self.learned = [[] for _ in self.loop.agents]       # (step, TD error) as every learner was told
-        self.reports = [[] for _ in self.loop.agents]
+        super().__init__()
+        settings = {'admm__iterations': 10, 'learning__exploration': False, 'learning__rate': 1e-4} | settings
+        self.loop = ClosedLoop(chain(3), Settings(**settings), drive=self)
         self.thetas = []                                    # after every step
-        self._now = None
-        self._failure = (fails_at, phase)
-        for index, agent in enumerate(self.loop.agents):
-            self._watch(index, agent)
-        self._break(self.loop.agents[victim].mpc)
-
-    def _watch(self, index, agent):
-        act, learn, observe = agent.act, agent.learn, agent.learner.observe
-
-        def watched_act(step, state, exogenous):
-            self._now = (step, 'act')
-            return (yield from act(step, state, exogenous))
-
-        def watched_learn(step, episode, stage_cost):
-            self._now = (step, 'learn')
-            report = yield from learn(step, episode, stage_cost)
-            self.reports[index].append(report)
-            if index == 2:
-                self.thetas.append([other.mpc.theta for other in self.loop.agents])
-            return report
-
-        def watched_observe(transition):
-            self.learned[index].append((self._now[0], transition.td_error))
-            observe(transition)
-
-        agent.act, agent.learn, agent.learner.observe = watched_act, watched_learn, watched_observe
-
-    def _break(self, mpc):
+        mpc = self.loop.agents[victim].mpc
         solve = mpc.solve
 
         def broken(linear=0.0):
-            if self._now == self._failure:
+            if (self.step, self.has_acted(victim)) == (fails_at, phase == 'learn'):
                 raise QpFailure('the sky fell')
             return solve(linear)
 
         mpc.solve = broken
 
+    def __call__(self, programs):
+        outcome = super().__call__(programs)
+        self.thetas.append([agent.theta for agent in self.loop.agents])
+        return outcome
+
     def run(self, steps):
         return list(self.loop.run(steps))
 
+    def learned(self):
+        """Steps in which the transitions ended that each agent learns from, and their TD errors."""
+        kept = [agent.snapshot() for agent in self.loop.agents]
+        return [each['steps'].tolist() for each in kept], np.array([each['td_errors'] for each in kept])
+
 
 def void(steps):
-    return [step.step for step in steps if np.isnan(step.td_error)]
+    return [step.step for step in steps if np.isnan(step.metrics['td_error'])]
 
 
 def test_without_a_failure_all_is_learned():
     watched = Watched()
     assert void(watched.run(10)) == []
-    assert [step for step, _ in watched.learned[0]] == list(range(1, 11))
+    assert watched.learned()[0] == [list(range(1, 11))] * 3
 
 
 @pytest.mark.parametrize('victim', [0, 1, 2])
@@ -78,10 +61,9 @@ def test_a_transition_that_is_void_at_one_agent_is_learned_by_none(victim, fails
     watched = Watched(victim=victim, fails_at=fails_at, phase=phase)
     steps = watched.run(10)
     assert void(steps) == lost
-    for learned in watched.learned:
-        assert [step - 1 for step, _ in learned] == [t for t in range(10) if t not in lost]
-    told = np.array([[td_error for _, td_error in learned] for learned in watched.learned])
-    assert np.ptp(told, axis=0).max() < 1e-9                # the same TD errors everywhere
+    learned, td_errors = watched.learned()
+    assert learned == [[t + 1 for t in range(10) if t not in lost]] * 3
+    assert np.ptp(td_errors, axis=0).max() < 1e-9           # the same TD errors everywhere
     assert all(np.isfinite(step.actions).all() and np.abs(step.actions).max() <= 1.0 for step in steps)
 
 
@@ -103,7 +85,7 @@ def test_the_step_that_failed_is_explained_by_every_agent(victim, fails_at, phas
     watched = Watched(victim=victim, fails_at=fails_at, phase=phase)
     watched.run(10)
     for agent in range(3):
-        fault = watched.reports[agent][fails_at].fault
+        fault = watched.reports[fails_at][agent].fault
         assert 'the sky fell' in fault if agent == victim else 'only 2 of 3 agents' in fault
 
 
@@ -114,44 +96,28 @@ def test_every_agent_says_why_a_transition_was_not_learned(victim, fails_at, pha
     one step before does not make it silent."""
     steps = Watched(victim=victim, fails_at=fails_at, phase=phase).run(10)
     for step in steps:
-        if np.isnan(step.td_error):
+        if np.isnan(step.metrics['td_error']):
             assert all(step.faults), f'transition {step.step}: {step.faults}'
     assert [step.step for step in steps if any(step.faults)] == sorted({*void(steps), fails_at - 1})
 
 
 def test_a_state_that_one_agent_cannot_read_is_a_fault_and_not_the_end():
-    loop = ClosedLoop(chain(3), Settings(admm_iterations=10, exploration=False))
-    states = loop.plant.states
-
-    def observed():
-        parts = states()
-        if loop.lost:
-            parts[0] = np.full(2, np.nan)
-        return parts
-
-    loop.plant.states, loop.lost, seen = observed, False, []
-    for step in loop.run(8):
-        seen.append(step)
-        loop.lost = step.step == 2                          # the next that is observed is that of step 4
+    loop = ClosedLoop(chain(3), Settings(admm__iterations=10, learning__exploration=False))
+    loop.agents[0] = Told(loop.agents[0], lambda step: {'state': np.full(2, np.nan)} if step == 4 else {})
+    seen = list(loop.run(8))
     assert void(seen) == [3, 4]                             # what ends there and what begins there
     assert 'not finite' in seen[3].faults[0] and np.isfinite([step.actions for step in seen]).all()
 
 
 def test_after_a_failure_the_agent_goes_on_with_its_last_plan():
     watched, alike = Watched(fails_at=3), Watched()
-    planned = {}
-    agent = alike.loop.agents[1]
-    executed = agent._executed
-
-    def remember(chosen):
-        action = executed(chosen)
-        planned[alike._now[0]] = agent._plan.copy()
-        return action
-
-    agent._executed = remember
+    mpc, planned = alike.loop.agents[1].mpc, []
+    inputs = mpc.inputs
+    mpc.inputs = lambda solution: planned.append(inputs(solution)) or planned[-1]
     alike.run(4)
     found = watched.run(6)[3].actions[1]
     assert found == pytest.approx(np.clip(planned[2][1], -1.0, 1.0).item(), abs=1e-12)
+    assert [act.fallback for act in watched.acts(1)] == [step == 3 for step in range(7)]
 
 
 def test_an_update_that_one_agent_refuses_is_made_by_none_and_said_by_all():
@@ -168,8 +134,8 @@ def test_an_update_that_one_agent_refuses_is_made_by_none_and_said_by_all():
 
     agent.learner.update = reckless
     watched.run(8)
-    assert 'lies above the upper one' in watched.reports[1][4].fault
+    assert 'lies above the upper one' in watched.reports[4][1].fault
     for index in range(3):
-        assert 'update refused' in watched.reports[index][4].fault
+        assert 'update refused' in watched.reports[4][index].fault
         assert np.array_equal(watched.thetas[4][index], watched.thetas[3][index])
         assert not np.array_equal(watched.thetas[6][index], watched.thetas[4][index])

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.methods.q_learning.learner import FirstOrderQLearning
-from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer, Transition
+from dmpcrl_ros.methods.learner import Transition
+from dmpcrl_ros.methods.q_learning.first_order import FirstOrderQLearning
+from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer
 from dmpcrl_ros.methods.q_learning.safeguards import Safeguards
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 

@@ -1,8 +1,9 @@
 """The areas together are the centralised controller of the grid."""
 import numpy as np
 import pytest
-from helpers import agents_of, central_of, gradient_of, initial_thetas, perturbed, relative, run_lockstep, split
+from helpers import agents_of, central_of, gradient_of, initial_thetas, perturbed, relative, split
 
+from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.power_grid.four_areas import description, power_grid
 
@@ -27,7 +28,7 @@ def test_actions_values_and_gradients_are_the_centralised_ones(name, seed, funct
     thetas = perturbed(initial_thetas(grid), draw, 0.01)
     state = (draw.uniform(-1, 1, (4, 4)) * [0.09, 0.02, 0.2, 0.2]).ravel()
     action = draw.uniform(-1, 1, 4) * grid.stacked('input_upper')
-    agents, twin = agents_of(grid, thetas, admm_iterations=500), central_of(grid, thetas)
+    agents, twin = agents_of(grid, thetas, admm__iterations=500), central_of(grid, thetas)
     actions = split(action, grid.input_parts) if function == 'Q' else [None] * 4
     found = evaluated(agents, split(state, grid.state_parts), actions, LOADS[:, None])
     (expected,) = evaluated([twin], [state], [action if function == 'Q' else None], [LOADS])

@@ -2,7 +2,8 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer, Transition
+from dmpcrl_ros.methods.learner import Transition
+from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer
 
 
 def filled(count, *, capacity=20, sample_size=6, latest=2, seed=3):
@@ -14,7 +15,7 @@ def filled(count, *, capacity=20, sample_size=6, latest=2, seed=3):
 
 def drawn(buffer, counter, step=None):
     """Steps of the transitions drawn in the newest step, or in `step`; None for those that are not there."""
-    step = max(buffer._items, default=0) if step is None else step
+    step = max((transition.step for transition in buffer.items()), default=0) if step is None else step
     return [transition.step if transition else None for transition in buffer.sample(counter, step)]
 
 

@@ -6,7 +6,8 @@ from helpers import altered_inbox
 from dmpcrl_ros.core.averaging import finite_time, fixed_weights
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import CouplingGraph, path_graph
-from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer, Transition
+from dmpcrl_ros.methods.learner import Transition
+from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer
 from dmpcrl_ros.methods.q_learning.safeguards import Safeguards
 from dmpcrl_ros.methods.q_learning.second_order import (
     Batch,
@@ -233,7 +234,7 @@ def test_an_indefinite_block_is_no_obstacle_when_its_curvature_is_reversed():
         learners[1].observe(transition(1, step, td_error=2.0, hessian=np.diag([5.0, 0.0])))
     found = update(learners)
     assert not any(each.fault for each in found)
-    assert [each.safeguards.curvature_reversed for each in found] == [0, 4, 0]
+    assert [each.metrics['curvature_reversed'] for each in found] == [0, 4, 0]
 
 
 @pytest.mark.parametrize('round_number', [0, 1])
@@ -274,7 +275,7 @@ def test_a_step_that_is_too_long_at_one_agent_is_shortened_everywhere_by_the_sam
     limited = update(network(rate=1.0, safeguards=Safeguards(**FREE, step_limit=longest / 4)))
     for each, change in zip(limited, changes, strict=True):
         assert each.theta - [1.0, -1.0] == pytest.approx(change / 4, rel=1e-12)
-        assert each.safeguards.step_scale == pytest.approx(0.25, rel=1e-12)
+        assert each.metrics['step_scale'] == pytest.approx(0.25, rel=1e-12)
 
 
 def test_parameters_stay_within_their_bounds_and_it_is_told():
@@ -282,9 +283,9 @@ def test_parameters_stay_within_their_bounds_and_it_is_told():
     free, held = update(network(rate=1.0)), update(network(rate=1.0, safeguards=bounds))
     for one, other in zip(free, held, strict=True):
         beyond = np.array([one.theta[0] < 1.0, one.theta[1] > -1.0])
-        assert other.safeguards.parameters_held == beyond.sum()
+        assert other.metrics['parameters_held'] == beyond.sum()
         assert other.theta == pytest.approx(np.where(beyond, [1.0, -1.0], one.theta), rel=1e-15)
-    assert sum(each.safeguards.parameters_held for each in held) > 0
+    assert sum(each.metrics['parameters_held'] for each in held) > 0
 
 
 def test_a_batch_is_refused_before_numbers_overflow():

@@ -17,7 +17,7 @@ def named(network, index):
     return {name: value.tolist() for name, value in parts.items()}
 
 
-@pytest.mark.parametrize('variant', ['001', '000'])
+@pytest.mark.parametrize('variant', ['mallick2024', 'mallick2025'])
 def test_the_plant_is_that_of_both_papers(variant):
     network = chain(3, variant)
     assert network.a.tolist() == [[0.9, 0.35, 0.0, 0.00, 0.0, 0.00],
@@ -38,7 +38,7 @@ def test_the_plant_is_that_of_both_papers(variant):
         assert data.state_weight.tolist() == [1.0, 1.0] and data.input_weight.tolist() == [0.5]
 
 
-@pytest.mark.parametrize('variant, weight', [('001', 120.0), ('000', 500.0)])
+@pytest.mark.parametrize('variant, weight', [('mallick2024', 120.0), ('mallick2025', 500.0)])
 def test_the_weight_of_violations(variant, weight):
     assert all(data.violation_weight.tolist() == [weight, weight] for data in chain(3, variant).local)
 
@@ -46,7 +46,7 @@ def test_the_weight_of_violations(variant, weight):
 def test_the_first_parameters_of_001():
     ends = {'V0': [0.0], 'x_lb': [0.0, 0.0], 'x_ub': [1.0, 0.0], 'b': [0.0, 0.0], 'f': [0.0, 0.0, 0.0]} | MODEL
     none = [[0.0, 0.0], [0.0, 0.0]]
-    network = chain(3, '001')
+    network = chain(3, 'mallick2024')
     assert named(network, 0) == ends | {'A_1': none}
     assert named(network, 1) == ends | {'A_0': none, 'A_2': none}
     assert named(network, 2) == ends | {'A_1': none}
@@ -55,14 +55,14 @@ def test_the_first_parameters_of_001():
 def test_the_first_parameters_of_000():
     expected = {'V0': [0.0], 'x_lb': [0.0, 0.0], 'x_ub': [0.0, 0.0], 'b': [0.0, 0.0], 'f': [0.0, 0.0, 0.0],
                 'Q': [1.0, 1.0], 'R': [1.0], 'w': [500.0, 500.0], 'ac': [0.0]} | MODEL
-    network = chain(3, '000')
+    network = chain(3, 'mallick2025')
     assert all(named(network, index) == expected for index in range(3))
 
 
 @pytest.mark.parametrize('variant, structure', [
-    ('001', {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 1, 'terminal_cost': False,
+    ('mallick2024', {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 1, 'terminal_cost': False,
              'learn_weights': False, 'scalar_coupling': False}),
-    ('000', {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 0, 'terminal_cost': True,
+    ('mallick2025', {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 0, 'terminal_cost': True,
              'learn_weights': True, 'scalar_coupling': True}),
 ])
 def test_the_structure_of_the_mpc(variant, structure):
@@ -70,10 +70,10 @@ def test_the_structure_of_the_mpc(variant, structure):
 
 
 @pytest.mark.parametrize('variant, defaults', [
-    ('001', {'rho': 0.5, 'admm_iterations': 50, 'learning_rate': 6e-5, 'learning_rate_decay': 0.9996,
+    ('mallick2024', {'rho': 0.5, 'admm_iterations': 50, 'learning_rate': 6e-5, 'learning_rate_decay': 0.9996,
              'update_every': 2, 'replay_capacity': 100, 'replay_sample': 15, 'replay_latest': 10,
              'exploration_probability': 0.7, 'exploration_decay': 0.99, 'exploration_strength': 1.0}),
-    ('000', {'rho': 1.0, 'admm_iterations': 100, 'learning_rate': 1e-8, 'learning_rate_decay': 1.0,
+    ('mallick2025', {'rho': 1.0, 'admm_iterations': 100, 'learning_rate': 1e-8, 'learning_rate_decay': 1.0,
              'update_every': 1, 'replay_capacity': 100, 'replay_sample': 15, 'replay_latest': 10,
              'exploration_probability': 0.0}),
 ])

@@ -1,12 +1,12 @@
 """The parametrised problem against a dense programme with explicit slack, written from the papers."""
 import numpy as np
 import pytest
-from helpers import central_of, directed_network, initial_thetas, perturbed, reference, relative, split
+from helpers import CHAINS, central_of, directed_network, initial_thetas, perturbed, relative, split
+from linear_reference import reference
 
-from dmpcrl_ros.systems.linear.chain import chain
 from dmpcrl_ros.systems.linear.formulation import parameter_layout
 
-NETWORKS = {'001': chain(3, '001'), '000': chain(3, '000'), 'directed': directed_network()}
+NETWORKS = CHAINS | {'directed': directed_network()}
 TRIALS = range(6)
 
 
@@ -82,7 +82,7 @@ def test_the_gradient_is_what_the_papers_make_of_the_multipliers(case, function)
     assert relative(found, np.concatenate(expected)) < 1e-7
 
 
-@pytest.mark.parametrize('variant, sizes', [('001', (20, 24, 20)), ('000', (22, 22, 22))])
+@pytest.mark.parametrize('variant, sizes', [('mallick2024', (20, 24, 20)), ('mallick2025', (22, 22, 22))])
 def test_the_number_of_parameters_is_the_published_one(variant, sizes):
     network = NETWORKS[variant]
     assert tuple(parameter_layout(data, network.structure).size for data in network.local) == sizes

@@ -9,11 +9,11 @@ import yaml
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
-from dmpcrl_ros.systems.files import load_scenario
+from dmpcrl_ros.systems.files import load_system
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.power_grid.four_areas import description, power_grid
 
-EXAMPLE = Path(__file__).parents[2] / 'config' / 'ring_grid.yaml'
+EXAMPLE = Path(__file__).parents[3] / 'config' / 'ring_grid.yaml'
 REMOVE = object()
 
 
@@ -33,16 +33,16 @@ def changed(path, value):
 def test_the_written_four_areas_are_read_as_the_same_grid(tmp_path):
     path = tmp_path / 'grid.yaml'
     path.write_text(yaml.safe_dump(description()))
-    found, expected = Settings(scenario=str(path)).network(), power_grid()
-    assert type(found) is type(expected) and found.agents == expected.agents
+    found, expected = Settings(system=str(path)).make_system(), power_grid()
+    assert type(found) is type(expected) and found.names == expected.names
     assert np.array_equal(found.held().at(0.0), expected.held().at(0.0))
     assert all(np.array_equal(found.parameters(i)[1], expected.parameters(i)[1]) for i in range(4))
 
 
 def test_the_commented_example_is_a_ring_that_runs():
-    grid = load_scenario(EXAMPLE)
+    grid = load_system(EXAMPLE)
     assert all(len(parents) == 2 for parents in grid.graph.parents)
-    steps = list(ClosedLoop(grid, Settings(scenario=str(EXAMPLE), admm_iterations=10)).run(30))
+    steps = list(ClosedLoop(grid, Settings(system=str(EXAMPLE), admm__iterations=10)).run(30))
     assert not any(any(step.faults) for step in steps)
     assert np.isfinite([step.costs.sum() for step in steps]).all()
 
@@ -51,7 +51,7 @@ def test_a_single_area_needs_no_line():
     whole = description() | {'areas': description()['areas'][:1], 'lines': [],
                              'loads': [{'step': 4, 'values': {'area_1': 0.15}}]}
     grid = grid_from_description(whole)
-    steps = list(ClosedLoop(grid, Settings(admm_iterations=5)).run(10))
+    steps = list(ClosedLoop(grid, Settings(admm__iterations=5)).run(10))
     assert grid.graph.parents == ((),) and not any(any(step.faults) for step in steps)
 
 
@@ -112,4 +112,4 @@ def test_the_file_is_named_in_the_error(tmp_path):
     path = tmp_path / 'grid.yaml'
     path.write_text(yaml.safe_dump(changed(['lines', 0], REMOVE)))
     with pytest.raises(NetworkError, match='grid.yaml: area area_1 is isolated'):
-        load_scenario(path)
+        load_system(path)

@@ -40,7 +40,7 @@ def test_value_and_inputs_are_those_of_the_dense_programme(grid, seed, function)
     assert relative(mpc.inputs(found), inputs) < 1e-6
 
 
-def test_the_signal_moves_the_programme_without_another_theta_and_is_not_remembered():
+def test_the_exogenous_input_moves_the_programme_without_another_theta_and_is_not_remembered():
     thetas, state, _ = random_case(1)
     mpc, fresh = central_of(GRID, thetas).mpc, central_of(GRID, thetas).mpc
     with_load = mpc.value(solved(mpc, state, None, LOADS))
@@ -53,12 +53,12 @@ def test_the_signal_moves_the_programme_without_another_theta_and_is_not_remembe
 
 
 @pytest.mark.parametrize('exogenous', [np.zeros(3), np.array([0.1, np.nan, 0.0, 0.0]), np.zeros(0)])
-def test_a_signal_that_does_not_fit_is_refused(exogenous):
+def test_an_exogenous_input_that_does_not_fit_is_refused(exogenous):
     with pytest.raises(QpFailure, match='exogenous input must be 4 finite numbers'):
         central_of(GRID).mpc.begin(np.zeros(16), exogenous=exogenous)
 
 
-def test_a_new_theta_keeps_the_signal_it_was_given():
+def test_a_new_theta_keeps_the_exogenous_input_it_was_given():
     thetas, state, _ = random_case(2)
     mpc = central_of(GRID).mpc
     solved(mpc, state, None, LOADS)

@@ -46,11 +46,10 @@ def test_a_step_of_the_plant_is_a_fine_integration_in_continuous_time():
     plant, draw = QUIET.plant(1), np.random.default_rng(2)
     for _ in range(3):
         before, u = draw.uniform(-0.3, 0.3, 16), draw.uniform(-1.0, 1.0, 4) * U_MAX
-        plant.restart()
-        plant.state = before.copy()
-        for _ in range(5):
+        plant.begin_episode(0)
+        for step in range(5):
             plant.state = before.copy()
-            load = QUIET.nominal_load(plant._step)
+            load = QUIET.nominal_load(step)
             plant.step(np.split(u, 4))
             assert np.abs(plant.state - grid_step(before, u, load)).max() < 1e-9
     assert load.tolist() == [0.15, 0.0, 0.0, 0.0]           # of the fifth step: loads were tested, too
@@ -67,7 +66,7 @@ def test_references_are_saturated_before_they_act_and_before_they_cost():
 def test_loads_are_in_force_from_steps_4_14_19_39_and_told_one_step_later():
     plant, still, told = QUIET.plant(1), [], []
     for step in range(45):
-        told.append(np.concatenate(plant.exogenous()))
+        told.append(np.concatenate(plant.observe()[1]))
         before = plant.state.copy()
         plant.step(NOTHING)
         force = [load for load in ([0] * 4, [0.15, 0, 0, 0], [0.15, -0.15, 0, 0], [0.15, -0.15, 0.12, 0],
@@ -100,8 +99,8 @@ def test_noise_of_loads_lies_within_its_bounds_fills_them_and_differs_between_ar
     plant, quiet, draws = GRID.plant(3), QUIET.plant(3), []
     response = GRID.held().at(0.0)[:, 20:]
     for _ in range(1500):
-        plant.restart()
-        quiet.restart()
+        plant.begin_episode(0)
+        quiet.begin_episode(0)
         plant.step(NOTHING)
         quiet.step(NOTHING)
         draws.append(np.linalg.lstsq(response, plant.state - quiet.state, rcond=None)[0])
@@ -111,11 +110,11 @@ def test_noise_of_loads_lies_within_its_bounds_fills_them_and_differs_between_ar
     assert np.abs(np.corrcoef(draws.T) - np.eye(4)).max() < 5 / np.sqrt(1500)
 
 
-def test_the_noise_goes_on_at_a_restart_and_begins_again_at_a_reset():
+def test_the_noise_goes_on_in_another_episode_and_begins_again_at_a_reset():
     plant, seen = GRID.plant(4), []
-    for begin in (lambda: None, plant.restart, lambda: plant.reset(4), lambda: plant.reset(5)):
+    for begin in (lambda: None, lambda: plant.begin_episode(1), lambda: plant.reset(4), lambda: plant.reset(5)):
         begin()
-        assert not plant.state.any() and not np.concatenate(plant.exogenous()).any()
+        assert not plant.state.any() and not np.concatenate(plant.observe()[1]).any()
         seen.append(np.array([plant.step(NOTHING) is not None and plant.state.copy() for _ in range(6)]))
     assert not np.isclose(seen[0], seen[1]).all(axis=1).any()
     assert np.array_equal(seen[0], seen[2]) and not np.isclose(seen[0], seen[3]).all(axis=1).any()

@@ -1,11 +1,11 @@
-"""The node that stands between others and injects faults.
+"""The node that injects faults between other nodes.
 
 Subscribes: /<agent>/to/<neighbour> (Exchange) for every directed edge; if it is told to, /<agent>/state (State) and
-/<agent>/action (Action) for every agent. Each only when somebody listens to what becomes of it, so that whoever waits
-for a listener waits for the one behind the relay.
+/<agent>/action (Action) for every agent. Each only while the relayed topic has a subscriber, so that a node that waits
+for a subscriber waits for the one behind the relay.
 Publishes: /relayed/<topic> for each of them, for receivers whose topics are remapped to it.
 Writes: the log of faults, if it is given a file.
-Parameters: those of node_settings.RelaySettings.
+Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.RelaySettings.
 """
 
 import csv
@@ -23,18 +23,18 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 
 from dmpcrl_ros import msg
+from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import declare, run_node
 from dmpcrl_ros.settings.nodes import RelaySettings
-from dmpcrl_ros.settings.run import SettingError
 from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 from dmpcrl_ros.transport.corruption import Message, corrupted, stamp
-from dmpcrl_ros.transport.driver import make_executor
+from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY
 from dmpcrl_ros.transport.runs import no_run
 
 _HELD = 0.01            # s by which what is to be reordered is held back: several rounds
-_LOOK_FOR_OTHERS = 0.05  # s between two looks who listens
+_LOOK_FOR_OTHERS = 0.05  # s between two looks for subscribers
 _REMEMBERED = 64        # stamps of an edge and a kind, the newest
 _IDLE = 0.5             # s between two looks whether the node is to stop
 LOG_COLUMNS = ('sender', 'receiver', 'step', 'round', 'kind', 'attempt', 'fate')
@@ -59,18 +59,18 @@ class RelayNode(Node):
 
     def __init__(self) -> None:
         super().__init__('relay')
-        self.settings = declare(self, RelaySettings)
-        self._plan = plan_of(self.settings)
+        self.settings, self.options = declare(self, RelaySettings, of_method=False)
+        self._plan = plan_of(self.options)
         self._executor = make_executor()
         self._executor.add_node(self)
-        network = self.settings.network()
-        self._names = [*network.names, 'plant']
-        plant, edges = network.n_agents, []
-        for receiver, neighbours in enumerate(network.graph.neighbours):
-            name = network.names[receiver]
-            edges += [(sender, receiver, msg.Exchange, exchange_topic(network.names[sender], name), EXCHANGE)
+        system = self.settings.make_system()
+        self._names = [*system.names, 'plant']
+        plant, edges = system.n_agents, []
+        for receiver, neighbours in enumerate(system.graph.neighbours):
+            name = system.names[receiver]
+            edges += [(sender, receiver, msg.Exchange, exchange_topic(system.names[sender], name), EXCHANGE)
                       for sender in neighbours]
-            if self.settings.faulty_plant:
+            if self.options.faulty_plant:
                 edges += [(plant, receiver, msg.State, agent_topic(name, 'state'), HISTORY),
                           (receiver, plant, msg.Action, agent_topic(name, 'action'), HISTORY)]
         self._unheard = [(edge, self.create_publisher(edge[2], relayed(edge[3]), edge[4])) for edge in edges]
@@ -83,9 +83,9 @@ class RelayNode(Node):
     def run(self) -> None:
         """Relay until shut down, then say what was done."""
         with ExitStack() as stack:
-            if self.settings.log:
+            if self.options.log:
                 try:
-                    file = stack.enter_context(open(self.settings.log, 'x', newline='', encoding='utf-8', buffering=1))
+                    file = stack.enter_context(open(self.options.log, 'x', newline='', encoding='utf-8', buffering=1))
                 except OSError as error:
                     raise SettingError(f'log cannot be written: {error}') from None
                 self._log = csv.writer(file)
@@ -111,7 +111,7 @@ class RelayNode(Node):
 
     def _receiver(self, sender: int, receiver: int, publisher: Publisher):
         def receive(message: Message) -> None:
-            if message.run == no_run(self.settings.launch):  # a greeting: of no run, and of no protocol
+            if message.run == no_run(self.options.launch):  # a greeting: of no run, and of no protocol
                 publisher.publish(message)
                 return
             step, number, kind = stamp(message)
@@ -134,7 +134,7 @@ class RelayNode(Node):
     def _pass_on(self, publisher: Publisher, message: Message, copy: Copy) -> None:
         if copy.corruption:
             message = corrupted(message, copy.corruption)
-        wait = copy.late * self._plan.delay + copy.reordered * _HELD
+        wait = copy.delay * self._plan.delay + copy.reordered * _HELD
         if wait:
             heapq.heappush(self._held, (time.monotonic() + wait, next(self._order), publisher, message))
         else:
@@ -148,7 +148,7 @@ class RelayNode(Node):
     def _note(self, what: tuple, copies: Sequence[Copy]) -> None:
         """Count and log what becomes of a message, unless nothing does."""
         fate = [] if copies else ['lost']
-        fate += ['duplicated'] * (len(copies) > 1) + ['late'] * any(copy.late for copy in copies)
+        fate += ['duplicated'] * (len(copies) > 1) + ['delayed'] * any(copy.delay for copy in copies)
         fate += ['reordered'] * any(copy.reordered for copy in copies)
         fate += [copy.corruption for copy in copies if copy.corruption]
         self._faults.update(fate)

@@ -1,0 +1,56 @@
+"""An agent's knowledge of the liveness of its neighbours."""
+
+from collections.abc import Iterable, Mapping
+
+
+class Neighbours:
+    """Neighbours that were heard, that gave a step up, and that are lost.
+
+    Args:
+        names: of the neighbours, by index, for messages to people.
+        leave_out_lost: whether lost neighbours are to be left out until they are heard again.
+    """
+
+    def __init__(self, names: Mapping[int, str], leave_out_lost: bool):
+        self._names = names
+        self._leave_out_lost = leave_out_lost
+        self.left_out: frozenset[int] = frozenset()
+        self._lost: set[int] = set()
+        self._heard: set[int] = set()  # in an exchange, since the step began
+        self._frames: dict[tuple[int, str], tuple[int, int]] = {}
+
+    @property
+    def lost(self) -> list[str]:
+        """Names of the neighbours that left a round unanswered and have not been heard since."""
+        return self._named(self._lost)
+
+    def begin_step(self) -> None:
+        """Forget who was heard; leave out those that are lost now."""
+        self._heard.clear()
+        self.left_out = frozenset(self._lost) if self._leave_out_lost else frozenset()
+
+    def hear(self, sender: int) -> None:
+        """Take note of a message of the present step or a later one."""
+        self._lost.discard(sender)
+        self._heard.add(sender)
+
+    def hear_frame(self, sender: int, frame: str, place: tuple[int, int]) -> None:
+        """Take note of a control frame about the step (run, step)."""
+        self._frames[sender, frame] = place
+
+    def that_sent(self, frame: str, missing: Iterable[int], place: tuple[int, int]) -> str:
+        """Names of the missing neighbours that sent a control frame about the step (run, step)."""
+        return ', '.join(self._named(j for j in missing if self._frames.get((j, frame)) == place))
+
+    def lose(self, missing: Iterable[int]) -> str:
+        """Count neighbours as lost; their names."""
+        missing = list(missing)
+        self._lost.update(missing)
+        return ', '.join(self._named(missing))
+
+    def lose_silent(self, missing: Iterable[int]) -> str:
+        """Count those of the missing neighbours as lost that took part in no exchange of this step; their names."""
+        return self.lose(set(missing) - self._heard)
+
+    def _named(self, indices: Iterable[int]) -> list[str]:
+        return [self._names[j] for j in sorted(indices)]

@@ -1,0 +1,69 @@
+"""The messages that an agent has sent and its neighbours may lack, for sending them again."""
+
+import math
+from collections import deque
+
+import numpy as np
+
+from dmpcrl_ros.core.events import Send
+from dmpcrl_ros.core.exchange import Exchange
+from dmpcrl_ros.core.mailbox import Envelope
+
+_RESENDS = 20  # of one round, at most: a neighbour that has not answered by then will not
+_KEPT = 16     # rounds of one neighbour, at most, if it does not answer
+
+
+class Outbox:
+    """Makes envelopes of a round, and hands them out again when nothing comes back.
+
+    A neighbour that sends in a round has what it needed in those before. On an edge that is used in one direction only,
+    as between an agent and one whose state it uses, an agent can be several rounds ahead of what a neighbour lacks.
+
+    Args:
+        agent: index of the sender.
+        resend_after: s without a new round after which neighbours are sent again what they may lack; infinite for
+            never.
+    """
+
+    def __init__(self, agent: int, resend_after: float):
+        self._agent = agent
+        self._resend_after = resend_after
+        self._sent: dict[int, deque[Envelope]] = {}  # by receiver
+        self._next = math.inf
+        self._left = 0
+
+    @property
+    def resend_at(self) -> float:
+        """Time at which `resend` is due."""
+        return self._next if self._left else math.inf
+
+    def send(self, stamp: tuple[int, int, int], request: Exchange, now: float) -> list[Send]:
+        """Envelopes of a round.
+
+        Args:
+            stamp: (run, step, round).
+            request: of the program.
+            now: s.
+        """
+        messages = [Send(receiver, Envelope(*stamp, self._agent, request.kind, _rows(data)))
+                    for receiver, data in request.outbox.items()]
+        for receiver, envelope in messages:
+            self._sent.setdefault(receiver, deque(maxlen=_KEPT)).append(envelope)
+        self._next, self._left = now + self._resend_after, _RESENDS
+        return messages
+
+    def confirm(self, neighbour: int, stamp: tuple[int, int, int]) -> None:
+        """Forget what a neighbour does not lack, since it has come to the round (run, step, round)."""
+        sent = self._sent.get(neighbour)
+        while sent and (sent[0].run, sent[0].step, sent[0].round) < stamp:
+            sent.popleft()
+
+    def resend(self, now: float) -> list[Send]:
+        """Envelopes that neighbours may lack."""
+        self._next, self._left = now + self._resend_after, self._left - 1
+        return [Send(receiver, envelope) for receiver, sent in self._sent.items() for envelope in sent]
+
+
+def _rows(data: np.ndarray) -> np.ndarray:
+    """A copy of two dimensions: the sender may change its array before the message is taken or sent again."""
+    return np.array(data if data.ndim == 2 else data.reshape(-1, 1))

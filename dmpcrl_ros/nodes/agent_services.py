@@ -1,0 +1,36 @@
+"""The services of a node that runs agents."""
+
+from collections.abc import Callable, Sequence
+
+from rclpy.node import Node
+from std_srvs.srv import SetBool, Trigger
+
+from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
+from dmpcrl_ros.nodes.common import answer
+
+
+class AgentServices:
+    """~/set_learning, ~/save, ~/load and ~/reset of a node, for all its agents.
+
+    Args:
+        node: that runs the agents.
+        managers: of their checkpoints.
+    """
+
+    def __init__(self, node: Node, managers: Sequence[CheckpointManager]):
+        self._managers = managers
+        node.create_service(SetBool, '~/set_learning', self._on_set_learning)
+        for name, action in (('save', CheckpointManager.save), ('load', CheckpointManager.load),
+                             ('reset', CheckpointManager.reset)):
+            node.create_service(Trigger, f'~/{name}', self._on(action))
+
+    def _on(self, action: Callable[[CheckpointManager], tuple[bool, str]]) -> Callable:
+        def serve(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            outcomes = [action(manager) for manager in self._managers]
+            return answer(response, all(success for success, _ in outcomes),
+                          '; '.join(dict.fromkeys(message for _, message in outcomes)))
+        return serve
+
+    def _on_set_learning(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        messages = [manager.set_learning(request.data) for manager in self._managers]
+        return answer(response, True, '; '.join(dict.fromkeys(messages)))

@@ -1,0 +1,200 @@
+"""One agent within a node: its topics, its steps, and what becomes of their outcome."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+from builtin_interfaces.msg import Time
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import UInt64
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.core.agent import Observation, StepReport
+from dmpcrl_ros.core.engine import RoundEngine
+from dmpcrl_ros.core.events import Acted
+from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
+from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
+from dmpcrl_ros.systems.system import System
+from dmpcrl_ros.topics import agent_topic, ready_topic
+from dmpcrl_ros.transport.conversions import (
+    MessageError,
+    action_to_msg,
+    observation_from_msg,
+    parameters_to_msg,
+    status_to_msg,
+)
+from dmpcrl_ros.transport.engine_host import EngineHost, Hosted
+from dmpcrl_ros.transport.exchange_topics import ExchangeTopics
+from dmpcrl_ros.transport.qos import HISTORY, LATCHED, OVERRIDABLE, STREAM
+from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs
+
+_INSISTENT = 3  # states of the past in a row, after which the state of the future before them was the wrong one
+_SILENCE = 30.0  # s
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A state that a step begins with."""
+
+    run: int
+    stamp: Time
+    observation: Observation
+    received: float  # on the monotonic clock, s
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.run, self.observation.step
+
+
+class HostedAgent:
+    """Receives states, runs a step for each, and publishes its action, status and parameters.
+
+    Args:
+        node: with `settings` and `options` of an agent node, and whether it is `active`.
+        host: of the engines of this process.
+        system: that the agent belongs to.
+        index: of the agent.
+        local: indices of all agents of this process.
+    """
+
+    def __init__(self, node: LifecycleNode, host: EngineHost, system: System, index: int, local: frozenset[int]):
+        settings, options = node.settings, node.options
+        self.spec, self.agent = system.agents[index], settings.make_agent(system, index)
+        self.engine = RoundEngine(
+            index, system.graph.neighbours[index], names=dict(enumerate(system.names)),
+            round_timeout=options.round_timeout or math.inf, patient_rounds=system.graph.diameter,
+            resend_after=options.resend_after or math.inf, optional_timeout=options.optional_timeout, leave_out_lost=options.lost_neighbours == 'leave-out')
+        self.checkpoints = CheckpointManager(node, self.agent, system, self.spec.name)
+        self.diagnostics = AgentDiagnostics(node, self)
+        self._node, self._host, self._index = node, host, index
+        self._metrics = settings.make_method().metrics
+        self._deadline = options.deadline_in(system) or math.inf
+        self._dropped = self.engine.mailbox.dropped
+        self._exchange = ExchangeTopics(
+            node, agent=index, names=dict(enumerate(system.names)), launch=options.launch,
+            neighbours=[j for j in system.graph.neighbours[index] if j not in local],
+            deliver=lambda envelope: host.deliver(index, envelope), dropped=self._dropped)
+        host.add(Hosted(self.engine, self._exchange.send, self._on_act, self._on_end))
+        self._actions, self._status, self._parameters = (
+            node.create_publisher(kind, agent_topic(self.spec.name, topic), HISTORY, qos_overriding_options=OVERRIDABLE)
+            for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters')))
+        self._ready = node.create_publisher(UInt64, ready_topic(self.spec.name), LATCHED)
+        self._next: _Begun | None = None
+        self._present: _Begun | None = None
+        self._past: list[tuple[int, int]] = []  # places of states that came too late, since the last that did not
+        self._done = (0, 0)
+        self._answer: msg.Action | None = None
+        self._updates, self._action_time = 0, 0.0
+        self._listening, self._heard = False, time.monotonic()
+
+    def missing(self) -> list[str]:
+        """Names of the neighbours, and the plant, that the agent is not connected to yet."""
+        plant = [] if self._actions.get_subscription_count() else ['the plant']
+        return self._exchange.unmatched() + plant
+
+    def listen(self) -> None:
+        """Receive states from now on."""
+        if not self._listening:
+            self._listening = True
+            self._node.create_subscription(msg.State, agent_topic(self.spec.name, 'state'), self._on_state, STREAM,
+                                           qos_overriding_options=OVERRIDABLE)
+            self._ready.publish(UInt64(data=self._node.options.launch))
+
+    def serve(self) -> None:
+        """Begin the next step if its state is there; do what services asked for."""
+        if self.engine.busy:
+            return
+        self.checkpoints.serve()
+        if self._next is not None:
+            begun, self._next = self._next, None
+            self._begin(begun)
+        elif (silence := time.monotonic() - self._heard) > _SILENCE:
+            self._node.get_logger().warning(f'no state of {self.spec.name} for {silence:.0f} s',
+                                            throttle_duration_sec=_SILENCE)
+
+    def halt(self) -> None:
+        """Answer the present state with the safe action, also in the midst of its step."""
+        self._host.abandon(self._index, 'deactivated')
+        if self._present:
+            self._be_safe(self._present)
+        self.checkpoints.save_if_changed()
+
+    def _on_state(self, message: msg.State) -> None:
+        self._heard = time.monotonic()
+        if not belongs(message.run, self._node.options.launch):
+            self._dropped[OTHER_LAUNCH] += 1
+            return
+        try:
+            observation = observation_from_msg(message, self._index, self.spec)
+        except MessageError as reason:
+            self._dropped[str(reason)] += 1
+            self._node.get_logger().warning(f'state of step {message.step} dropped: {reason}',
+                                            throttle_duration_sec=1.0)
+            return
+        begun = _Begun(message.run, message.stamp, observation, self._heard)
+        if begun.place == self._done and self._answer:
+            self._actions.publish(self._answer)  # the plant asks again: the answer was lost
+        elif begun.place <= self._done and not self._insists(begun.place):
+            self._dropped['late'] += 1
+        elif self._node.active:
+            self._next = begun
+            if self._node.options.real_time:
+                self._host.handle(self._index, self.engine.interrupt('the next state has come', self._heard))
+        else:
+            self._be_safe(begun)
+
+    def _insists(self, place: tuple[int, int]) -> bool:
+        """Whether the plant keeps sending states that seem to be past: then the one of the future was forged."""
+        self._past = [*self._past, place] if self._past and place >= self._past[-1] else [place]
+        return len(self._past) >= _INSISTENT
+
+    def _begin(self, begun: _Begun) -> None:
+        run, step = begun.place
+        if run != self._done[0]:
+            self.checkpoints.begin_run(run)
+            self._publish_parameters(begun)
+        self._present, self._done, self._past = begun, begun.place, []
+        now = time.monotonic()
+        self.engine.open(run, step, now)
+        lost = ', '.join(self.engine.lost) if self.engine.left_out else ''
+        hold = f'{lost} lost: last prediction held' if lost else self.checkpoints.hold
+        program = self.agent.step(replace(begun.observation, hold=hold))
+        self._host.handle(self._index, self.engine.begin(program, now, begun.received + self._deadline))
+
+    def _be_safe(self, begun: _Begun) -> None:
+        """Answer for a node that is not active, and let no neighbour wait for it."""
+        self._present, self._done = begun, begun.place
+        self._host.handle(self._index, self.engine.decline(*begun.place, time.monotonic()))
+        self._answer_with(Acted(self.spec.safe_action, fallback=True))
+
+    def _answer_with(self, act: Acted) -> None:
+        begun = self._present
+        self._answer = action_to_msg(stamp=begun.stamp, run=begun.run, step=begun.observation.step, agent=self._index,
+                                     action=act.action, fallback=act.fallback)
+        self._actions.publish(self._answer)
+
+    def _on_act(self, act: Acted) -> None:
+        if self._node.active:  # otherwise halt() answers
+            self._answer_with(act)
+            self._action_time = time.monotonic() - self._present.received
+
+    def _on_end(self, report: StepReport) -> None:
+        if not self._node.active:
+            return
+        begun, step_time = self._present, time.monotonic() - self._present.received
+        self.checkpoints.keep(*begun.place)  # before it is published: a signal may end the node at any moment
+        if report.fault:
+            self._node.get_logger().warning(f'step {begun.observation.step}: {report.fault}', throttle_duration_sec=1.0)
+        if report.updates != self._updates:
+            self._publish_parameters(begun)
+        self._status.publish(status_to_msg(
+            report, self._metrics, stamp=begun.stamp, run=begun.run, step=begun.observation.step, agent=self._index,
+            rounds=self.engine.rounds, action_time=self._action_time, step_time=step_time,
+            timeouts=self.engine.timeouts, dropped=self.engine.dropped, fallback=self._answer.fallback))
+        self.diagnostics.note(report, self._action_time, self._answer.fallback)
+
+    def _publish_parameters(self, begun: _Begun) -> None:
+        self._updates = self.agent.updates
+        self._parameters.publish(parameters_to_msg(
+            self.agent.theta, self.agent.layout, stamp=begun.stamp, run=begun.run, step=begun.observation.step,
+            agent=self._index, updates=self._updates))

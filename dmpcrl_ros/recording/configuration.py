@@ -1,0 +1,59 @@
+"""Content of configuration.json: with what a run was made, and how its other files are to be read."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+import dmpcrl_ros
+from dmpcrl_ros.core.spaces import Space
+from dmpcrl_ros.methods.method import Method
+from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.systems.system import System
+
+
+def configuration_of(system: System, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Content of the file, of JSON types but for arrays in `extra`.
+
+    Args:
+        system: of the run.
+        settings: of the run.
+        extra: further facts.
+    """
+    method = settings.make_method()
+    return {
+        'system': system.name, 'seed': settings.seed, 'started': datetime.now(UTC).isoformat(timespec='seconds'),
+        'episode_length': system.episode_length,
+        'settings': settings.plain(),
+        'method': method.name,
+        'metrics': [asdict(metric) for metric in method.metrics],
+        'agents': [_agent(system, method, i) for i in range(system.n_agents)],
+        'versions': {
+            'dmpcrl_ros': dmpcrl_ros.__version__, 'python': platform.python_version(), 'platform': platform.platform(),
+            **{name: _version(name) for name in ('numpy', 'scipy', 'casadi', 'daqp')}},
+        'extra': dict(extra)}
+
+
+def _agent(system: System, method: Method, index: int) -> dict[str, Any]:
+    """Sizes and bounds of the spaces, and the shapes of the named parameters."""
+    agent, layout = system.agents[index], method.layout(system, index)
+    return {'name': agent.name, 'n_x': agent.state.size, 'n_u': agent.action.size,
+            **_bounds('state', agent.state), **_bounds('input', agent.action),
+            'parameters': layout.shapes, 'labels': layout.labels}
+
+
+def _bounds(name: str, space: Space) -> dict[str, list[float | None]]:
+    """Bounds of a space, null where there is none: JSON has no infinity."""
+    return {f'{name}_{side}': [value if np.isfinite(value) else None for value in bound.tolist()]
+            for side, bound in (('lower', space.lower), ('upper', space.upper))}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return 'unknown'

@@ -1,0 +1,80 @@
+"""The exchanges of one agent over topics: one topic for each directed edge."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from rclpy.node import Node
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.core.mailbox import Envelope
+from dmpcrl_ros.topics import exchange_topic
+from dmpcrl_ros.transport.conversions import MessageError, exchange_from_msg, exchange_to_msg
+from dmpcrl_ros.transport.qos import EXCHANGE, OVERRIDABLE
+from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs, no_run
+
+# Control frames outside of all runs, by which neighbours find out that they hear one another.
+_GREETING, _ANSWER = 'greeting', 'answer to a greeting'
+_GREETING_PERIOD = 0.05  # s between two greetings of a neighbour that does not answer yet
+
+
+class ExchangeTopics:
+    """Publishes and receives the Exchange messages of one agent.
+
+    Args:
+        node: on which the topics are made.
+        agent: index of this agent.
+        names: of all agents it may address, by index.
+        neighbours: indices of the agents in other processes that it exchanges with.
+        launch: number of the system; messages of another one are dropped.
+        deliver: called with each envelope that arrives.
+        dropped: counter of messages that do not fit, by reason.
+    """
+
+    def __init__(self, node: Node, *, agent: int, names: Mapping[int, str], neighbours: Iterable[int], launch: int,
+                 deliver: Callable[[Envelope], None], dropped: Counter):
+        self._agent, self._names, self._launch = agent, names, launch
+        self._deliver, self._dropped = deliver, dropped
+        self._unmatched, self._next_greeting = set(neighbours), 0.0
+        self._publishers = {
+            j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE,
+                                     qos_overriding_options=OVERRIDABLE)
+            for j in neighbours}
+        self._subscriptions = [
+            node.create_subscription(msg.Exchange, exchange_topic(names[j], names[agent]), self._receiver(j), EXCHANGE,
+                                     qos_overriding_options=OVERRIDABLE)
+            for j in neighbours]
+
+    def send(self, receiver: int, envelope: Envelope) -> None:
+        """Publish an envelope to a neighbour."""
+        self._publishers[receiver].publish(exchange_to_msg(envelope))
+
+    def unmatched(self) -> list[str]:
+        """Names of the neighbours that do not hear this agent or are not heard yet. They are greeted."""
+        if (now := time.monotonic()) >= self._next_greeting:
+            self._next_greeting = now + _GREETING_PERIOD
+            for neighbour in self._unmatched:
+                self._send_frame(neighbour, _GREETING)
+        return [self._names[j] for j in sorted(self._unmatched)]
+
+    def _send_frame(self, neighbour: int, frame: str) -> None:
+        self.send(neighbour, Envelope(no_run(self._launch), 0, 0, self._agent, frame, np.zeros((0, 1))))
+
+    def _receiver(self, sender: int) -> Callable[[msg.Exchange], None]:
+        def receive(message: msg.Exchange) -> None:
+            if not belongs(message.run, self._launch):
+                self._dropped[OTHER_LAUNCH] += 1
+                return
+            try:
+                envelope = exchange_from_msg(message, sender)
+            except MessageError as reason:
+                self._dropped[str(reason)] += 1
+                return
+            if envelope.kind == _GREETING:
+                self._send_frame(sender, _ANSWER)
+            elif envelope.kind == _ANSWER:
+                self._unmatched.discard(sender)  # a neighbour that answers hears this agent, and is heard
+            else:
+                self._deliver(envelope)
+        return receive

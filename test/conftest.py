@@ -1,0 +1,37 @@
+"""Fixtures that the tests of all rooms share."""
+import itertools
+import os
+
+import pytest
+from ros_system import leftovers, wait_for
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def domain(monkeypatch):
+    """A ROS domain of this test's own; after it, no process may be left there."""
+    number = 1 + (os.getpid() * 13 + next(_numbers)) % 99
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
+    monkeypatch.setenv('DMPCRL_TEST', f'{os.getpid()}-{number}')
+    yield number
+    wait_for(lambda: not leftovers(), 10.0, 'processes to be gone')
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Puts a package of somebody else on the path, as pip would: its module and the entry points that it declares; for
+    this process and those that it starts."""
+    def installed(name, entry_points, code):
+        """`entry_points`: for each group, places ('module:attribute') by the names they are registered under."""
+        folder = tmp_path / name
+        metadata = folder / f'{name}-1.0.dist-info'
+        metadata.mkdir(parents=True)
+        metadata.joinpath('METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n')
+        metadata.joinpath('entry_points.txt').write_text(''.join(
+            f'[{group}]\n' + ''.join(f'{key} = {place}\n' for key, place in entries.items())
+            for group, entries in entry_points.items()))
+        folder.joinpath(f'{name}.py').write_text(code)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setenv('PYTHONPATH', str(folder), prepend=os.pathsep)
+    return installed

@@ -1,0 +1,103 @@
+"""Closed loops through faults, in virtual time."""
+import math
+from collections import Counter
+
+import numpy as np
+
+from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+from dmpcrl_ros.simulation.lockstep import step_in_lockstep
+from dmpcrl_ros.simulation.virtual_time import VirtualTimeNetwork
+from dmpcrl_ros.testing.fault_plan import Copy, FaultPlan
+
+HARMLESS = {'duplication': 0.3, 'reordering': 0.3, 'delay_probability': 0.3, 'delay_rounds': 2}
+EVERYTHING = HARMLESS | {'corruption': 0.05}
+
+
+class Loop:
+    """A closed loop that can be run again, each time from its beginning and through another driver."""
+
+    def __init__(self, network, **settings):
+        self.network, self._settings = network, Settings(**({'admm__iterations': 5} | settings))
+        self._loop = ClosedLoop(network, self._settings, drive=lambda programs: self._drive(programs))
+        self.agents = self._loop.agents
+
+    def run(self, steps, drive):
+        self._drive = drive
+        self._loop.plant.reset(self._settings.seed)
+        for agent in self.agents:
+            agent.reset()
+        return list(self._loop.run(steps))
+
+
+class Run:
+    """What came of a closed loop through a plan of faults, in plain lockstep without one.
+
+    Args:
+        loop: that is run.
+        restarts: an agent that forgets everything, and at which step.
+        deadlines: of single steps, in s.
+        timing: of VirtualTimeNetwork.
+    """
+
+    def __init__(self, plan, steps, loop, *, restarts=None, timing=None, deadlines=None):
+        self._agents, self._restarts, self._deadlines = loop.agents, restarts, deadlines or {}
+        self.driver = VirtualTimeNetwork(plan, loop.network.graph.neighbours, **(timing or {})) if plan else None
+        self.reports, self.acts, self.acted_at, self.ended, self.thetas = [], [], [], [], []
+        self.steps = loop.run(steps, self._watched)
+        self.snapshots = [agent.snapshot() for agent in loop.agents]
+        self.updates = [agent.updates for agent in loop.agents]
+
+    def _watched(self, programs):
+        if not self.thetas:
+            self.thetas.append([agent.theta for agent in self._agents])
+        if self._restarts and len(self.reports) == self._restarts[1]:
+            self._agents[self._restarts[0]].reset()
+        if self.driver:
+            self.driver.deadline = self._deadlines.get(len(self.reports), math.inf)
+        outcome = (self.driver or step_in_lockstep)(programs)
+        self.reports.append(outcome.reports)
+        self.acts.append(outcome.acts)
+        self.thetas.append([agent.theta for agent in self._agents])
+        if self.driver:
+            self.acted_at.append(list(self.driver.acted_at))
+            self.ended.append(self.driver.now)
+        return outcome
+
+    def numbers(self, steps=None):
+        return np.array([np.r_[s.step, s.states, s.actions, s.costs, *s.metrics.values(), s.rounds]
+                         for s in self.steps[:steps]])
+
+    def learned(self, step):
+        """Which agents learn from the transition that ended in a step."""
+        return [step in snapshot['steps'] for snapshot in self.snapshots]
+
+    def moved(self, step):
+        """Which agents have another theta after a step than before."""
+        return [not np.array_equal(a, b) for a, b in zip(self.thetas[step], self.thetas[step + 1], strict=True)]
+
+    def dropped(self):
+        return sum((engine.mailbox.dropped for engine in self.driver.engines), Counter())
+
+    def lost_steps(self):
+        return {step for _, _, step, _, _ in self.driver.lost}
+
+
+def same(one, other, steps=None):
+    return np.array_equal(one.numbers(steps), other.numbers(steps), equal_nan=True)
+
+
+def same_theta(one, other):
+    return all(map(np.array_equal, one.thetas[-1], other.thetas[-1]))
+
+
+class Chosen(FaultPlan):
+    """Loses the messages it is told to: (sender, receiver, step, round), with the kind where one is meant only."""
+
+    def __init__(self, *lost):
+        super().__init__()
+        object.__setattr__(self, 'lost', lost)
+
+    def copies(self, sender, receiver, step, round, kind, attempt=0):
+        stamp = (sender, receiver, step, round)
+        return [] if {stamp, (*stamp, kind)} & set(self.lost) else [Copy()]
