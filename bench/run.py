@@ -71,7 +71,8 @@ def training_over_ros() -> dict[str, float]:
         settings = Settings(steps=_ROS_STEPS, learning__exploration=False, seed=8)
         started = time.monotonic()
         first = last = None
-        with ProcessGroup(nodes_of(settings, DeploymentSettings(), output=str(output), report_period=None)) as processes:
+        nodes = nodes_of(settings, DeploymentSettings(), output=str(output), report_period=None)
+        with ProcessGroup(nodes) as processes:
             while not processes.ended('monitor'):
                 for _, line in processes.output(timeout=0.02):
                     if 'agents connected' in line:
@@ -109,8 +110,8 @@ def main() -> None:
     table.add_row('round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms',
                   f'{limit:.3f} ms')
     training = training_over_ros()
-    table.add_row(f'training step over ROS 2, mallick2024 ({training["rounds"]:.0f} rounds)', f'{training["step"]:.1f} ms',
-                  '40 ms')
+    table.add_row(f'training step over ROS 2, mallick2024 ({training["rounds"]:.0f} rounds)',
+                  f'{training["step"]:.1f} ms', '40 ms')
     table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
     Console().print(table)
     Console(width=110).print(real_time.table(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))

@@ -42,11 +42,16 @@ class Run:
 
     def __init__(self, plan, steps, loop, *, restarts=None, timing=None, deadlines=None):
         self._agents, self._restarts, self._deadlines = loop.agents, restarts, deadlines or {}
-        self.driver = VirtualTimeNetwork(plan, loop.network.graph.neighbours, **(timing or {})) if plan else None
+        self.driver = self._network(plan, loop.network.graph, **(timing or {})) if plan else None
         self.reports, self.acts, self.acted_at, self.ended, self.thetas = [], [], [], [], []
         self.steps = loop.run(steps, self._watched)
         self.snapshots = [agent.snapshot() for agent in loop.agents]
         self.updates = [agent.updates for agent in loop.agents]
+
+    @staticmethod
+    def _network(plan, graph, **timing):
+        """With engines as those of the nodes."""
+        return VirtualTimeNetwork(plan, graph.neighbours, patient_rounds=graph.diameter, **timing)
 
     def _watched(self, programs):
         if not self.thetas:

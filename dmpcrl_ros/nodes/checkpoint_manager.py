@@ -1,11 +1,12 @@
 """Checkpoints of one agent: when it saves and restores what it has learned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 from rclpy.node import Node
 
-from dmpcrl_ros.core.agent import Agent, SnapshotError
+from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder
 from dmpcrl_ros.systems.system import System
@@ -47,9 +48,7 @@ class CheckpointManager:
         Raises:
             SettingError: there is none that can be used, and nothing else is to be learned.
         """
-        if checkpoint := self._load():
-            self._restore(checkpoint)
-        elif self._folder and not self._learn:
+        if not self._restore() and self._folder and not self._learn:
             raise SettingError(f'checkpoints holds none that can be used by {self._name}: {self._folder.newest}; '
                                'without learning there is nothing to begin with but the untrained controller')
 
@@ -85,10 +84,9 @@ class CheckpointManager:
 
     def load(self) -> tuple[bool, str]:
         """Restore the newest checkpoint before the next step; whether there is one, and a sentence about it."""
-        checkpoint = self._load()
-        if not checkpoint:
+        if not self._load():
             return False, 'there is no checkpoint that can be used' if self._folder else _NO_FOLDER
-        self._due.append(lambda: self._restore(checkpoint))
+        self._due.append(self._restore)
         return True, 'the newest checkpoint is used from the next step on'
 
     def reset(self) -> tuple[bool, str]:
@@ -120,24 +118,23 @@ class CheckpointManager:
         self._saved, self.trouble = self._updates, ''
         return ''
 
-    def _load(self) -> Checkpoint | None:
+    def _load(self, restore: Callable[[Mapping[str, np.ndarray]], None] | None = None) -> Checkpoint | None:
         if not self._folder:
             return None
-        checkpoint, refused = self._folder.load()
+        checkpoint, refused = self._folder.load(restore)
         for reason in refused:
             self._log.error(reason)
         return checkpoint
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        try:
-            self._agent.restore(checkpoint.arrays)
-        except SnapshotError as failure:
-            self._log.error(f'checkpoint {self._folder.newest} refused: {failure}')
-            return
+    def _restore(self) -> bool:
+        """Restore the newest checkpoint that the agent accepts; whether there is one."""
+        if not (checkpoint := self._load(self._agent.restore)):
+            return False
         self._snapshot = checkpoint.arrays
         self._updates = self._saved = self._tried = self._agent.updates
         self._recovered_run = checkpoint.run
         self._log.info(f'{self._name} continues from {self._updates} updates')
+        return True
 
     def _reset(self) -> None:
         self._agent.reset()

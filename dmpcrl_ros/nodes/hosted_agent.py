@@ -63,7 +63,8 @@ class HostedAgent:
         self.engine = RoundEngine(
             index, system.graph.neighbours[index], names=dict(enumerate(system.names)),
             round_timeout=options.round_timeout or math.inf, patient_rounds=system.graph.diameter,
-            resend_after=options.resend_after or math.inf, optional_timeout=options.optional_timeout, leave_out_lost=options.lost_neighbours == 'leave-out')
+            resend_after=options.resend_after or math.inf, optional_timeout=options.optional_timeout,
+            leave_out_lost=options.lost_neighbours == 'leave-out')
         self.checkpoints = CheckpointManager(node, self.agent, system, self.spec.name)
         self.diagnostics = AgentDiagnostics(node, self)
         self._node, self._host, self._index = node, host, index

@@ -49,8 +49,8 @@ class StartupBarrier:
                               'choose another ROS_DOMAIN_ID for this run, or end the other one')
 
     def missing(self) -> list[str]:
-        """Names of the nodes that are not ready yet; for a while also another plant, which announces itself unless it was
-        killed."""
+        """Names of the nodes that are not ready yet. For a while another plant is waited for, too: unless it was killed
+        it announces itself."""
         others = time.monotonic() < self._speak_until and self._plants.get_publisher_count() > 1
         return [*sorted(self._absent), *(['the end of another plant'] if others else [])]
 

@@ -7,13 +7,14 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from dmpcrl_ros.core.agent import SnapshotError
 from dmpcrl_ros.core.parameters import ParameterLayout
 
 FORMAT = 2
@@ -94,19 +95,26 @@ class CheckpointFolder:
         except OSError as error:
             raise CheckpointError(f'cannot save a checkpoint to {self.newest}: {error.strerror or error}') from None
 
-    def load(self) -> tuple[Checkpoint | None, list[str]]:
+    def load(self, restore: Callable[[Mapping[str, np.ndarray]], None] | None = None) \
+            -> tuple[Checkpoint | None, list[str]]:
         """The newest checkpoint that can be used, None if there is none; and why others could not be.
 
-        Whether the arrays fit the agent is for the agent to say, when it restores them.
+        Args:
+            restore: takes the arrays, or raises SnapshotError; then the checkpoint before it is tried. None only reads.
         """
         refused = []
         for path in (self.newest, self.previous):
             try:
-                return self._read(path), refused
+                checkpoint = self._read(path)
+                if restore:
+                    restore(checkpoint.arrays)
+                return checkpoint, refused
             except FileNotFoundError:
                 continue
             except CheckpointError as error:
                 refused.append(str(error))
+            except SnapshotError as error:
+                refused.append(f'checkpoint {path} refused: {error}')
         return None, refused
 
     def _read(self, path: Path) -> Checkpoint:

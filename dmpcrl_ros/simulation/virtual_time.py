@@ -31,7 +31,8 @@ class VirtualTimeNetwork:
         plan: the faults. Its delays are in units of `delay_rounds` latencies.
         neighbours: of every agent, by index.
         latency: s, of a message.
-        round_timeout: s, after which a round is given up, twice of it at the start of a step.
+        round_timeout: s, after which a round is given up.
+        patient_rounds: number of rounds at the start of a step in which it is twice as long; see RoundEngine.
         resend_after: s without progress after which an agent sends again what its neighbours may lack; infinite for
             never.
         optional_timeout: s, for which optional senders of a round are waited for.
@@ -40,10 +41,11 @@ class VirtualTimeNetwork:
     """
 
     def __init__(self, plan: FaultPlan, neighbours: Sequence[Sequence[int]], *, latency: float = 1.0,
-                 round_timeout: float = 10.0, resend_after: float = math.inf, optional_timeout: float = 5.0,
-                 deadline: float = math.inf, leave_out_lost: bool = False):
-        self.engines = [RoundEngine(agent, each, round_timeout=round_timeout, resend_after=resend_after,
-                                    optional_timeout=optional_timeout, leave_out_lost=leave_out_lost)
+                 round_timeout: float = 10.0, patient_rounds: float = math.inf, resend_after: float = math.inf,
+                 optional_timeout: float = 5.0, deadline: float = math.inf, leave_out_lost: bool = False):
+        self.engines = [RoundEngine(agent, each, round_timeout=round_timeout, patient_rounds=patient_rounds,
+                                    resend_after=resend_after, optional_timeout=optional_timeout,
+                                    leave_out_lost=leave_out_lost)
                         for agent, each in enumerate(neighbours)]
         self.lost: list[tuple[int, int, int, int, str]] = []  # sender, receiver, step, round, kind
         self.acted_at: list[float] = [math.nan] * len(self.engines)  # s after the start of the last step

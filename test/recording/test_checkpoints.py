@@ -272,3 +272,17 @@ def test_a_crash_between_the_two_renames_leaves_the_one_before(tmp_path):
     found, refused = mine.load()
     same(found, first)
     assert not refused
+
+
+def test_a_checkpoint_that_the_agent_refuses_is_named_and_the_one_before_it_used(tmp_path):
+    mine, first, second = folder(tmp_path), checkpoint(1), checkpoint(2)
+    mine.save(first)
+    mine.save(second)
+
+    def restore(arrays):
+        if int(arrays['updates']) == int(second.arrays['updates']):
+            raise SnapshotError('the problem has no solution')
+
+    found, refused = mine.load(restore)
+    same(found, first)
+    assert refused == [f'checkpoint {mine.newest} refused: the problem has no solution']

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmpcrl_ros.core.agent import AgentSpec, SnapshotError, StepReport
+from dmpcrl_ros.core.agent import AgentSpec, StepReport, snapshot_array
 from dmpcrl_ros.core.averaging import finite_time
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout
@@ -160,9 +160,9 @@ class TabularAgent:
 
     def restore(self, arrays):
         """The table of a snapshot."""
-        if arrays['theta'].shape != self.theta.shape:
-            raise SnapshotError('its table is of another size')
-        self.theta, self.updates = arrays['theta'].copy(), int(arrays['updates'])
+        theta, updates = (snapshot_array(arrays, name, shape) for name, shape in (('theta', self.theta.shape),
+                                                                                  ('updates', ())))
+        self.theta, self.updates = theta.copy(), int(updates)
         self.begin_run()
 
     def step(self, observation):

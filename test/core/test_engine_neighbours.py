@@ -1,0 +1,187 @@
+"""The round engine alone: what is sent again, neighbours that may be silent, and those that are lost."""
+import math
+
+import numpy as np
+from engine_programs import RUN, engine_of, envelope, listening, news, result, sent
+
+from dmpcrl_ros.core.events import GIVEN_UP
+from dmpcrl_ros.core.exchange import Exchange
+
+# Resending
+
+def test_without_progress_a_neighbour_is_sent_again_what_it_may_lack():
+    """It sends in a round when it has what was sent to it in those before."""
+    engine = engine_of(resend_after=2.0)
+    engine.begin(listening(9), 0.0)
+    assert engine.wake_at == 2.0 and sent(engine.tick(2.0)) == [(1, 0)]
+    engine.receive(envelope(0), 3.0)
+    assert engine.wake_at == 5.0                                        # progress begins the wait anew
+    engine.receive(envelope(1), 4.0)
+    assert engine.tick(5.9) == [] and sent(engine.tick(6.0)) == [(1, 1), (1, 2)]
+
+
+def test_a_round_is_sent_again_twenty_times_at_most():
+    engine = engine_of(resend_after=2.0)
+    engine.begin(listening(9), 0.0)
+    times = 0
+    while engine.wake_at < math.inf:
+        times += len(sent(engine.tick(engine.wake_at)))
+    assert times == 20
+    engine.receive(envelope(0), 100.0)
+    assert engine.wake_at == 102.0                                      # the next round has its own
+
+
+def test_an_agent_that_has_ended_its_step_still_sends_its_last_rounds_again():
+    """A neighbour may lack them, until it is heard in the next step."""
+    engine = engine_of(resend_after=2.0)
+    engine.begin(listening(3), 0.0)
+    for number in range(3):
+        engine.receive(envelope(number), 1.0)
+    assert not engine.busy and engine.wake_at == 3.0 and sent(engine.tick(3.0)) == [(1, 2)]
+    engine.receive(envelope(0, step=1), 4.0)
+    assert engine.tick(5.0) == []
+
+
+def test_each_neighbour_is_sent_again_what_it_may_lack_however_far_it_is_behind():
+    """Agent 1 only listens in rounds 1 to 3, agent 2 answers: on an edge of one direction one can be far ahead."""
+    def program():
+        yield news(expects=(1, 2))
+        for _ in range(3):
+            yield Exchange('news', {1: np.ones(1), 2: np.ones(1)}, {2: (1,)})
+
+    engine = engine_of((1, 2), resend_after=2.0)
+    engine.begin(program(), 0.0)
+    engine.receive(envelope(0, sender=1), 1.0)
+    for number in range(3):
+        engine.receive(envelope(number, sender=2), 1.0)
+    assert engine.rounds == 3 and sent(engine.tick(3.0)) == [(1, 0), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3)]
+    engine.receive(envelope(2, sender=1), 4.0)
+    assert sent(engine.tick(5.0)) == [(1, 2), (1, 3), (2, 2), (2, 3)]
+
+
+def test_what_is_kept_for_a_neighbour_that_never_answers_is_bounded():
+    def program():
+        for _ in range(1000):
+            yield Exchange('news', {1: np.ones(1)}, {})
+
+    engine = engine_of(resend_after=2.0)
+    engine.begin(program(), 0.0)
+    assert sent(engine.tick(2.0)) == [(1, number) for number in range(984, 1000)]
+
+
+# Optional senders
+
+def optional_engine(**options):
+    engine = engine_of((1, 2, 3), optional_timeout=4.0, **options)
+    engine.begin(listening(2, expects=(1,), optional=(2, 3)), 0.0)
+    return engine
+
+
+def test_optional_senders_are_in_the_inbox_if_they_come_in_time():
+    engine = optional_engine()
+    for sender in (1, 2):
+        assert engine.receive(envelope(sender=sender), 1.0) == []
+    assert engine.wake_at == 4.0
+    assert sent(engine.receive(envelope(sender=3, data=[7.0]), 3.0)) == [(1, 1), (2, 1), (3, 1)]
+    for sender in (1, 2, 3):
+        events = engine.receive(envelope(1, sender=sender), 3.5)
+    assert result(events) == [{1: 1.0, 2: 1.0, 3: 7.0}, {1: 1.0, 2: 1.0, 3: 1.0}]
+
+
+def test_a_round_goes_on_without_optional_senders_that_do_not_come_in_time():
+    engine = optional_engine(round_timeout=50.0)
+    engine.receive(envelope(sender=1), 1.0)
+    engine.receive(envelope(sender=3, data=[7.0]), 1.0)
+    assert engine.tick(3.9) == [] and sent(engine.tick(4.0)) == [(1, 1), (2, 1), (3, 1)]
+    assert engine.receive(envelope(0, sender=2), 4.5) == []             # too late: of no use any more
+    assert engine.dropped == 1 and engine.mailbox.dropped == {'late': 1}
+    engine.receive(envelope(1, sender=1), 5.0)
+    assert engine.wake_at == 8.0                                        # optional senders of round 1
+    assert result(engine.tick(8.0)) == [{1: 1.0, 3: 7.0}, {1: 1.0}]
+    assert engine.timeouts == 0 and engine.lost == []
+
+
+def test_required_senders_are_waited_for_beyond_the_time_of_optional_ones():
+    engine = optional_engine(round_timeout=20.0)
+    assert engine.tick(4.0) == [] and engine.wake_at == 40.0            # no further wait for the optional ones
+    assert engine.tick(5.0) == []
+    engine.receive(envelope(sender=2), 6.0)                             # they are in time as long as others are missing
+    assert sent(engine.receive(envelope(sender=1), 7.0)) == [(1, 1), (2, 1), (3, 1)]
+    engine.tick(11.0)
+    *heard, timeout = result(engine.tick(engine.wake_at))
+    assert heard == [{1: 1.0, 2: 1.0}] and "no 'news' from valve in round 1" in str(timeout)
+
+
+def test_an_optional_sender_that_never_comes_is_never_lost():
+    engine = engine_of((1,), optional_timeout=4.0, round_timeout=2.0)
+    engine.begin(listening(2, expects=(), optional=(1,)), 0.0)
+    assert engine.tick(4.0) and result(engine.tick(8.0)) == [{}, {}]
+    assert engine.timeouts == 0 and engine.lost == []
+
+
+def test_a_wrong_message_of_an_optional_sender_is_dropped():
+    engine = engine_of((1, 2), optional_timeout=4.0)
+    engine.begin(listening(1, expects=(1,), optional=(2,)), 0.0)
+    engine.receive(envelope(sender=2, data=[1.0, 2.0]), 1.0)
+    engine.receive(envelope(sender=1), 1.0)
+    assert engine.mailbox.dropped == {'wrong size': 1} and engine.busy
+    assert result(engine.receive(envelope(sender=2, data=[3.0]), 2.0)) == [{1: 1.0, 2: 3.0}]
+
+
+# Lost neighbours
+
+def lose(engine, now=0.0, step=0):
+    """A step that is given up because nothing comes from the valve."""
+    engine.begin(listening(1, expects=tuple(engine.neighbours)), now)
+    for sender in engine.neighbours[1:]:
+        engine.receive(envelope(sender=sender, step=step), now + 1.0)
+    return result(engine.tick(now + 10.0))
+
+
+def test_a_lost_neighbour_is_waited_for_again_in_the_next_step():
+    engine = engine_of((1, 2), round_timeout=5.0)
+    lose(engine)
+    assert engine.lost == ['valve'] and not engine.left_out
+    engine.open(RUN, 1, 11.0)
+    engine.begin(listening(1, expects=(1, 2)), 11.0)
+    engine.receive(envelope(sender=2, step=1), 12.0)
+    assert engine.busy and not engine.left_out
+    assert result(engine.receive(envelope(sender=1, step=1), 13.0)) == [{1: 1.0, 2: 1.0}] and engine.lost == []
+
+
+def test_a_lost_neighbour_is_left_out_from_the_next_step_on_until_it_is_heard():
+    engine = engine_of((1, 2), round_timeout=5.0, leave_out_lost=True)
+    lose(engine)
+    assert not engine.left_out                                          # the step itself is given up
+    engine.open(RUN, 1, 11.0)
+    assert engine.left_out == {1} and engine.lost == ['valve']
+    assert sent(engine.begin(listening(2, expects=(1, 2)), 11.0)) == [(1, 0), (2, 0)]  # it may hear what it cannot say
+    assert sent(engine.receive(envelope(sender=2, step=1), 12.0)) == [(1, 1), (2, 1)]
+    engine.receive(envelope(1, sender=1, step=1), 13.0)                 # it is back
+    assert engine.left_out == {1} and engine.lost == []                 # but a step ends as it began
+    assert result(engine.receive(envelope(1, sender=2, step=1), 13.0)) == [{2: 1.0}, {2: 1.0}]
+    engine.open(RUN, 2, 14.0)
+    assert not engine.left_out
+    engine.begin(listening(1, expects=(1, 2)), 14.0)
+    engine.receive(envelope(sender=2, step=2), 15.0)
+    assert engine.busy and engine.timeouts == 1
+
+
+def test_a_late_message_does_not_bring_a_lost_neighbour_back():
+    engine = engine_of((1, 2), round_timeout=5.0, leave_out_lost=True)
+    lose(engine)
+    engine.open(RUN, 1, 11.0)
+    engine.receive(envelope(sender=1, step=0), 12.0)
+    assert engine.lost == ['valve']
+    engine.receive(envelope(sender=1, step=7), 12.0)                    # of a step to come: it is there
+    assert engine.lost == []
+
+
+def test_a_neighbour_that_gave_up_without_a_word_is_lost_and_one_that_took_part_is_not():
+    for spoke in (False, True):
+        engine = engine_of((1,), round_timeout=5.0, leave_out_lost=True)
+        engine.begin(listening(2), 0.0)
+        if spoke:
+            engine.receive(envelope(0), 1.0)
+        engine.receive(envelope(1, kind=GIVEN_UP, data=()), 2.0)
+        assert engine.lost == ([] if spoke else ['valve'])
