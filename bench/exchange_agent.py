@@ -31,7 +31,7 @@ def _ping_pong(agent: int, data: np.ndarray):
         started = time.perf_counter()
         send, wait = Exchange('ping', {1 - agent: data}, {}), Exchange('ping', {}, {1 - agent: data.shape})
         for request in (send, wait) if agent == 0 else (wait, send):
-            yield request
+            _ = yield request
         times.append(time.perf_counter() - started)
     return times
 

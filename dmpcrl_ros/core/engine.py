@@ -93,7 +93,7 @@ class RoundEngine:
         """Move to a control step: what neighbours sent of earlier ones is dropped."""
         self.mailbox.now = (run, step, 0)
         self._together = now + self._round_timeout
-        self._others.begin_step()
+        self._others.begin_step((run, step))
         self._interruption = ''
 
     def begin(self, program: Any, now: float, deadline: float = math.inf) -> list[Event]:
@@ -216,15 +216,16 @@ class RoundEngine:
         """Reason not to wait any longer for the missing messages of this round; None while they are waited for."""
         if self._interruption:
             return ExchangeTimeout(self._interruption)
-        missing, present = self._missing(), self.mailbox.now[:2]
-        if names := self._others.that_sent(GIVEN_UP, missing, present):
-            self._others.lose_silent(missing)
-            return ExchangeTimeout(f'{names}: {GIVEN_UP}')
-        if names := self._others.that_sent(OUT_OF_TIME, missing, present):
-            return DeadlineReached(f'{names}: {OUT_OF_TIME}')
+        if self._others.frames:
+            missing, present = self._missing(), self.mailbox.now[:2]
+            if names := self._others.that_sent(GIVEN_UP, missing, present):
+                self._others.lose_silent(missing)
+                return ExchangeTimeout(f'{names}: {GIVEN_UP}')
+            if names := self._others.that_sent(OUT_OF_TIME, missing, present):
+                return DeadlineReached(f'{names}: {OUT_OF_TIME}')
         if now >= self._give_up_at:
             self.timeouts += 1
-            names = self._others.lose(missing)
+            names = self._others.lose(self._missing())
             return ExchangeTimeout(f'no {self._request.kind!r} from {names} in round {self.rounds} within '
                                    f'{self._round_timeout:g} s')
         return None

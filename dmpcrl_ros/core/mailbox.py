@@ -10,7 +10,7 @@ _CAPACITY = 256   # rounds of one neighbour for which messages are kept; neighbo
 _CANDIDATES = 4   # messages kept for one round: a wrong one is not to take the place of the right one
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Envelope:
     """One message of one round. `data` has two dimensions; a vector is a column."""
 
@@ -75,7 +75,9 @@ class Mailbox:
         """Whether a neighbour's message of the round that is due is there; what is of another kind or shape is
         dropped."""
         shape = shape if len(shape) == 2 else (*shape, 1)
-        candidates = self._waiting[sender].get(self._now, [])
+        candidates = self._waiting[sender].get(self._now)
+        if not candidates:
+            return False
         for envelope in [c for c in candidates if _form(c) != (kind, shape)]:
             candidates.remove(envelope)
             self.dropped['other kind' if envelope.kind != kind else 'wrong size'] += 1

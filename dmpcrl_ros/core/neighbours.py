@@ -17,16 +17,17 @@ class Neighbours:
         self.left_out: frozenset[int] = frozenset()
         self._lost: set[int] = set()
         self._heard: set[int] = set()  # in an exchange, since the step began
-        self._frames: dict[tuple[int, str], tuple[int, int]] = {}
+        self.frames: dict[tuple[int, str], tuple[int, int]] = {}  # control frames of this step and later ones
 
     @property
     def lost(self) -> list[str]:
         """Names of the neighbours that left a round unanswered and have not been heard since."""
         return self._named(self._lost)
 
-    def begin_step(self) -> None:
-        """Forget who was heard; leave out those that are lost now."""
+    def begin_step(self, place: tuple[int, int]) -> None:
+        """Forget the steps before (run, step); leave out the neighbours that are lost now."""
         self._heard.clear()
+        self.frames = {key: about for key, about in self.frames.items() if about >= place}
         self.left_out = frozenset(self._lost) if self._leave_out_lost else frozenset()
 
     def hear(self, sender: int) -> None:
@@ -36,11 +37,11 @@ class Neighbours:
 
     def hear_frame(self, sender: int, frame: str, place: tuple[int, int]) -> None:
         """Take note of a control frame about the step (run, step)."""
-        self._frames[sender, frame] = place
+        self.frames[sender, frame] = place
 
     def that_sent(self, frame: str, missing: Iterable[int], place: tuple[int, int]) -> str:
         """Names of the missing neighbours that sent a control frame about the step (run, step)."""
-        return ', '.join(self._named(j for j in missing if self._frames.get((j, frame)) == place))
+        return ', '.join(self._named(j for j in missing if self.frames.get((j, frame)) == place))
 
     def lose(self, missing: Iterable[int]) -> str:
         """Count neighbours as lost; their names."""

@@ -5,11 +5,15 @@ A settings class is a frozen dataclass whose fields are made with `setting` or, 
 prefix, with `group`. Outside of Python every setting has one name, as `admm.iterations`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 Kind = TypeVar('Kind')
+# Types of values that settings of each kind accept, NumPy's included, and what they are called in messages.
+_ACCEPTED: dict[type, Any] = {bool: bool, int: Integral, float: Real, str: str, tuple: (list, tuple)}
+_SPOKEN = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text', tuple: 'a list of names'}
 
 
 class SettingError(ValueError):
@@ -55,21 +59,28 @@ class Setting:
         """
         if self.absent and (value is None or value == self.absent):
             return None
-        if self.kind is float and type(value) is int:
-            value = float(value)
-        if self.kind is tuple and isinstance(value, Sequence) and not isinstance(value, str):
-            value = tuple(value)
-        if type(value) is not self.kind or (self.kind is tuple and not all(type(part) is str for part in value)):
-            word = f' or {self.absent}' if self.absent else ''
-            raise SettingError(f'{self.name} must be a {self.kind.__name__}{word}, not {value!r}')
-        if self.choices and value not in self.choices:
+        checked = self._typed(value)
+        if self.choices and checked not in self.choices:
             raise SettingError(f'{self.name} must be one of {", ".join(self.choices)}, not {value!r}')
         low, high = self.minimum, self.maximum
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
+        if (low is not None and not checked >= low) or (high is not None and not checked <= high):
             span = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
             word = f', or {self.absent}' if self.absent else ''
             raise SettingError(f'{self.name} must be {span}{" " + self.unit if self.unit else ""}{word}, not {value!r}')
-        return value
+        return checked
+
+    def _typed(self, value: Any) -> Any:
+        accepted = _ACCEPTED[self.kind]
+        fits = isinstance(value, accepted) and (self.kind is bool or not isinstance(value, bool))
+        if self.kind is tuple:
+            fits = fits and all(isinstance(part, str) for part in value)
+        if not fits:
+            self._refuse(value)
+        return self.kind(value)
+
+    def _refuse(self, value: Any) -> None:
+        word = f' or {self.absent}' if self.absent else ''
+        raise SettingError(f'{self.name} must be {_SPOKEN[self.kind]}{word}, not {value!r}')
 
     def parse(self, text: str) -> Any:
         """Value of a text, as of a command line.
@@ -84,11 +95,10 @@ class Setting:
         if self.kind is tuple:
             return tuple(part.strip() for part in text.split(',') if part.strip())
         try:
-            return self.check(self.kind(text))
-        except ValueError as error:
-            raise error if isinstance(error, SettingError) else SettingError(
-                f'{self.name} must be a {self.kind.__name__}{" or " + self.absent if self.absent else ""}, '
-                f'not {text!r}') from None
+            value = self.kind(text)
+        except ValueError:
+            self._refuse(text)
+        return self.check(value)
 
     def plain(self, value: Any) -> Any:
         """The value as files and ROS parameters have it: the word for None, a list for a tuple."""

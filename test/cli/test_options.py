@@ -123,7 +123,7 @@ def test_a_word_stands_for_no_value_in_the_deployment_too():
 
 
 @pytest.mark.parametrize(('words', 'message'), [
-    (['--seed', 'x'], "Invalid value for '--seed': seed must be a int, not 'x'"),
+    (['--seed', 'x'], "Invalid value for '--seed': seed must be a whole number, not 'x'"),
     (['--steps', 0], "Invalid value for '--steps': steps must be from 1 to 1e+07, not 0"),
     (['--learning.rate', 7], 'learning.rate must be from 1e-15 to 1, or auto, not 7.0'),
     (['--learning.order', 'third'], 'learning.order must be one of first, second, second-as-released'),

@@ -180,9 +180,9 @@ def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_p
 
 @pytest.mark.parametrize(('node', 'arguments', 'message'), [
     ('agent', [*ONE, '-p', 'admm.iterations:=-3'], 'admm.iterations must be from 1 to 10000, or auto'),
-    ('agent', [*ONE, '-p', 'admm.iterations:=many'], "admm.iterations must be a int or auto, not 'many'"),
+    ('agent', [*ONE, '-p', 'admm.iterations:=many'], "admm.iterations must be a whole number or auto, not 'many'"),
     ('agent', [*ONE, '-p', 'iterations:=3'], "no parameter 'iterations'"),
-    ('agent', [*ONE, '-p', 'admm.warm_start:=maybe'], 'admm.warm_start must be a bool'),
+    ('agent', [*ONE, '-p', 'admm.warm_start:=maybe'], 'admm.warm_start must be true or false'),
     ('agent', ['-p', 'agents:=[agent_9]'], "no agent 'agent_9'"),
     ('agent', [], 'agents must name the agents that this node runs'),
     ('agent', [*ONE, '-p', 'system:=ring'], "no system 'ring'"),
