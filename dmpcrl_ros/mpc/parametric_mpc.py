@@ -8,6 +8,7 @@ import numpy as np
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.compiled import CompiledFunction
 from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
+from dmpcrl_ros.mpc.parametrised import Parametrised
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData, QpFailure, QpSolution, SoftBoundedQp
 
@@ -20,7 +21,7 @@ class Sensitivities:
     hessian: np.ndarray | None
 
 
-class ParametricMpc:
+class ParametricMpc(Parametrised):
     """Evaluates one ParametricProblem: an agent's own, or the centralised one of the whole network.
 
     The programme is built once per theta and kept; `begin` selects the state (and, for Q, the action), `solve` answers
@@ -36,7 +37,7 @@ class ParametricMpc:
 
     def __init__(self, problem: ParametricProblem, layout: ParameterLayout, theta: np.ndarray, *,
                  rho: float = 0.0, n_consensus: int = 0):
-        self.layout = layout
+        super().__init__(layout)
         self.n_consensus = n_consensus
         self._problem = problem
         self._curvature = np.zeros(problem.variables.numel())
@@ -45,19 +46,7 @@ class ParametricMpc:
         self._matrices, self._vectors, self._gradient, self._second = _compile(problem)
         self.theta = theta
 
-    @property
-    def theta(self) -> np.ndarray:
-        """Current parameters (p,), read-only: assign a new vector to change them.
-
-        Raises (on assignment):
-            QpFailure: the problem at these parameters is not a convex programme; the old ones stay in force.
-        """
-        return self._theta
-
-    @theta.setter
-    def theta(self, theta: np.ndarray) -> None:
-        if theta.shape != (self.layout.size,) or not np.isfinite(theta).all():
-            raise QpFailure(f'theta must be {self.layout.size} finite numbers')
+    def _build(self, theta: np.ndarray) -> None:
         p = self._problem
         mapped = _mapped(p.parameter_map, theta)
         phi = theta if mapped is None else mapped.value
@@ -68,8 +57,6 @@ class ParametricMpc:
         policy = SoftBoundedQp(data, p.state, self._curvature)
         self._data, self._policy_qp, self._action_qp = data, policy, None
         self._mapped, self._phi, self._jacobian = mapped, phi.copy(), None
-        self._theta = theta.copy()
-        self._theta.flags.writeable = False
 
     @property
     def programme(self) -> QpData:

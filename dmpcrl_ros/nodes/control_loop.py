@@ -9,7 +9,6 @@ Services (std_srvs/Trigger): ~/pause, ~/resume; ~/step: one step of a paused pla
 """
 
 import time
-from typing import Protocol
 
 import numpy as np
 import rclpy
@@ -22,6 +21,7 @@ from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
 from dmpcrl_ros.nodes.startup_barrier import StartupBarrier
 from dmpcrl_ros.nodes.step_control import StepControl
+from dmpcrl_ros.nodes.system_interface import SystemInterface
 from dmpcrl_ros.settings.nodes import PlantSettings
 from dmpcrl_ros.simulation.episodes import PlantStep
 from dmpcrl_ros.topics import agent_topic
@@ -32,22 +32,6 @@ from dmpcrl_ros.transport.runs import belongs, first_run
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
-
-
-class SystemInterface(Protocol):
-    """The plant as the node knows it: a simulation, or a robot."""
-
-    def reset(self) -> None:
-        """Begin a run."""
-
-    def observe(self) -> PlantStep | None:
-        """The present step; None while there is no measurement that can be relied on."""
-
-    def apply(self, actions: list[np.ndarray]) -> None:
-        """Let the inputs (n_u,) of all agents act, which lie within their bounds, until the next step."""
-
-    def make_safe(self) -> None:
-        """Let the safe inputs act from now on."""
 
 
 class ControlLoopNode(ManagedNode):

@@ -12,6 +12,7 @@ import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.mpc.parametrised import Parametrised
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData, QpFailure
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp
@@ -25,7 +26,7 @@ class InputSolution:
     kkt_residual: float
 
 
-class CentralScenarioMpc:
+class CentralScenarioMpc(Parametrised):
     """The mean cost of S scenarios of the whole network, minimised over its inputs.
 
     Args:
@@ -36,32 +37,18 @@ class CentralScenarioMpc:
     """
 
     def __init__(self, problem: ParametricProblem, layout: ParameterLayout, theta: np.ndarray, deviations: np.ndarray):
-        self.layout = layout
+        super().__init__(layout)
         self._programmes, self._deviations = ParametricMpc(problem, layout, theta), deviations
         self._inputs, self._state = problem.inputs, problem.state
         self._exogenous = np.zeros(problem.exogenous.numel())
         self.theta = theta
 
-    @property
-    def theta(self) -> np.ndarray:
-        """Parameters (p,) from which the scenarios deviate, read-only: assign a new vector to change them.
-
-        Raises (on assignment):
-            QpFailure: the problem of a scenario is not a convex programme; the old parameters stay in force.
-        """
-        return self._theta
-
-    @theta.setter
-    def theta(self, theta: np.ndarray) -> None:
-        if theta.shape != (self.layout.size,):
-            raise QpFailure(f'theta must be {self.layout.size} finite numbers')
+    def _build(self, theta: np.ndarray) -> None:
         scenarios = []
         for deviation in self._deviations:
             self._programmes.theta = theta + deviation
             scenarios.append(_Scenario(self._programmes.programme, self._inputs.ravel(), self._state))
         self._condense(scenarios)
-        self._theta = theta.copy()
-        self._theta.flags.writeable = False
 
     def _condense(self, scenarios: list['_Scenario']) -> None:
         """The parts of the programme in the inputs: linear term and rows are affine in the state."""

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
-from dmpcrl_ros.mpc.qp import QpFailure, QpSolution
+from dmpcrl_ros.mpc.parametrised import Parametrised
+from dmpcrl_ros.mpc.qp import QpSolution
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ScenarioSolution:
     kkt_residual: float
 
 
-class ScenarioMpc:
+class ScenarioMpc(Parametrised):
     """S versions of one agent's problem, solved one after the other for each linear term.
 
     Args:
@@ -45,32 +46,18 @@ class ScenarioMpc:
     """
 
     def __init__(self, mpc: ParametricMpc, deviations: np.ndarray, shapes: Sequence[tuple[int, int]]):
-        self.layout = mpc.layout
+        super().__init__(mpc.layout)
         self._prototype, self._deviations = mpc, deviations
         self._places = _places(len(deviations), [rows * columns for rows, columns in shapes], mpc.n_consensus)
         self.theta = mpc.theta
 
-    @property
-    def theta(self) -> np.ndarray:
-        """Parameters (p,) from which the scenarios deviate, read-only: assign a new vector to change them.
-
-        Raises (on assignment):
-            QpFailure: the problem of a scenario is not a convex programme; the old parameters stay in force.
-        """
-        return self._theta
-
-    @theta.setter
-    def theta(self, theta: np.ndarray) -> None:
-        if theta.shape != (self.layout.size,):
-            raise QpFailure(f'theta must be {self.layout.size} finite numbers')
+    def _build(self, theta: np.ndarray) -> None:
         members = []
         for deviation in self._deviations:
             member = copy.copy(self._prototype)  # shares the compiled functions
             member.theta = theta + deviation
             members.append(member)
         self._members = members
-        self._theta = theta.copy()
-        self._theta.flags.writeable = False
 
     def begin(self, state: np.ndarray, action: np.ndarray | None = None, *,
               exogenous: np.ndarray | None = None) -> None:

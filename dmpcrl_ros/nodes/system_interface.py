@@ -1,0 +1,23 @@
+"""The plant as the control loop knows it."""
+
+from typing import Protocol
+
+import numpy as np
+
+from dmpcrl_ros.simulation.episodes import PlantStep
+
+
+class SystemInterface(Protocol):
+    """The plant as the node knows it: a simulation, or a robot."""
+
+    def reset(self) -> None:
+        """Begin a run."""
+
+    def observe(self) -> PlantStep | None:
+        """The present step; None while there is no measurement that can be relied on."""
+
+    def apply(self, actions: list[np.ndarray]) -> None:
+        """Let the inputs (n_u,) of all agents act, which lie within their bounds, until the next step."""
+
+    def make_safe(self) -> None:
+        """Let the safe inputs act from now on."""
