@@ -81,10 +81,10 @@ def _yaml(value: Any) -> str:
 
 
 def check_domain() -> None:
-    """Check ROS_DOMAIN_ID before anything of ROS 2 is started, which would fail in its own words.
+    """Check ROS_DOMAIN_ID before ROS 2 is started, whose own message would be unclear.
 
     Raises:
-        SettingError: ROS_DOMAIN_ID is set to something that is no domain.
+        SettingError: ROS_DOMAIN_ID is not the number of a domain.
     """
     domain = os.environ.get('ROS_DOMAIN_ID', '')
     if domain and not (domain.isdecimal() and int(domain) <= _LAST_DOMAIN):
@@ -107,8 +107,8 @@ def node_table(executable: str, parameters: Mapping[str, Any]) -> list[Setting]:
 def nodes_of(settings: Settings, deployment: DeploymentSettings, *, output: str = '',
              report_period: float | None = 5.0, faults: FaultPlan | None = None, fault_log: str = '',
              faulty_plant: bool = False) -> list[NodeSpec]:
-    """Plant or bridge, the agents, (with an output directory) the monitor and (with faults) the relay that injects
-    them: one system, of a launch of its own.
+    """The nodes of one system, with a launch number of their own: plant or bridge, agents, a monitor if there is an
+    output directory, and a relay if there are faults to inject.
 
     Args:
         settings: of the run.

@@ -1,4 +1,4 @@
-"""The functions behind the executables. Their imports take a second, in which Ctrl-C is to end them without a
+"""The functions of the executables. Their imports take a second; a Ctrl-C during that time ends them without a
 traceback."""
 
 import signal
@@ -41,9 +41,9 @@ def relay() -> int:
 
 
 def _start(executable: str) -> int:
-    """Call main() of a module. While it is imported the kernel ends the process on Ctrl-C: nothing is to be undone."""
+    """Call main() of a module. During its import the kernel ends the process on Ctrl-C: nothing is to be undone."""
     handler = signal.getsignal(signal.SIGINT)
-    python_decides = handler is signal.default_int_handler  # else whoever has started the process does
+    python_decides = handler is signal.default_int_handler  # otherwise the starter of the process has decided
     if python_decides:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     main = import_module(MODULES[executable]).main

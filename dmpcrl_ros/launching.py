@@ -19,7 +19,12 @@ _OUTPUT = Setting(name='output', default='', kind=str,
 
 
 def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
-    """A Node action for each node, and the end of all of them when one ends."""
+    """A Node action for each node; when one ends that is not to be respawned, all are shut down.
+
+    Args:
+        nodes: of the system.
+        output: of their processes, as launch names it: screen or log.
+    """
     actions = []
     for node in nodes:
         parameters = {name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
@@ -36,10 +41,10 @@ def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
 
 
 def launch_arguments(**defaults: Any) -> list[Any]:
-    """One launch argument for each setting, and the nodes that they describe.
+    """One launch argument for each setting, and an action that makes the nodes.
 
-    The arguments declared are those of the method and system that the launch file begins with; those of another method
-    or system can be given as well.
+    Declared are the arguments of the default method and system of the launch file; those of another method or system
+    can be given as well.
 
     Args:
         defaults: settings of this launch file that differ from the tables, by their names (`__` for a dot).

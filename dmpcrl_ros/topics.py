@@ -1,6 +1,6 @@
 """Names of topics, which publisher and subscriber must share."""
 
-PLANT_TOPIC = '/plant/run'  # on which plants tell of themselves
+PLANT_TOPIC = '/plant/run'  # on which plants announce themselves
 
 
 def exchange_topic(sender: str, receiver: str) -> str:
@@ -9,7 +9,7 @@ def exchange_topic(sender: str, receiver: str) -> str:
 
 
 def ready_topic(name: str) -> str:
-    """Topic on which an agent or the monitor says, latched, that it is connected to all it needs."""
+    """Latched topic on which an agent or the monitor announces that all its connections are made."""
     return f'/{name}/ready'
 
 
@@ -19,5 +19,5 @@ def agent_topic(agent: str, name: str) -> str:
 
 
 def relayed(topic: str) -> str:
-    """Where a relay that injects faults repeats what it heard on a topic."""
+    """Topic on which a relay that injects faults repeats the messages of a topic."""
     return f'/relayed{topic}'

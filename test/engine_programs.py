@@ -1,4 +1,4 @@
-"""Programs for a round engine, messages to it, and what it makes of them."""
+"""Programs for a round engine, messages to it, and readers of its events."""
 import numpy as np
 
 from dmpcrl_ros.core.engine import RoundEngine
@@ -27,7 +27,7 @@ def news(expects=(1,), optional=(), size=1, value=5.0):
 
 
 def listening(rounds, **exchange):
-    """What was heard in each round, or why it ended."""
+    """Result: the messages of each round, or the reason why it ended."""
     heard = []
     for _ in range(rounds):
         try:
@@ -39,7 +39,7 @@ def listening(rounds, **exchange):
 
 
 def deciding(before, after, log=None, other=1):
-    """A control step with so many rounds before and after its action; out of time, it acts on what it has."""
+    """A control step with so many rounds before and after its action; out of time, it acts on the rounds so far."""
     reason, fallback = '', False
     try:
         for _ in range(before):

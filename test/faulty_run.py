@@ -31,7 +31,7 @@ class Loop:
 
 
 class Run:
-    """What came of a closed loop through a plan of faults, in plain lockstep without one.
+    """Outcome of a closed loop through a plan of faults; without a plan, in plain lockstep.
 
     Args:
         loop: that is run.
@@ -74,11 +74,11 @@ class Run:
                          for s in self.steps[:steps]])
 
     def learned(self, step):
-        """Which agents learn from the transition that ended in a step."""
+        """Flags of the agents that learn from the transition that ended in a step."""
         return [step in snapshot['steps'] for snapshot in self.snapshots]
 
     def moved(self, step):
-        """Which agents have another theta after a step than before."""
+        """Flags of the agents whose theta changes in a step."""
         return [not np.array_equal(a, b) for a, b in zip(self.thetas[step], self.thetas[step + 1], strict=True)]
 
     def dropped(self):
@@ -97,7 +97,7 @@ def same_theta(one, other):
 
 
 class Chosen(FaultPlan):
-    """Loses the messages it is told to: (sender, receiver, step, round), with the kind where one is meant only."""
+    """Loses chosen messages: (sender, receiver, step, round), and the kind if only that one is to be lost."""
 
     def __init__(self, *lost):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the tests of the core share: a directed network, agents of a network, small drivers."""
+"""Shared parts of the tests: a directed network, agents of a network, small drivers."""
 from dataclasses import replace
 
 import numpy as np
@@ -128,7 +128,7 @@ def altered_inbox(program, kind, number, value):
 
 
 def observation(state, step=0, **others):
-    """What an agent is told in a step of the first episode."""
+    """Observation of an agent in a step of the first episode."""
     return Observation(**({'step': step, 'episode': 0, 'state': state, 'exogenous': np.zeros(0), 'stage_cost': 0.0}
                           | others))
 
@@ -194,7 +194,7 @@ class Watch:
         return any(isinstance(request, Act) for request in self.requests[-1][agent])
 
     def acts(self, agent):
-        """What an agent decided in each step."""
+        """Actions of an agent in each step."""
         return [request for asked in self.requests for request in asked[agent] if isinstance(request, Act)]
 
     def __call__(self, programs):
@@ -206,7 +206,7 @@ class Watch:
 
 
 class Told:
-    """An agent that is told `changes(step)` besides."""
+    """An agent whose observations are changed by `changes(step)`."""
 
     def __init__(self, agent, changes):
         self._agent, self._changes = agent, changes

@@ -1,4 +1,4 @@
-"""The rooms of the package: each may import only what stands below it, and most of them know nothing of ROS."""
+"""The rooms of the package: each may import only rooms below it, and most of them know nothing of ROS."""
 import ast
 import re
 import subprocess
@@ -84,7 +84,7 @@ def test_a_module_imports_nothing_from_above(name):
 
 
 def test_floors_are_seen_through_all_forms_of_import(tmp_path):
-    """That the test above can fail."""
+    """Proof that the test above can fail."""
     path = tmp_path / 'module.py'
     path.write_text('import dmpcrl_ros.cli\nfrom dmpcrl_ros import nodes\nfrom ..simulation import lockstep\n'
                     'def later():\n    from dmpcrl_ros.transport.driver import x\n')

@@ -1,4 +1,4 @@
-"""The set-up of the environment: what it says when something is missing, what it takes for damage."""
+"""The set-up of the environment: its messages when something is missing, and its notion of damage."""
 import fcntl
 import os
 import shlex
@@ -31,7 +31,7 @@ def start(folder, environment):
 
 
 def refusal(folder, environment):
-    """What the set-up says when it gives up; it must leave nothing behind."""
+    """Last message of a set-up that gives up; it must leave nothing behind."""
     process = start(folder, environment)
     _, text = process.communicate(timeout=60)
     assert process.returncode == 1

@@ -1,4 +1,4 @@
-"""The commands: what they take, and what they say when something is wrong."""
+"""The commands with their options, and the texts of their errors."""
 
 import json
 import os
@@ -45,7 +45,7 @@ _DEMO_STEPS = 500
 
 
 class _Group(click.Group):
-    """Turns the errors that a user can mend into one line and an exit code."""
+    """Turns the errors that a user can correct into one line and an exit code."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -87,7 +87,7 @@ def run(settings: Settings, deployment: DeploymentSettings, output: Path | None,
 def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
     """Print the command of each node of a run, to be started by hand: on several hosts, one in a debugger, ...
 
-    They share a number of their own (launch): start only what was printed together. SYSTEM and options are those of
+    They share a number (launch): start only nodes that were printed together. SYSTEM and options are those of
     `dmpcrl run`.
     """
     for node in nodes_of(settings, deployment, output=str(output or '')):
@@ -125,7 +125,7 @@ def train(settings: Settings, output: Path | None, figures: bool, baseline: bool
 def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jobs: int) -> None:
     """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise.
 
-    The runs are recorded in a folder beside it; what is complete there is not run again.
+    The runs are recorded in a folder beside it; complete ones are not repeated.
     """
     console, run = Console(), load_run(directory)
     system, policy = run.settings.make_system(), Policy(directory)
@@ -153,7 +153,7 @@ def plot(directory: Path) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what is installed, what is missing, and whether messages go round."""
+    """List the installed and the missing packages, and measure a message round trip."""
     sys.exit(0 if examine(Console()) else 1)
 
 
@@ -172,7 +172,7 @@ def demo(output: Path | None, steps: int) -> None:
 @click.option('--variant', type=click.Choice(VARIANTS), default=VARIANTS[0], show_default=True)
 def template(agents: int, variant: str) -> None:
     """Print the chain as a YAML network: a start for a network of one's own."""
-    # as JSON and back: what is one list in Python would be an alias in YAML, and editing one would change the other
+    # as JSON and back: a list that Python has once would be an alias in YAML, and editing one would change the other
     plain = json.loads(json.dumps(description(agents, variant)))
     click.echo(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None), nl=False)
 
@@ -192,7 +192,7 @@ def _run(settings: Settings, deployment: DeploymentSettings, output: Path, *, fi
 
 
 def _interrupted(output: Path, console: Console) -> None:
-    """Ctrl-C: all processes are gone by now; what was recorded stays."""
+    """End after Ctrl-C: all processes have ended by now, and the recorded steps stay."""
     console.print(f'\ninterrupted; what was recorded so far is in {output}')
     sys.exit(130)
 

@@ -1,4 +1,4 @@
-"""Report of what is installed, what is missing, and whether messages go round."""
+"""Report of the installed and the missing packages, and of a message round trip."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _HINT = 'is multicast or shared memory blocked, or discovery switched off (ROS_A
 
 
 def examine(console: Console) -> bool:
-    """Print the findings; whether a run over ROS 2 is possible."""
+    """Print the findings, and return whether a run over ROS 2 is possible."""
     table = Table(title=f'Python {platform.python_version()} on {platform.system()}, '
                         f'ROS_DISTRO={os.environ.get("ROS_DISTRO", "not set")}', title_justify='left')
     for column in ('what', 'found', 'for'):
@@ -60,7 +60,8 @@ def _importable(name: str) -> bool:
 
 
 def _round_trip(console: Console) -> bool:
-    """Between two processes, in the circumstances of `dmpcrl run`."""
+    """Print the round trip between two processes with the environment of `dmpcrl run`, and return whether there is
+    one."""
     check_domain()
     command = [sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip']
     environment, name = {**os.environ, **isolation()}, f'doctor_{os.getpid()}'

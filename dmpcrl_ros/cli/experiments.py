@@ -1,4 +1,4 @@
-"""The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and what is said about them."""
+"""The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and reports of them."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
     with ProcessGroup(nodes) as processes:
         ended = False
         while not ended:
-            ended = processes.ended('monitor')  # what the others have to say of the end is still heard
+            ended = processes.ended('monitor')  # the last output of the others is still shown
             for label, line in processes.output(timeout=0.2):
                 if verbose or '[INFO]' not in line:
                     console.print(f'{label}: {line}', markup=False, highlight=False)
@@ -72,7 +72,7 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
 
 
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:
-    """The same run in this process, recorded alike; an interruption keeps what there is."""
+    """Run and record in this process, with the numbers of a run over ROS 2; an interruption keeps recorded steps."""
     title = 'centralised' if central else 'in process'
     with RunProgress(console, settings.steps, title, settings.make_method().metrics) as bar:
         for step in recorded(settings, output, central=central):
@@ -80,12 +80,12 @@ def run_in_process(settings: Settings, output: Path, console: Console, *, centra
 
 
 def untrained(settings: Settings, console: Console, output: Path | None = None) -> list[Step]:
-    """The controllers as they are before learning, on the same noise; ends early if their loop diverges.
+    """Steps of the controllers before learning, on the same noise; fewer if their loop diverges.
 
     Args:
         settings: of the run.
         console: where to show the progress.
-        output: directory of the run beside which they are recorded; None does not record them.
+        output: directory of the run, in which they are recorded; None does not record them.
     """
     settings, found = settings.but(learn=False), []
     system = settings.make_system()
@@ -125,7 +125,7 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
     Args:
         output: directory of the run.
         console: where to say it.
-        baseline: the untrained controllers on the same noise; None takes what is recorded of them, if anything is.
+        baseline: the untrained controllers on the same noise; None takes the recorded ones, if there are any.
 
     Raises:
         RunDirectoryError: no run is there, it is damaged, or there is nothing to be drawn.
@@ -140,8 +140,8 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
 
 
 def _dual_errors(run: Run, output: Path, console: Console) -> dict[str, np.ndarray] | None:
-    """Errors of the multipliers as they are recorded; otherwise they are computed and recorded. None where agents have
-    no such multipliers, or their system is not to be had any more."""
+    """Recorded errors of the multipliers; computed and recorded if there are none yet. None where agents have no such
+    multipliers, or their system cannot be read any more."""
     if errors := load_dual_errors(output):
         return errors
     try:

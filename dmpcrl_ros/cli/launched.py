@@ -51,7 +51,7 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
 
 @contextmanager
 def _repeated(refresh: Callable[[], None]) -> Iterator[None]:
-    """Call `refresh` in another thread meanwhile, and once more at the end."""
+    """Call `refresh` periodically in another thread, and once more at the end."""
     finished = threading.Event()
 
     def keep_refreshing() -> None:

@@ -1,4 +1,4 @@
-"""`dmpcrl methods` and `dmpcrl systems`: what is registered, by this package and by others."""
+"""`dmpcrl methods` and `dmpcrl systems`: the registered methods and systems, of this package and of others."""
 
 import click
 from rich import box

@@ -1,4 +1,4 @@
-"""Command-line options made from the tables of settings: which there are depends on the system and on the method."""
+"""Command-line options made from the tables of settings; they depend on the system and on the method."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -56,7 +56,7 @@ class _SettingType(click.ParamType):
             self.fail(str(error), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The words of the setting that begin so."""
+        """The words of the setting that begin with the incomplete one."""
         return [CompletionItem(word) for word in _words(self._entry) if word.startswith(incomplete)]
 
 
@@ -76,7 +76,7 @@ class SettingsCommand(click.Command):
     deployment = False
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Look at the arguments for the system and the method first: they say which options there are.
+        """Look for the system and the method first, since the options depend on them.
 
         Raises:
             RegistryError: there is no such system or method.
@@ -102,7 +102,7 @@ class SettingsCommand(click.Command):
         """Call the function of the command.
 
         Raises:
-            click.UsageError: a value is out of range, or the system is wrong or none that the method can control.
+            click.UsageError: a value is out of range, the system is wrong, or the method cannot control it.
         """
         values = {'system': ctx.params.pop('system')}
         for option in _options(self._sections_of(ctx)):
@@ -146,7 +146,7 @@ class SettingsCommand(click.Command):
             flag, given, value = word.partition('=')
             if flag == '--method':
                 method = value if given else ''.join(args[place + 1:place + 2])
-        # which words are the values of options is known for the options of the method, and of systems by their prefix
+        # to skip the values of options, the options must be known: those of the method, and of systems by their prefix
         options = _options(self._sections(_DEFAULTS['system'], method))
         for name in _prefixes(args).intersection(SYSTEMS.names()) - {_DEFAULTS['system']}:
             options += [SettingOption(entry) for entry in system_table(system_source(name))]

@@ -20,21 +20,21 @@ from dmpcrl_ros.executables import MODULES
 
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
 _LINES_KEPT = 15
-_AT_ONCE = 2.0  # s: what dies so early would die again
+_AT_ONCE = 2.0  # s: a process that dies so early would die again
 
 
 class ProcessDied(RuntimeError):
-    """A node ended before the run did; the message has its last words."""
+    """A node ended before the run did; the message has its last lines of output."""
 
 
 class ProcessGroup:
-    """The processes of a system. A context manager: on the way out, whatever happened, all of them are ended.
+    """The processes of a system. A context manager: on exit all of them are ended, also after an error.
 
-    Nodes get their own session, so that a Ctrl-C in the terminal reaches this process alone, which passes it on; and
-    the kernel ends them should this process be killed.
+    Each node has a session of its own, so that a Ctrl-C in the terminal reaches this process alone, which passes it on.
+    If this process is killed, the kernel ends the nodes.
 
     Args:
-        nodes: what to start.
+        nodes: to be started.
     """
 
     def __init__(self, nodes: Sequence[NodeSpec]):
@@ -64,7 +64,7 @@ class ProcessGroup:
         return {label: process.pid for label, process in self._processes.items()}
 
     def output(self, timeout: float) -> Iterator[tuple[str, str]]:
-        """(label, line) of what the nodes print, until `timeout` seconds have passed."""
+        """(label, line) of the output of the nodes, until `timeout` seconds have passed."""
         deadline = time.monotonic() + timeout
         while (remaining := deadline - time.monotonic()) > 0.0:
             try:
@@ -73,7 +73,8 @@ class ProcessGroup:
                 return
 
     def ended(self, label: str) -> bool:
-        """Whether this node has ended regularly. What is to be started again is, unless it has died at once.
+        """Whether this node has ended regularly. Nodes with `respawn` that have died are started again, unless they
+        died at once.
 
         Raises:
             ProcessDied: any other node has ended in another way.

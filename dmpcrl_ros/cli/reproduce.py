@@ -18,7 +18,7 @@ from dmpcrl_ros.recording.plot_style import save
 from dmpcrl_ros.reproductions import mallick2024_chain, mallick2024_grid, mallick2025
 from dmpcrl_ros.settings.run import Settings
 
-_SHORT_NAMES = {'001': 'mallick2024', '000': 'mallick2025'}  # how the papers were called before
+_SHORT_NAMES = {'001': 'mallick2024', '000': 'mallick2025'}  # former names of the papers
 _jobs = click.option('--jobs', type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)),
                      show_default='all cores', help='runs at the same time')
 

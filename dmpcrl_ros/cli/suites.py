@@ -1,4 +1,4 @@
-"""Parts that the commands of many runs share: a progress bar, and tables for the terminal and for files."""
+"""Progress bar and tables of the commands that make many runs."""
 
 import csv
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +17,7 @@ from dmpcrl_ros.recording.run_files import DIVERGED
 
 
 def run_suite(suite: ExperimentSuite, workers: int, console: Console) -> None:
-    """Run what is missing of a suite under a progress bar, and say which plants were lost.
+    """Run the missing jobs of a suite under a progress bar, and print which plants were lost.
 
     Raises:
         click.ClickException: a worker has died.

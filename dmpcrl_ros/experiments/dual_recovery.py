@@ -40,8 +40,8 @@ def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | N
 
 
 def has_local_multipliers(system: System, settings: Settings) -> bool:
-    """Whether the agents solve parametrised problems whose multipliers are parts of those of a centralised twin. The
-    dynamics of scenario-based MPC have multipliers for every scenario, for example."""
+    """Whether the multipliers of the local problems are parts of those of a centralised twin. In scenario-based MPC
+    they are not: the dynamics have multipliers for every scenario."""
     if not isinstance(system, MpcSystem) or not hasattr(settings.make_method(), 'central_agent'):
         return False
     agent = settings.make_agent(system, 0)
@@ -57,7 +57,7 @@ def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterat
         settings: of a method with local multipliers, see `has_local_multipliers`.
         state: of the whole network (n,), at which V is evaluated from a cold start with the initial parameters.
         iterations: of ADMM.
-        step: of an episode, whose exogenous input the agents are told.
+        step: of an episode; decides the exogenous inputs.
     """
     settings = settings.but(learn=False, admm__iterations=iterations, admm__tolerance=None, admm__warm_start=False)
     agents = [settings.make_agent(system, index) for index in range(system.n_agents)]

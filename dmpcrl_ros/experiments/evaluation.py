@@ -1,4 +1,4 @@
-"""Controllers whose parameters are fixed, compared on the same noise."""
+"""Comparison of controllers with fixed parameters on the same noise."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Candidate:
     """A controller that is compared.
 
     Args:
-        name: also the beginning of the names of its runs.
+        name: of the candidate; the names of its runs begin with it.
         settings: changes of the common settings that make it, as of Settings.but.
         central: whether it is the centralised twin.
         policy: its parameters; None for the first ones.

@@ -1,4 +1,4 @@
-"""Many runs in parallel, each recorded in a directory of its own; what is complete is not run again."""
+"""Many runs in parallel, each recorded in a directory of its own; complete runs are not repeated."""
 
 import fcntl
 import multiprocessing
@@ -54,8 +54,8 @@ class Job:
 class ExperimentSuite:
     """Jobs and the folder in which their runs are recorded.
 
-    A run is written to a directory with another name, which is renamed when it is complete: whatever happens, a
-    directory with the name of a job holds the whole run.
+    A run is written to a directory with another name, which is renamed when the run is complete. So a directory with
+    the name of a job always holds the whole run.
 
     Args:
         folder: made if there is none.
@@ -70,15 +70,16 @@ class ExperimentSuite:
         self.missing = [job for job in jobs if not self._is_complete(job)]
 
     def run(self, workers: int, progress: Callable[[int], None]) -> None:
-        """Run what is missing. On an interruption the workers end at their next step and what is complete stays.
+        """Run the missing jobs. On an interruption the workers end at their next step, and complete runs stay.
 
         Args:
             workers: processes at a time.
             progress: called a few times a second with the number of steps made so far.
 
         Raises:
-            RunDirectoryError, OSError, BrokenProcessPool: a run could not be recorded, or a worker has died; or another
-                command writes into the folder.
+            RunDirectoryError: a run could not be recorded, or another command writes into the folder.
+            OSError: the folder cannot be written to.
+            BrokenProcessPool: a worker has died.
         """
         context = multiprocessing.get_context('spawn')
         steps, stop = context.Value('q', 0), context.Event()
@@ -120,7 +121,7 @@ class ExperimentSuite:
 
 
 def _differences(found: Settings, wanted: Settings) -> list[str]:
-    """Settings that differ. What only one of two methods or systems has needs no mention beside their names."""
+    """Settings that differ. Those that only one of the two has belong to another method or system, which is named."""
     ours, theirs = wanted.plain(), found.plain()
     return [f'{name} = {theirs[name]}, not {value}' for name, value in ours.items()
             if name in theirs and theirs[name] != value]
@@ -128,7 +129,7 @@ def _differences(found: Settings, wanted: Settings) -> list[str]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Nobody else writes into the folder meanwhile; the lock is gone with this process, however it ends."""
+    """Lock the folder against other commands. The kernel removes the lock when this process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / _LOCK, 'w', encoding='utf-8') as file:
         try:
@@ -141,7 +142,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Small matrices are not worth the threads that numpy would start in every worker."""
+    """Let workers start with one thread each: more would slow down the products of small matrices."""
     before = os.environ.get('OMP_NUM_THREADS')
     os.environ['OMP_NUM_THREADS'] = '1'
     try:
@@ -154,7 +155,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _start_worker(steps: Any, stop: Any, parent: int) -> None:
-    """Ctrl-C is the parent's affair, which then sets `stop`; should it be killed, the kernel ends its workers."""
+    """Prepare a worker: the parent answers Ctrl-C by setting `stop`, and the kernel ends workers of a killed parent."""
     global _steps, _stop
     _steps, _stop = steps, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)

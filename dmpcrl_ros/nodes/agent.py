@@ -32,7 +32,7 @@ class AgentNode(ManagedNode):
         super().__init__('controller', AgentNodeSettings, of_method=True)
 
     def configure(self) -> None:
-        """Make the agents, with what they have learned before, and their topics."""
+        """Make the agents and their topics; agents continue from their checkpoints."""
         if not self.options.agents:
             raise SettingError('agents must name the agents that this node runs')
         system, self._host = self.settings.make_system(), EngineHost()
@@ -59,7 +59,7 @@ class AgentNode(ManagedNode):
             agent.halt()
 
     def release(self) -> None:
-        """Let go of the agents."""
+        """Drop the agents."""
         del self._agents, self._host
 
     def _missing(self) -> list[str]:

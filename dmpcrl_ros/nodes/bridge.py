@@ -89,7 +89,7 @@ class RobotInterface:
         self._commanded, self._interrupted = time.monotonic(), True
 
     def unmatched_topics(self) -> list[str]:
-        """Topics of commands without a listener, as those of actuators whose driver is not running yet."""
+        """Topics of commands without a listener, as where the driver of an actuator is not running yet."""
         return [f'a listener to {topic}' for topic, publisher in self._publishers.items()
                 if not publisher.get_subscription_count()]
 
@@ -134,7 +134,7 @@ class BridgeNode(ControlLoopNode):
         self._interface.flush()
 
     def missing(self) -> list[str]:
-        """Names of what is missing, listeners to the commands included."""
+        """Names of missing nodes and of missing listeners to the commands."""
         return [*super().missing(), *(self._interface.unmatched_topics() if self.active else [])]
 
     def stale_measurements(self) -> str:

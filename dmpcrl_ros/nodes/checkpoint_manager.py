@@ -1,4 +1,4 @@
-"""Checkpoints of one agent: when it saves and restores what it has learned."""
+"""Checkpoints of one agent: the occasions on which it saves and restores its snapshot."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +15,8 @@ _NO_FOLDER = 'parameter checkpoints names no folder'
 
 
 class CheckpointManager:
-    """Saves and restores what an agent learns. What changes the agent is done between two steps: services are answered
-    in the midst of them.
+    """Saves and restores the snapshot of an agent. Services are answered in the midst of a step, so that changes of the
+    agent wait until the step has ended.
 
     Attributes:
         hold: reason why the agent is not to learn now; empty if it may.
@@ -46,15 +46,15 @@ class CheckpointManager:
         """Continue from the newest checkpoint, if there is one.
 
         Raises:
-            SettingError: there is none that can be used, and nothing else is to be learned.
+            SettingError: there is no usable checkpoint, and the agent is not to learn.
         """
         if not self._restore() and self._folder and not self._learn:
             raise SettingError(f'checkpoints holds none that can be used by {self._name}: {self._folder.newest}; '
                                'without learning there is nothing to begin with but the untrained controller')
 
     def begin_run(self, run: int) -> None:
-        """Prepare the agent for a run of the plant. With checkpoints it continues from what it has learned, and after a
-        restart in the midst of a run with its memory, too; otherwise it begins with the first parameters."""
+        """Prepare the agent for a run of the plant. With checkpoints it keeps its parameters and, after a restart
+        during a run, its memory; otherwise it begins with the first parameters."""
         if not self._folder:
             self._agent.reset()
         elif run != self._recovered_run:
@@ -62,35 +62,47 @@ class CheckpointManager:
         self._recovered_run = 0
 
     def serve(self) -> None:
-        """Do what was asked for meanwhile; not to be called in the midst of a step."""
+        """Carry out the requests of services; not to be called in the midst of a step."""
         while self._due:
             self._due.pop(0)()
 
     def keep(self, run: int, step: int) -> None:
-        """Remember what was learned until the end of a step, and save it if it is time to."""
+        """Take a snapshot at the end of a step, and save it if enough updates were made since the last one."""
         self._remember((run, step))
         if self._every and self._updates >= self._tried + self._every:
             self._save()
 
     def save_if_changed(self) -> None:
-        """Save at the end what has been learned since the last checkpoint."""
+        """Save the snapshot if there were updates since the last checkpoint."""
         if self._updates != self._saved:
             self._save()
 
     def save(self) -> tuple[bool, str]:
-        """Save now; whether it was saved, and a sentence about it."""
+        """Save now.
+
+        Returns:
+            whether it was saved, and a sentence about it.
+        """
         trouble = self._save()
         return not trouble, trouble or f'{self._saved} updates: {self._folder.newest}'
 
     def load(self) -> tuple[bool, str]:
-        """Restore the newest checkpoint before the next step; whether there is one, and a sentence about it."""
+        """Restore the newest checkpoint before the next step.
+
+        Returns:
+            whether there is one, and a sentence about it.
+        """
         if not self._load():
             return False, 'there is no checkpoint that can be used' if self._folder else _NO_FOLDER
         self._due.append(self._restore)
         return True, 'the newest checkpoint is used from the next step on'
 
     def reset(self) -> tuple[bool, str]:
-        """Forget what was learned before the next step."""
+        """Take the agent back to its first parameters before the next step.
+
+        Returns:
+            true, and a sentence about it.
+        """
         self._due.append(self._reset)
         return True, 'the first parameters are used from the next step on'
 
@@ -105,7 +117,7 @@ class CheckpointManager:
             self._snapshot = self._agent.snapshot()
 
     def _save(self) -> str:
-        """Save what was learned until the last step; why not, if not."""
+        """Save the snapshot of the last step; the reason why it could not be saved, empty if it was."""
         if not self._folder:
             return _NO_FOLDER
         self._tried = self._updates  # also where it fails: once for so many updates is often enough to say so
@@ -127,7 +139,7 @@ class CheckpointManager:
         return checkpoint
 
     def _restore(self) -> bool:
-        """Restore the newest checkpoint that the agent accepts; whether there is one."""
+        """Restore the newest checkpoint that the agent accepts, and return whether there is one."""
         if not (checkpoint := self._load(self._agent.restore)):
             return False
         self._snapshot = checkpoint.arrays

@@ -30,11 +30,17 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class NodeFailure(RuntimeError):
-    """The node cannot go on; the message says why."""
+    """The node cannot continue; the message says why."""
 
 
 def answer(response: Trigger.Response | SetBool.Response, success: bool, message: str) -> Any:
-    """Response of a service: whether it has done what was asked, or will at the next step."""
+    """Response of a service.
+
+    Args:
+        response: to be filled in.
+        success: whether the request was carried out, or will be before the next step.
+        message: a sentence about it.
+    """
     response.success, response.message = success, message
     return response
 
@@ -62,7 +68,8 @@ def declare(node: Node, kind: type[Kind], *, of_method: bool) -> tuple[Settings,
 
 
 def _refuse_unknown(node: Node, entries: Sequence[Setting]) -> None:
-    """rclpy itself ignores what is given but not declared, so that a typing error would be silent."""
+    """Raise SettingError for parameters that are not declared: rclpy ignores them, and a typing error would be
+    silent."""
     known = {entry.name for entry in entries} | {'use_sim_time', 'start_type_description_service'}
     for name in sorted(node._parameter_overrides):
         if name not in known and not name.startswith('qos_overrides'):
@@ -109,7 +116,7 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
     Args:
         node: that waits.
         executor: to which it belongs.
-        missing: names of what the node is not connected to yet.
+        missing: returns the names of the nodes and topics that are not connected yet.
         timeout: s.
 
     Raises:
@@ -127,14 +134,15 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
 
 
 def _start_ros() -> None:
-    """Without the signal handlers of rclpy, which would take the node its topics before it could leave a robot safe."""
+    """Initialise rclpy without its signal handlers, which would close the topics before the node could leave a robot
+    safe."""
     check_domain()
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a launcher may have its nodes ignore Ctrl-C
             signal.signal(number, _stop)
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # rcl's: arguments after --ros-args that are none, for one
+    except RuntimeError as error:  # of rcl, as for a wrong argument after --ros-args
         raise SettingError(str(error)) from None
 
 
@@ -144,13 +152,18 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _ignore_signals() -> None:
-    """A second one is not to interrupt the way out, on which a robot is left safe."""
+    """Ignore signals: a second one is not to interrupt the shutdown, during which a robot is left safe."""
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
     """Make a node, call its `run()`, and end cleanly, whatever happens.
+
+    Args:
+        make: makes the node.
+        name: of the executable, for messages.
+        interrupted: exit code after Ctrl-C.
 
     Returns:
         0 at a regular end, `interrupted` on Ctrl-C, 1 when the node failed, 2 when it was started with wrong settings.

@@ -2,7 +2,7 @@
 applies inputs, in lockstep or in real time.
 
 Publishes: /<agent>/state (State, latched) for every agent, /plant/run (std_msgs/UInt64, latched: its first run), on
-which it also hears of other plants: the older plant of a ROS domain keeps running; /diagnostics.
+which it also hears other plants: the older plant of a ROS domain keeps running; /diagnostics.
 Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/UInt64) for every agent, /monitor/ready if it is to
 wait for a monitor.
 Services (std_srvs/Trigger): ~/pause, ~/resume; ~/step: one step of a paused plant; ~/reset: a new run.
@@ -95,14 +95,14 @@ class ControlLoopNode(ManagedNode):
         self._leave_safe()
 
     def release(self) -> None:
-        """Let go of the plant."""
+        """Drop the plant."""
         del self._interface, self._watchdog, self._startup_barrier, self._step_control, self._diagnostics
 
     def tick(self, stamp: Time) -> None:
         """Publish the time of a step."""
 
     def _close_loop(self) -> None:
-        """All steps of a run. The agents answer the last state too: they learn from the last transition."""
+        """Run all steps. The agents answer the last state, too, to learn from the last transition."""
         self.timer.begin()
         while self._goes_on() and not self._reset_asked:
             if not self._admitted():
@@ -132,7 +132,7 @@ class ControlLoopNode(ManagedNode):
         return self._seen is not None
 
     def _leave_safe(self) -> None:
-        """Until the agents are asked again, whose former inputs are then too old to be held."""
+        """Let the safe inputs act until the next step; the former inputs are then too old to be held."""
         self._interface.make_safe()
         self._watchdog.reset()
 
@@ -148,7 +148,7 @@ class ControlLoopNode(ManagedNode):
         if not stood:
             self._leave_safe()
             self._told = time.monotonic()
-        if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # listeners are to know that the plant is alive
+        if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # a silent plant would count as lost
             self._publish()
         self.executor_.spin_once(timeout_sec=0.1)
         self.timer.begin()
@@ -183,7 +183,7 @@ class ControlLoopNode(ManagedNode):
                 publisher.publish(state_to_msg(stamp=stamp, run=self._run, agent=agent, observation=seen.of(agent)))
 
     def _await_actions(self) -> None:
-        """Until all actions are in or, in real time, until it is time to apply what there is."""
+        """Wait until all actions are in or, in real time, until the inputs have to be applied."""
         if self.options.real_time:
             self._spin_until(self.timer.last_call(), lambda: not self.silent())
             self.timer.note(not self.silent())
@@ -212,13 +212,13 @@ class ControlLoopNode(ManagedNode):
         return [name for name, action in zip(self.system.names, self.actions, strict=True) if action is None]
 
     def blocking_reason(self) -> str:
-        """Why the loop is not closed; empty when it is."""
+        """Reason why the loop is not closed; empty when it is."""
         if self._step_control.held:
             return 'paused'
         return f'no measurement: {self.stale_measurements()}' if self._begun and self._seen is None else ''
 
     def _spin_until(self, moment: float, enough=lambda: False) -> None:
-        """Take in messages until a moment of the monotonic clock, or until it is enough."""
+        """Take in messages until a moment of the monotonic clock, or until `enough` returns true."""
         while self._goes_on() and not enough() and (left := moment - time.monotonic()) > 0.0:
             self.executor_.spin_once(timeout_sec=min(left, 0.5))
 

@@ -16,12 +16,12 @@ _STALE = 3.0  # s without a step
 
 
 class Diagnostics:
-    """Publishes one status at the period that the node's settings say.
+    """Publishes one status periodically.
 
     Args:
         node: with a setting diagnostics_period.
-        name: of what is diagnosed.
-        hardware: to which it belongs.
+        name: of the diagnosed component.
+        hardware: identifier of the hardware that the component belongs to.
     """
 
     def __init__(self, node: Node, name: str, hardware: str):
@@ -47,7 +47,7 @@ class Diagnostics:
 
 
 class AgentDiagnostics(Diagnostics):
-    """Diagnostics of one agent: the outcome of its last step, and what has been lost since the start.
+    """Diagnostics of one agent: the outcome of its last step, and the messages and rounds lost since the start.
 
     Args:
         node: that runs the agent.
@@ -67,8 +67,8 @@ class AgentDiagnostics(Diagnostics):
         self._heard = time.monotonic()
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
-        """Level, summary and values; the worst first: no state, an input that is no decision, a step without
-        learning."""
+        """Level, summary and values. The worst condition decides the level: no state, then a fallback, then a step
+        without learning."""
         silence, report = time.monotonic() - self._heard, self._report
         learning = self._learn and not self._hosted.checkpoints.hold
         trouble = report.fault or self._hosted.checkpoints.trouble

@@ -1,4 +1,4 @@
-"""One agent within a node: its topics, its steps, and what becomes of their outcome."""
+"""One agent within a node: its topics, its steps, and the messages about their outcome."""
 
 import math
 import time
@@ -102,7 +102,7 @@ class HostedAgent:
             self._ready.publish(UInt64(data=self._node.options.launch))
 
     def serve(self) -> None:
-        """Begin the next step if its state is there; do what services asked for."""
+        """Between two steps: carry out the requests of services, and begin the next step if its state is there."""
         if self.engine.busy:
             return
         self.checkpoints.serve()
@@ -145,7 +145,8 @@ class HostedAgent:
             self._be_safe(begun)
 
     def _insists(self, place: tuple[int, int]) -> bool:
-        """Whether the plant keeps sending states that seem to be past: then the one of the future was forged."""
+        """Whether the plant keeps sending states that seem to be past. Then the state of the future before them was
+        wrong."""
         self._past = [*self._past, place] if self._past and place >= self._past[-1] else [place]
         return len(self._past) >= _INSISTENT
 

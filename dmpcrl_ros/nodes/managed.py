@@ -35,7 +35,8 @@ class ManagedNode(LifecycleNode):
         """Work while active, until shut down.
 
         Raises:
-            SettingError, NetworkError: the node starts by itself and cannot with these settings. Or what else failed.
+            SettingError: the node starts by itself, and its settings do not fit.
+            NetworkError: the node starts by itself, and the description of the system is wrong.
         """
         if self.options.autostart:
             self.trigger_configure()
@@ -57,13 +58,13 @@ class ManagedNode(LifecycleNode):
         """Make everything that the settings describe."""
 
     def work(self) -> None:
-        """Do what the node is there for, until it is not active any more."""
+        """Work until the node is no longer active."""
 
     def halt(self) -> None:
-        """Leave the plant safe: the node is not active any more."""
+        """Leave the plant safe: the node is no longer active."""
 
     def release(self) -> None:
-        """Let go of what `configure` made, besides publishers, subscriptions, services and timers."""
+        """Drop the objects that `configure` made, other than publishers, subscriptions, services and timers."""
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unconfigured to inactive; fails, with the reason in the log, where the settings do not fit."""
@@ -77,7 +78,7 @@ class ManagedNode(LifecycleNode):
             self._destroy_entities()
             return TransitionCallbackReturn.FAILURE
         gc.collect()
-        gc.freeze()  # going through all that was made until here takes longer than a short control step
+        gc.freeze()  # a collection of all objects made so far takes longer than a short control step
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -35,7 +35,7 @@ _GRACE = 2.0  # s after the last state, in which the last agents may report
 
 
 class MonitorNode(Node):
-    """Records what the agents and the plant publish."""
+    """Records the messages of the agents and the plant."""
 
     def __init__(self) -> None:
         super().__init__('monitor')
@@ -59,7 +59,7 @@ class MonitorNode(Node):
         """Record until the last transition.
 
         Raises:
-            NodeFailure: the recording is not complete; says why, and what there is.
+            NodeFailure: the recording is not complete; the message says why, and how many steps are recorded.
         """
         with self._writer:
             try:
@@ -72,7 +72,7 @@ class MonitorNode(Node):
                               f'{self.options.output}')
 
     def _record(self) -> str:
-        """Record until all is there or cannot come any more; why not all is there, empty if it is."""
+        """Record until the run is complete, or until it cannot be completed: then return the reason."""
         wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
         self._ready.publish(UInt64(data=self.options.launch))
         self._last_heard = time.monotonic()
@@ -101,7 +101,7 @@ class MonitorNode(Node):
         return receive
 
     def _is_recorded(self, run: int) -> bool:
-        """Whether a message is of the run that is recorded: the first that is heard of."""
+        """Whether a message is of the recorded run, which is the first that was heard."""
         if not belongs(run, self.options.launch):
             return False
         self._run = self._run or run
@@ -121,7 +121,7 @@ class MonitorNode(Node):
             self._report(step)
 
     def _fits(self, agent: int, message: msg.State | msg.Status) -> bool:
-        """Whether a message is what the agent's topic is to carry; what is not is not recorded."""
+        """Whether a message fits the topic of the agent; others are not recorded."""
         if message.step > self.settings.steps:
             return False
         try:

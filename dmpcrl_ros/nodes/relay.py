@@ -1,8 +1,8 @@
 """The node that injects faults between other nodes.
 
-Subscribes: /<agent>/to/<neighbour> (Exchange) for every directed edge; if it is told to, /<agent>/state (State) and
-/<agent>/action (Action) for every agent. Each only while the relayed topic has a subscriber, so that a node that waits
-for a subscriber waits for the one behind the relay.
+Subscribes: /<agent>/to/<neighbour> (Exchange) for every directed edge and, with faulty_plant, /<agent>/state (State)
+and /<agent>/action (Action) for every agent. Each only while the relayed topic has a subscriber, so that a node that
+waits for a subscriber waits for the one behind the relay.
 Publishes: /relayed/<topic> for each of them, for receivers whose topics are remapped to it.
 Writes: the log of faults, if it is given a file.
 Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.RelaySettings.
@@ -33,7 +33,7 @@ from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY
 from dmpcrl_ros.transport.runs import no_run
 
-_HELD = 0.01            # s by which what is to be reordered is held back: several rounds
+_HELD = 0.01            # s by which a message to be reordered is held back: several rounds
 _LOOK_FOR_OTHERS = 0.05  # s between two looks for subscribers
 _REMEMBERED = 64        # stamps of an edge and a kind, the newest
 _IDLE = 0.5             # s between two looks whether the node is to stop
@@ -55,7 +55,7 @@ def plan_of(settings: RelaySettings) -> FaultPlan:
 
 
 class RelayNode(Node):
-    """Repeats what it hears, through a plan of faults."""
+    """Repeats messages, through a plan of faults."""
 
     def __init__(self) -> None:
         super().__init__('relay')
@@ -81,7 +81,7 @@ class RelayNode(Node):
         self._log = None
 
     def run(self) -> None:
-        """Relay until shut down, then say what was done."""
+        """Relay until shut down, then print the number of faults of each kind."""
         with ExitStack() as stack:
             if self.options.log:
                 try:
@@ -102,7 +102,7 @@ class RelayNode(Node):
                 print(f'relay: {", ".join(f"{n} {what}" for what, n in sorted(self._faults.items())) or "no faults"}')
 
     def _listen(self) -> None:
-        """Listen to the senders whose receivers are there now."""
+        """Subscribe to the senders whose receivers are present."""
         for entry in list(self._unheard):
             (sender, receiver, kind, topic, qos), publisher = entry
             if publisher.get_subscription_count():
@@ -123,8 +123,8 @@ class RelayNode(Node):
         return receive
 
     def _attempt(self, edge: tuple[int, int, str], at: tuple[int, int, int]) -> int:
-        """How often this message was sent before: the plant asks again, an agent answers again, and may send again what
-        it sent in a round."""
+        """Number of times that this message was sent before: the plant may ask again, and an agent may answer again or
+        send a round again."""
         times = self._times.setdefault(edge, {})
         times[at] = times.get(at, -1) + 1
         if len(times) > _REMEMBERED:
@@ -146,7 +146,7 @@ class RelayNode(Node):
             publisher.publish(message)
 
     def _note(self, what: tuple, copies: Sequence[Copy]) -> None:
-        """Count and log what becomes of a message, unless nothing does."""
+        """Count and log the faults of a message."""
         fate = [] if copies else ['lost']
         fate += ['duplicated'] * (len(copies) > 1) + ['delayed'] * any(copy.delay for copy in copies)
         fate += ['reordered'] * any(copy.reordered for copy in copies)

@@ -12,7 +12,7 @@ from dmpcrl_ros.topics import PLANT_TOPIC, ready_topic
 from dmpcrl_ros.transport.qos import HISTORY, LATCHED
 from dmpcrl_ros.transport.runs import began_before
 
-_OWN_RUNS: set[int] = set()  # of this process: a node that was configured again may hear of itself
+_OWN_RUNS: set[int] = set()  # of this process: a node that was configured again may hear itself
 _TIME_TO_SPEAK = 3.0  # s; a process that was killed is known to DDS for 20 s more
 
 
@@ -49,8 +49,8 @@ class StartupBarrier:
                               'choose another ROS_DOMAIN_ID for this run, or end the other one')
 
     def missing(self) -> list[str]:
-        """Names of the nodes that are not ready yet. For a while another plant is waited for, too: unless it was killed
-        it announces itself."""
+        """Names of the nodes that are not ready yet. Another plant known to DDS gets some time to announce itself: one
+        that was killed does not."""
         others = time.monotonic() < self._speak_until and self._plants.get_publisher_count() > 1
         return [*sorted(self._absent), *(['the end of another plant'] if others else [])]
 

@@ -37,4 +37,3 @@ class StepControl:
     def _on_step(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._paused, self._single_steps = True, self._single_steps + 1
         return answer(response, True, 'one step')
-

@@ -14,10 +14,10 @@ class SystemInterface(Protocol):
         """Begin a run."""
 
     def observe(self) -> PlantStep | None:
-        """The present step; None while there is no measurement that can be relied on."""
+        """The present step; None while there is no reliable measurement."""
 
     def apply(self, actions: list[np.ndarray]) -> None:
-        """Let the inputs (n_u,) of all agents act, which lie within their bounds, until the next step."""
+        """Let the inputs (n_u,) of all agents act until the next step; they lie within their bounds."""
 
     def make_safe(self) -> None:
         """Let the safe inputs act from now on."""

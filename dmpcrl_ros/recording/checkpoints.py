@@ -21,7 +21,7 @@ FORMAT = 2
 _HEADER = 'header'
 _ARRAY = 'array/'  # before the names of the agent's arrays, whatever they are called
 _ENCRYPTED = 1  # in the flags of a member of an archive
-# What a file raises whose bytes were changed or cut; found by doing so (test/recording/test_checkpoints.py).
+# Exceptions of damaged files, found by changing and cutting bytes (test/recording/test_checkpoints.py).
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
 
 
@@ -31,7 +31,7 @@ class CheckpointError(RuntimeError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State of an agent, with the run of the plant and the control step that it was learned until.
+    """Snapshot of an agent at the end of a control step.
 
     Args:
         arrays: snapshot of the agent.
@@ -62,16 +62,16 @@ class CheckpointFolder:
 
     @property
     def newest(self) -> Path:
-        """Where the newest checkpoint is, if there is one."""
+        """Path of the newest checkpoint, which need not exist."""
         return self._folder / f'{self._agent}.npz'
 
     @property
     def previous(self) -> Path:
-        """Where the one before it is."""
+        """Path of the checkpoint before it, which need not exist."""
         return self._folder / f'{self._agent}.previous.npz'
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; whatever happens meanwhile, a whole one is there.
+        """Write a checkpoint; there is a complete one at any time.
 
         Raises:
             CheckpointError: it cannot be written, as on a full disk; the old ones are as they were.
@@ -97,10 +97,13 @@ class CheckpointFolder:
 
     def load(self, restore: Callable[[Mapping[str, np.ndarray]], None] | None = None) \
             -> tuple[Checkpoint | None, list[str]]:
-        """The newest checkpoint that can be used, None if there is none; and why others could not be.
+        """Load the newest usable checkpoint.
 
         Args:
             restore: takes the arrays, or raises SnapshotError; then the checkpoint before it is tried. None only reads.
+
+        Returns:
+            the checkpoint, None if there is none; and the reasons why others were refused.
         """
         refused = []
         for path in (self.newest, self.previous):

@@ -1,4 +1,4 @@
-"""Content of configuration.json: with what a run was made, and how its other files are to be read."""
+"""Content of configuration.json: settings and versions of a run, and the layout of its other files."""
 
 import platform
 from collections.abc import Mapping

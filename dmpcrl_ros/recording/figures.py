@@ -1,7 +1,7 @@
 """Figures of a run, for the screen and for print: 3.5 inches wide (one column) or 7.16 (two), letters of 8 points.
 
 Every function makes one figure and leaves no state behind; nothing here needs a display. The colours are those of Okabe
-and Ito, told apart by colour-blind readers.
+and Ito, which colour-blind readers can distinguish.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ _LABELS = 16           # lines of a panel that a legend has room for
 def states_and_inputs(run: Run) -> Figure:
     """States and inputs over the control steps with their bounds: a row for each component, a column for each agent.
 
-    More than four agents share one column, told apart by colour. Of a long run the mean (line) and, where agents have
+    More than four agents share one column and differ by colour. Of a long run the mean (line) and, where agents have
     columns of their own, the range (band) over short stretches of steps are shown.
     """
     components = [(kind, k) for kind, parts in (('x', run.state_parts), ('u', run.input_parts))

@@ -27,7 +27,7 @@ _BINS = 120  # stretches of steps of which a long run shows the mean and the ran
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """With the style above, and only while drawing."""
+    """Decorate a function so that it draws with the style above, which holds for nothing else."""
     @wraps(draw)
     def drawn(*args, **kwargs) -> Figure:
         with matplotlib.rc_context(_STYLE):
@@ -105,7 +105,7 @@ def positive(values: np.ndarray) -> np.ndarray:
 
 
 def agent_colours(count: int) -> list:
-    """One for each agent; of more than can be told apart, a scale along the network."""
+    """A colour for each agent; for more agents than colours, a scale along the network."""
     if count <= len(COLOURS):
         return list(COLOURS[:count])
     return [tuple(colour) for colour in matplotlib.colormaps['viridis'](np.linspace(0.0, 0.9, count))]
@@ -161,6 +161,6 @@ def slice_kind(name: str) -> str:
 
 
 def slice_title(name: str, agents: Sequence[str]) -> str:
-    """Name of a slice; that of a coupling with a parent says with whom."""
+    """Name of a slice; that of a coupling includes the name of the parent."""
     kind, _, index = name.partition('_')
     return f'{name} ({_OF_PARENTS[kind]} {agents[int(index)]})' if slice_kind(name) != name else name

@@ -21,7 +21,7 @@ class Policy:
 
     Args:
         run: its directory.
-        updates: how many it had made; None for all of them.
+        updates: number of updates that it had made; None for all of them.
     """
 
     run: Path
@@ -37,8 +37,7 @@ class Policy:
         return [self._theta(histories.get(agent), agent) for agent in agents]
 
     def described(self) -> dict[str, Any]:
-        """Facts about it, of JSON types: also whose parameters they are, should another run take the place of this
-        one."""
+        """Facts about it, of JSON types. The digest notices that another run has taken the place of this one."""
         history = load_run(self.run).parameters
         return {'run': self.run.name, 'updates': self.updates,
                 'digest': _digest(*(theta.tobytes() for theta in self.thetas(sorted(history))))}
@@ -54,8 +53,7 @@ class Policy:
 
 def recorded(settings: Settings, output: str | Path, *, central: bool = False,
              policy: Policy | None = None) -> Iterator[Step]:
-    """The transitions of a run, each after it was written to the directory `output`; an interruption keeps what there
-    is.
+    """The transitions of a run, each after it was written to the directory `output`, where an interruption keeps it.
 
     Args:
         settings: of the run.
@@ -64,7 +62,8 @@ def recorded(settings: Settings, output: str | Path, *, central: bool = False,
         policy: parameters to begin with; None for those of the system.
 
     Raises:
-        RunDirectoryError: the directory holds a run already, or cannot be written to; or the policy's cannot be read.
+        RunDirectoryError: the directory holds a run already, or cannot be written to; or the run of the policy cannot
+            be read.
         SettingError: the method has no centralised twin.
         ArithmeticError: the closed loop has diverged.
     """
@@ -99,7 +98,7 @@ def _digest(*parts: bytes) -> str:
 
 
 def _adopt(policy: Policy, loop: ClosedLoop, sizes: Sequence[int]) -> None:
-    """Let the agents begin with the parameters of a policy; `sizes` are those that they have."""
+    """Let the agents begin with the parameters of a policy, which must be of these sizes."""
     thetas = policy.thetas(loop.system.names)
     if [len(theta) for theta in thetas] != list(sizes):
         raise RunDirectoryError(f'{policy.run} has learned other parameters than {loop.system.name} has now')

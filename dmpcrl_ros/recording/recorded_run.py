@@ -92,8 +92,8 @@ class Run:
 
     @property
     def void(self) -> np.ndarray:
-        """Whether nothing could be learned from a transition, (T,), though it is not the last of its episode: no metric
-        of it was reported or, with a method that has none of ended transitions, a fault was."""
+        """Whether nothing could be learned from a transition, (T,), though it is not the last of its episode. A method
+        without metrics of ended transitions reports a fault then, any other one no metric."""
         ended = [self.metrics[metric.name] for metric in self.declared_metrics if metric.column == 'ended']
         missing = np.isnan(ended).all(axis=0) if ended else np.array([bool(fault) for fault in self.faults], dtype=bool)
         return missing & ~self.ends
@@ -141,7 +141,7 @@ class Run:
 
 
 def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """steps (T,), states (T, n) and costs (T, n_agents) of a run or of as many transitions that were not written."""
+    """steps (T,), states (T, n) and costs (T, n_agents) of a run or of T transitions that were not written."""
     if hasattr(run, 'costs'):
         return getattr(run, 'steps', np.arange(len(run.costs))), run.states, run.costs
     if not run:
@@ -151,7 +151,7 @@ def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, 
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a run. The last line of a file is left out if it is not whole, as after a run was killed. The method and the
+    """Read a run. An incomplete last line of a file, as of a run that was killed, is left out. The method and the
     system of the run need not be installed.
 
     Raises:

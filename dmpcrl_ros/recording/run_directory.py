@@ -1,9 +1,8 @@
 """A run on disk: configuration.json, steps.csv and a parameters_<agent>.csv for each agent. Text only, nothing pickled.
 
-steps.csv grows by a whole line at a time, so it can be followed while the run lasts, and what a killed run wrote can be
-read. Numbers are written with the digits that give the same float64 when read back. Beside them may stand what the
-figures need besides: untrained.csv, the transitions of the untrained controllers on the same noise, and
-dual_errors.csv.
+steps.csv grows by a whole line at a time: it can be followed during the run, and read after the run was killed. Numbers
+have the digits that give the same float64 when read back. Two files for the figures may be added: untrained.csv, the
+transitions of the untrained controllers on the same noise, and dual_errors.csv.
 """
 
 import csv
@@ -39,7 +38,7 @@ __all__ = ['Run', 'RunDirectoryError', 'RunWriter', 'UntrainedWriter', 'check_un
 
 
 def check_unused(path: str | Path) -> None:
-    """Before a long run: raise RunDirectoryError if `path` holds a run already or is no directory."""
+    """Raise RunDirectoryError if `path` holds a run already or is no directory: to be called before a long run."""
     path = Path(path)
     try:
         if path.exists() and not path.is_dir():
@@ -152,7 +151,13 @@ class RunWriter(_StepsWriter):
                             for agent in configuration['agents']]
 
     def record_parameters(self, agent_index: int, step: int, updates: int, theta: np.ndarray) -> None:
-        """Append theta_i (p,) as it is from control step `step` on, after `updates` updates; begin with 0 updates.
+        """Append the parameters of an agent. The first row is that of 0 updates.
+
+        Args:
+            agent_index: index of the agent.
+            step: control step from which on they hold.
+            updates: number of updates.
+            theta: theta_i (p,).
 
         Raises:
             RunDirectoryError: it cannot be written, as on a full disk.

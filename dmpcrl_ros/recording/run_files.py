@@ -1,4 +1,4 @@
-"""Names and columns of the files of a run, and how their rows are read."""
+"""Names and columns of the files of a run, and a reader of their rows."""
 
 import csv
 from collections import Counter
@@ -15,7 +15,7 @@ DUAL_ERROR_COLUMNS = ('iteration', 'initial state', 'a state of the run')
 
 
 class RunDirectoryError(ValueError):
-    """A directory cannot take a run or holds none that can be read; the message says which and what to do."""
+    """A directory cannot take a run, or holds no readable one; the message says which and what to do."""
 
 
 def parameters_file(agent: str) -> str:
@@ -47,7 +47,7 @@ def read_rows(file: Path, header: Sequence[str], parse: Callable[[list[str]], li
     Args:
         file: to be read.
         header: that it must have.
-        parse: makes the values of a row of its texts; a ValueError of it means that the line is damaged.
+        parse: makes values of the texts of a row; raises ValueError for a damaged line.
 
     Raises:
         RunDirectoryError: the file cannot be read, has another header, or a line of it is damaged.

@@ -13,7 +13,7 @@ from dmpcrl_ros.recording.metric_text import magnitude
 from dmpcrl_ros.recording.recorded_run import Run, recorded_arrays
 from dmpcrl_ros.simulation.closed_loop import Step
 
-_REASONS = 3  # faults that are told
+_REASONS = 3  # number of faults that are listed
 _NUMBER = re.compile(r'\d+(\.\d+)?(e[+-]\d+)?')
 
 
@@ -54,7 +54,7 @@ def part_length(steps: int, episode_length: int = 0) -> int:
 
 
 def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int | None = None) -> list[PartSummary]:
-    """The first and the last part of a run; none of a run without steps.
+    """The first and the last part of a run; nothing for a run without steps.
 
     Args:
         run: to be summarised.
@@ -83,11 +83,10 @@ def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: 
 
 
 def fault_lines(run: Run) -> list[str]:
-    """Lines that say how many steps were void (nothing could be learned from them) and had the commonest faults.
+    """Lines with the number of void steps, from which nothing could be learned, and with the most frequent faults.
 
-    The last transition of an episode is none of them: by its nature it is not learned from.
-
-    Faults that differ by a number only, as an iteration or a residual, count as the same; N stands for the number.
+    The last transition of an episode does not count as void: it is never learned from. Faults that differ by a number
+    only, as an iteration or a residual, count as the same; N stands for the number.
     """
     count, void = len(run.steps), int(run.void.sum())
     lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]

@@ -1,1 +1,1 @@
-"""The experiments of the papers: which runs they need, and what is drawn and told of them."""
+"""The experiments of the papers: their runs, figures and tables."""

@@ -23,7 +23,7 @@ from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
 
 TRAINED = ('distributed', 'centralised')
-SECOND_ORDER = 'second-order'  # distributed, as in paper 000: what the chain of this paper gains by it
+SECOND_ORDER = 'second-order'  # distributed, as in paper 000, for comparison
 EVALUATED_STEPS = 100
 FIRST_EVALUATION_SEED = 1001
 # Released data, one noise sequence: cost of 100 steps, and steps with the first state of an agent below zero.
@@ -39,7 +39,7 @@ def training(seed: int, steps: int) -> list[Job]:
 
 
 def candidates(folder: Path, updates: int) -> list[Candidate]:
-    """Candidates of figure 5: the policy before, in the midst of and after training, and MPC that does not learn.
+    """Candidates of figure 5: the policy before, during and after training, and MPC that does not learn.
 
     Args:
         folder: of the training runs.

@@ -21,7 +21,7 @@ class Variant:
     """A way to learn that is compared.
 
     Args:
-        settings: changes that make it, as of Settings.but.
+        settings: changes of the common settings, as of Settings.but.
         central: whether it is centralised.
     """
 

@@ -1,4 +1,4 @@
-"""The mapping of a bridge from its YAML file, checked against the network whose agents it serves."""
+"""The mapping of a bridge from its YAML file, checked against the network that it serves."""
 
 import json
 import math
@@ -120,7 +120,7 @@ def _check_topics(sources: list[Source], targets: list[Target]) -> None:
 def _check_schema(declared: Any) -> None:
     schema = json.loads(files(__package__).joinpath('bridging.schema.json').read_text(encoding='utf-8'))
     errors = Draft202012Validator(schema).iter_errors(declared)
-    # the deepest says most; what it lacks says more than what is left over because of that
+    # the deepest error is the most precise; a missing key explains a superfluous one, not the other way round
     for error in sorted(errors, key=lambda e: (-len(e.absolute_path), e.validator == 'unevaluatedProperties')):
         raise MappingError(f'{_place(list(error.absolute_path), declared)}: {error.message}')
 

@@ -27,11 +27,15 @@ _ROTATION_TOLERANCE = 0.01  # of the norm of a quaternion
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where one element of an agent's state comes from.
+    """Origin of one element of an agent's state.
 
     Args:
-        name: of agent and element, for messages. topic, kind: of its messages.
-        read: the value in a message; raises MessageError. gain, offset: from that value to the state.
+        name: of agent and element, for error messages.
+        topic: of the messages.
+        kind: class of the messages.
+        read: returns the value in a message; raises MessageError.
+        gain: factor from that value to the state.
+        offset: of the state.
     """
 
     name: str
@@ -42,10 +46,10 @@ class Source:
     offset: float
 
     def state(self, message: Any) -> float:
-        """The element of the state that a message tells.
+        """Element of the state, from a message.
 
         Raises:
-            MessageError: it does not tell it; says why.
+            MessageError: the message does not have it; says why.
         """
         state = self.gain * self.read(message) + self.offset
         if not math.isfinite(state):
@@ -55,12 +59,19 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Where one element of an agent's input goes; all but `gain` in units of the message.
+    """Destination of one element of an agent's input; all numbers but `gain` in units of the message.
 
     Args:
-        name: of agent and element, for messages. topic, kind: of its messages.
-        place: index in the data, or part and axis of a Twist. gain, offset: from the input to the value sent.
-        low, high: saturation. rate_limit: per second, may be infinite. safe: value that does no harm.
+        name: of agent and element, for error messages.
+        topic: of the messages.
+        kind: class of the messages.
+        place: index in the data, or part and axis of a Twist.
+        gain: factor from the input to the value sent.
+        offset: of the value sent.
+        low: smallest value sent.
+        high: largest value sent.
+        rate_limit: largest change of the value per second; may be infinite.
+        safe: value that does no harm.
     """
 
     name: str
@@ -80,7 +91,7 @@ class Target:
         return min(max(min(max(wanted, last - change), last + change), self.low), self.high)
 
     def action(self, command: float) -> float:
-        """The input that a value sent amounts to."""
+        """Input that corresponds to a value sent."""
         return (command - self.offset) / self.gain
 
 
@@ -90,7 +101,8 @@ class Mapping:
     Before the first command the actuators are taken to be at their safe values.
 
     Args:
-        sources: of each agent's state, element by element. targets: of each agent's input.
+        sources: of each agent's state, element by element.
+        targets: of each agent's input, element by element.
     """
 
     def __init__(self, sources: Sequence[Sequence[Source]], targets: Sequence[Sequence[Target]]):
@@ -105,7 +117,7 @@ class Mapping:
 
     @property
     def subscriptions(self) -> list[tuple[str, type]]:
-        """Topics that tell states, each once, with the class of their messages."""
+        """Topics of measurements, each once, with the class of their messages."""
         return list({source.topic: source.kind for source in self._sources}.items())
 
     @property
@@ -114,10 +126,10 @@ class Mapping:
         return list({target.topic: target.kind for target in self._targets}.items())
 
     def take(self, topic: str, message: Any, now: float) -> None:
-        """Keep what a message tells, heard at `now` [s].
+        """Keep the measurements of a message that arrived at `now` [s].
 
-        Elements that it does not tell keep their former value and age, and the message is counted in `dropped`, once
-        for each reason.
+        Elements that are missing in the message keep their former value and age. The message is then counted in
+        `dropped`, once for each reason.
         """
         reasons = set()
         for i, source in enumerate(self._sources):
@@ -129,13 +141,14 @@ class Mapping:
         self.dropped.update(reasons)
 
     def states(self, now: float, max_age: float) -> list[np.ndarray] | None:
-        """State of each agent (n_x,); None while an element was never heard or is older than `max_age` [s]."""
+        """State of each agent (n_x,); None while an element was never measured or is older than `max_age` [s]."""
         if self.stale(now, max_age):
             return None
         return [state.copy() for state in np.split(self._state, self._state_ends)]
 
     def stale(self, now: float, max_age: float) -> list[str]:
-        """Elements that keep `states` from being known; those from after `now`, by a clock that was set back, too."""
+        """Elements that were never measured or are too old. One measured after `now` is stale, too: the clock was set
+        back."""
         fresh = (self._heard <= now) & (now - self._heard <= max_age)
         return [f'{source.name} ({source.topic})' for source, known in zip(self._sources, fresh, strict=True)
                 if not known]
@@ -165,7 +178,7 @@ class Mapping:
         return self._messages()
 
     def applied(self) -> list[np.ndarray]:
-        """The inputs (n_u,) that the last commands amount to, after all limits."""
+        """Inputs (n_u,) that correspond to the last commands, after all limits."""
         flat = np.array([target.action(sent) for target, sent in zip(self._targets, self._sent, strict=True)])
         return np.split(flat, np.cumsum(self._input_sizes)[:-1])
 
@@ -176,7 +189,7 @@ class Mapping:
 
 
 def reader(kind: type, declared: dict[str, Any]) -> Callable[[Any], float]:
-    """What reads the declared value in a message of a kind; raises MessageError where there is none."""
+    """Function that reads the declared value in a message of a kind, and raises MessageError if there is none."""
     if kind is JointState:
         return lambda message: _joint(message, declared['joint'], declared['field'])
     if kind is Odometry:

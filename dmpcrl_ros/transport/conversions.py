@@ -1,4 +1,4 @@
-"""Messages to and from what the program works with. Pure functions; whatever comes from outside is checked here."""
+"""Conversions between ROS messages and types of the core. Pure functions; messages from outside are checked here."""
 
 import array
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
 
 
 def state_to_msg(*, stamp: Time, run: int, agent: int, observation: Observation) -> msg.State:
-    """Message of what one agent is told at a step."""
+    """Message of the observation of one agent."""
     applied = np.zeros(0) if observation.applied is None else observation.applied
     return msg.State(stamp=stamp, run=run, step=observation.step, episode=observation.episode, agent=agent,
                      state=doubles(observation.state), exogenous=doubles(observation.exogenous),

@@ -32,8 +32,8 @@ class Hosted:
 
 
 class EngineHost:
-    """Does what the engines hand out: messages between agents of this process are delivered directly, the others go to
-    topics."""
+    """Carries out the events of the engines. Messages between agents of this process are delivered directly, the others
+    go to topics."""
 
     def __init__(self) -> None:
         self._hosted: dict[int, Hosted] = {}
@@ -49,7 +49,7 @@ class EngineHost:
         self.handle(agent, self._hosted[agent].engine.receive(envelope, time.monotonic()))
 
     def handle(self, agent: int, events: Sequence[Event]) -> None:
-        """Do what the engine of an agent handed out."""
+        """Carry out the events of the engine of an agent."""
         hosted = self._hosted[agent]
         for event in events:
             if isinstance(event, Send):

@@ -1,4 +1,4 @@
-"""The clock of a control loop in real time, and how well it was kept. Knows nothing of ROS."""
+"""Ticks of a control loop in real time, with statistics of its deadlines. Knows nothing of ROS."""
 
 import time
 from collections import deque
@@ -25,26 +25,26 @@ class LoopTimer:
         self.begin()
 
     def begin(self) -> None:
-        """The present moment is a tick."""
+        """Make the present moment a tick."""
         self._tick = self._started = time.monotonic()
 
     def start(self) -> None:
-        """The step of the present tick starts."""
+        """Take note that the step of the present tick starts."""
         self._started = time.monotonic()
         self._jitter.append(self._started - self._tick)
 
     def last_call(self) -> float:
-        """Until when inputs are waited for in this period."""
+        """Time until which inputs are waited for in this period, on the monotonic clock [s]."""
         return self._tick + _LAST_CALL * self._period
 
     def note(self, met: bool) -> None:
-        """Whether all inputs of this step were there in time."""
+        """Take note whether all inputs of this step were there in time."""
         self.met, self.missed = self.met + met, self.missed + (not met)
         if met:
             self._latencies.append(time.monotonic() - self._started)
 
     def tick(self) -> float:
-        """The next tick. Those that are past are skipped and counted: time is not made up for."""
+        """Advance to the next tick and return its time. Past ticks are skipped and counted: time is not made up for."""
         behind = int((time.monotonic() - self._tick) / self._period)
         self.skipped += behind
         self._tick += (behind + 1) * self._period

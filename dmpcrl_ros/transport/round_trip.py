@@ -1,7 +1,7 @@
 """Measures a message round trip between two processes.
 
-`dmpcrl doctor` runs this module twice: `answer TOPIC` sends back what it is sent, `call TOPIC` measures and prints one
-line of JSON. Both end by themselves.
+`dmpcrl doctor` runs this module twice: `answer TOPIC` returns every message, `call TOPIC` measures and prints one line
+of JSON. Both end by themselves.
 """
 
 import json
@@ -25,11 +25,11 @@ _SIZE = 22      # numbers in a message: a trajectory of two states over a horizo
 _MESSAGES = 200
 _PATIENCE = 10.0  # s for the whole start, and for each answer
 _AGAIN = 0.1      # s until the first message is sent again
-_LIFETIME = 60.0  # s, after which the answering process ends if nobody has ended it
+_LIFETIME = 60.0  # s, after which the answering process ends by itself
 
 
 class _End:
-    """One end of the line: a node that sends on one topic and hears on another."""
+    """One end of the connection: a node that publishes on one topic and subscribes to another."""
 
     def __init__(self, name: str, send: str, hear: str, heard: Callable[[msg.Exchange], None]):
         self._executor, self._node = make_executor(), rclpy.create_node(name)
@@ -38,7 +38,7 @@ class _End:
         self._node.create_subscription(msg.Exchange, hear, heard, EXCHANGE)
 
     def wait(self, done: Callable[[], object], seconds: float) -> bool:
-        """Spin until something is done, but not longer than this; whether it is."""
+        """Spin until `done` returns true, for so many seconds at most; whether it did."""
         deadline = time.monotonic() + seconds
         while not done():
             if not rclpy.ok():
@@ -50,7 +50,7 @@ class _End:
 
 
 def answer(name: str) -> None:
-    """Send back what is sent, until the process is ended."""
+    """Return every message, until the process is ended."""
     end = _End('round_trip_answerer', exchange_topic(name, 'caller'), exchange_topic(name, 'answerer'),
                lambda message: end.send(message))
     end.wait(lambda: False, _LIFETIME)
@@ -87,7 +87,7 @@ def call(name: str) -> dict[str, float]:
 
 
 def main() -> int:
-    """Answer, or call and print the measurement as JSON, or what went wrong."""
+    """Answer; or call, and print the measurement as JSON or the error."""
     role, name = sys.argv[1:]
     try:
         rclpy.init()

@@ -1,8 +1,8 @@
 """Numbers of runs: 32 bits of the launch that a run belongs to, and below them 32 that the plant chooses.
 
-All nodes that are started together share the number of their launch and heed no message of another one, so that two
-systems in one ROS domain do not mix although their topics are the same. They would still crowd one another's queues:
-the plant that started later gives way.
+All nodes that are started together share the number of their launch and drop messages of another one. So two systems in
+one ROS domain do not mix although their topics are the same. They would still fill one another's queues: the plant that
+started later ends.
 """
 
 import time
@@ -17,12 +17,13 @@ def first_run(launch: int) -> int:
 
 
 def began_before(run: int, other: int) -> bool:
-    """Whether the plant of one run started before that of another; of two in the same second it is a matter of luck."""
+    """Whether the plant of one run started before that of another; within the same second the number of the launch
+    decides."""
     return (run % 2**_BITS, run >> _BITS) < (other % 2**_BITS, other >> _BITS)
 
 
 def no_run(launch: int) -> int:
-    """Smaller than the number of every run of a launch: for what belongs to the launch and to no run."""
+    """Number for messages that belong to a launch and to no run; smaller than those of its runs."""
     return launch << _BITS
 
 

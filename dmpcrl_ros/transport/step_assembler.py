@@ -15,10 +15,10 @@ _NO_STATUS = 'no status of an agent'
 
 
 class StepAssembler:
-    """Collects what belongs to a control step until the transition that begins in it is known whole.
+    """Collects the messages of control steps until the transition that begins in a step is complete.
 
-    Transition t needs the states of the steps t and t + 1, with which the plant publishes what was applied and what it
-    cost, and the status of the agents at t and at t + 1, in which it was evaluated. A status that does not come, as of
+    Transition t needs the states of the steps t and t + 1, with which the plant publishes the applied inputs and their
+    costs, and the status of the agents at t and at t + 1, in which it was evaluated. A status that does not come, as of
     an agent that was away, leaves a fault in its place. Messages of another run than the first are left out.
 
     Args:
@@ -46,7 +46,7 @@ class StepAssembler:
             yield from self._hand_out()
 
     def finish(self) -> Iterator[Step]:
-        """The transitions that are left, when nothing more will come."""
+        """The remaining transitions, when no more messages will come."""
         while self.next < self._newest:
             yield from self._hand_out()
 

@@ -8,8 +8,8 @@ from dmpcrl_ros.core.agent import AgentSpec
 
 
 class ActionWatchdog:
-    """Chooses the input of every agent in every step: the fresh one; without one the last, for so many steps on end;
-    then the agent's safe input. Whatever it chooses lies within the bounds.
+    """Chooses the input of every agent in every step: the fresh one; without one the last, for `hold_steps` steps in a
+    row; then the safe input of the agent. All of them lie within the bounds.
 
     Args:
         agents: of the system.
@@ -21,12 +21,16 @@ class ActionWatchdog:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was applied."""
+        """Forget the applied inputs."""
         self._last = [agent.safe_action for agent in self._agents]
         self._missed = np.zeros(len(self._agents), dtype=int)
 
     def choose(self, fresh: Sequence[np.ndarray | None]) -> list[np.ndarray]:
-        """Inputs (n_u,) to be applied, for those that are in; None stands for one that is not."""
+        """Inputs (n_u,) to be applied.
+
+        Args:
+            fresh: input of each agent (n_u,); None for one that has not come.
+        """
         self._missed = np.where([action is None for action in fresh], self._missed + 1, 0)
         for i, (agent, action) in enumerate(zip(self._agents, fresh, strict=True)):
             if action is not None:

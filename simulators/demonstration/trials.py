@@ -1,7 +1,6 @@
 """One run of the controllers against the simulator: both as processes, as a user would start them."""
 
 import csv
-import ctypes
 import os
 import re
 import signal
@@ -11,16 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+
+from dmpcrl_ros.core.process import end_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 SIMULATOR = ROOT / 'simulators' / 'mujoco_carts'
 SYSTEM = ROOT / 'config' / 'mujoco_carts.yaml'
 BRIDGE = ROOT / 'config' / 'mujoco_carts_bridge.yaml'
 PERIOD = 0.1  # s of simulated time, of a control step
-_PR_SET_PDEATHSIG = 1
 _PATIENCE = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
 _START = 20.0  # s that the simulator may take to start
 _DEADLINES = re.compile(r'real time: ([\d.]+) % of (\d+) deadlines met')
@@ -130,11 +131,12 @@ def _wait(process: subprocess.Popen, condition: Callable[[], bool], patience: fl
 
 @contextmanager
 def _process(command: list, output: Path) -> Iterator[subprocess.Popen]:
-    """A process of its own session, so that a Ctrl-C reaches it once, by way of this one; on the way out it is ended,
-    and by the kernel should this process be killed."""
+    """A process with a session of its own, so that a Ctrl-C reaches it once, by way of this one. It is ended on exit,
+    and by the kernel if this process is killed."""
     with output.open('w', encoding='utf-8') as file:
         process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=file,
-                                   stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_end_with_parent,
+                                   stderr=subprocess.STDOUT, start_new_session=True,
+                                   preexec_fn=partial(end_with_parent, signal.SIGINT),
                                    env={**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200'})
     try:
         yield process
@@ -157,8 +159,3 @@ def _end(process: subprocess.Popen) -> None:
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), former, strict=True):
             signal.signal(number, handler)
-
-
-def _end_with_parent() -> None:
-    """Ask the kernel, in the child, for an interrupt when the parent is gone."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -161,7 +161,7 @@ def test_the_memory_of_a_schedule_does_not_grow_with_its_rounds(kind):
 
 
 def test_finite_time_averaging_of_a_large_network_is_exact():
-    """Of 300 agents in a ring, and of 200 in a row, whose products are long."""
+    """A ring of 300 agents and a row of 200, whose products are long."""
     for graph in (ring(300), path_graph(200)):
         assert finite_time(graph).error < 1e-9
 

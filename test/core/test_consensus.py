@@ -66,7 +66,7 @@ def test_every_agent_gets_exactly_the_same_maximum_wherever_it_is(graph):
 
 
 def test_a_maximum_with_a_number_that_is_none_is_none():
-    """So that nobody takes a residual of NaN for convergence."""
+    """Otherwise a residual of NaN would pass for convergence."""
     graph = path_graph(3)
     found, _ = run_lockstep([c.maximum([v]) for c, v in zip(members(graph), [1.0, np.nan, 2.0], strict=True)])
     assert np.isnan(found).all()
@@ -84,7 +84,7 @@ def without(program, lost):
 
 
 def test_an_average_without_a_lost_neighbour_is_said_to_be_none_of_the_network():
-    """Agent 1 of a chain of three goes on without agent 2: that of both 1 and 0 is a mean of their own values."""
+    """Agent 1 of a chain of three continues without agent 2: agents 0 and 1 get a mean of their own values."""
     graph, values = path_graph(3), np.array([[1.0], [3.0], [50.0]])
     agents = members(graph)
     programs = [agent.average(value) for agent, value in zip(agents, values, strict=True)]

@@ -1,4 +1,4 @@
-"""The round engine alone: what it sends, when the program acts, interruptions, and when it wakes."""
+"""The round engine alone: its messages, the time of the action, interruptions, and its timers."""
 import math
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The round engine alone: what is sent again, neighbours that may be silent, and those that are lost."""
+"""The round engine alone: resending, optional senders, and lost neighbours."""
 import math
 
 import numpy as np
@@ -10,7 +10,7 @@ from dmpcrl_ros.core.exchange import Exchange
 # Resending
 
 def test_without_progress_a_neighbour_is_sent_again_what_it_may_lack():
-    """It sends in a round when it has what was sent to it in those before."""
+    """A neighbour that sends in a round has received the messages of those before."""
     engine = engine_of(resend_after=2.0)
     engine.begin(listening(9), 0.0)
     assert engine.wake_at == 2.0 and sent(engine.tick(2.0)) == [(1, 0)]

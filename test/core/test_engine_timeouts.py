@@ -55,7 +55,7 @@ def test_without_names_neighbours_are_called_by_their_numbers():
 
 
 def test_a_program_may_exchange_again_after_a_timeout():
-    """It has not given up the step: nobody is told so, and the round is the same one."""
+    """It has not given up the step: no neighbour gets a notice, and the round is the same one."""
     def stubborn():
         try:
             yield news(expects=(1, 2))

@@ -1,4 +1,4 @@
-"""Who uses whose state, who holds a copy, who talks to whom."""
+"""Parents, holders of copies, and neighbours of each agent."""
 import numpy as np
 import pytest
 

@@ -1,4 +1,4 @@
-"""The mailbox keeps what fits until it is due, and counts what does not."""
+"""The mailbox keeps messages until they are due, and counts those that do not fit."""
 import numpy as np
 import pytest
 

@@ -73,7 +73,7 @@ def test_draws_of_one_key_and_first_draws_of_many_are_uniform():
 
 
 def test_the_statistics_notice_what_is_not_uniform():
-    """That the test above can fail."""
+    """Proof that the test above can fail."""
     draws = KeyedDraws(1, 'actions').at(1, 2).random(20000)
     assert kstest(0.97 * draws, 'uniform').pvalue < SIGNIFICANT
     counts, *_ = np.histogram2d(draws[:-1], 0.9 * draws[1:] + 0.1 * draws[:-1], bins=8, range=[[0, 1], [0, 1]])

@@ -85,7 +85,7 @@ def test_the_command_compares_and_does_not_run_twice(learned):
 
 
 def test_evaluations_of_another_policy_in_the_same_place_are_not_taken_for_those_of_this_one(tmp_path):
-    """The run was removed and made again: what was evaluated before is refused by name."""
+    """The run was removed and made again: evaluations of the old one are refused by name."""
     import shutil
     list(recorded(QUICK, tmp_path / 'run'))
     arguments = ['evaluate', str(tmp_path / 'run'), '--seeds', '1', '--steps', '4', '--jobs', '1']

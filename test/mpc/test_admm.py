@@ -21,7 +21,7 @@ def states_of(network, seed=1):
 
 
 def opinions(network, agents, values):
-    """What all agents have on each trajectory, one list for each: the own part first in every agent's vector."""
+    """Opinions of all agents on each trajectory, one list for each; in the vector of an agent its own part is first."""
     found = {i: [] for i in range(network.n_agents)}
     for i, (agent, value) in enumerate(zip(agents, values, strict=True)):
         sizes = [network.local[j].n_states * (network.structure.horizon + 1) for j in (i, *network.graph.parents[i])]
@@ -32,7 +32,7 @@ def opinions(network, agents, values):
 
 
 class Recording:
-    """An agent's local update that keeps what it was asked and what it answered."""
+    """A local update of an agent that keeps its linear terms and its answers."""
 
     def __init__(self, mpc):
         self.mpc, self.asked, self.answered = mpc, [], []
@@ -73,7 +73,7 @@ def test_the_iteration_is_that_of_the_paper(network):
 
 @each_network
 def test_multipliers_of_all_opinions_on_a_trajectory_cancel_in_every_iteration(network):
-    """y(k) is what is asked for in iteration k + 1 and rho times the mean z(k) of what was answered in iteration k."""
+    """y(k) is the linear term of iteration k + 1 plus rho times z(k), the mean of the answers of iteration k."""
     agents, solves, _, _ = record(network, states_of(network), admm__rho=0.5, admm__iterations=60)
     for k in range(59):
         means = {j: np.mean(parts, axis=0) for j, parts in opinions(
@@ -89,7 +89,7 @@ def test_multipliers_of_all_opinions_on_a_trajectory_cancel_in_every_iteration(n
 
 @each_network
 def test_the_agreement_is_a_fixed_point(network):
-    """Another run that begins where a long one ended does not move: all opinions agree, and go on agreeing."""
+    """Another run that begins where a long one ended does not move: all opinions agree, and continue to do so."""
     agents = agents_of(network, admm__iterations=600, admm__warm_start=True)
     states = states_of(network)
     evaluate(agents, states)

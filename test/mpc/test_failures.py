@@ -1,4 +1,4 @@
-"""What cannot be solved is refused, and leaves what was there as it was."""
+"""Problems without a solution are refused, and the former ones stay."""
 import copy
 
 import numpy as np

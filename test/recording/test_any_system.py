@@ -27,7 +27,7 @@ from dmpcrl_ros.systems.system import System
 
 
 class Counters(System):
-    """A lamp that is on or off beside a dial of five places with two knobs, and a meter that nobody controls."""
+    """A lamp that is on or off beside a dial of five places with two knobs, and a meter without an action."""
 
     name = 'counters'
     graph = CouplingGraph([[1], [], [0]])
@@ -65,7 +65,7 @@ class CountersPlant:
 
 @dataclass
 class Silent:
-    """A method without parameters, whose agents do what they are told by the step, and fail in every fourth."""
+    """A method without parameters, whose actions depend on the step only, and which fails in every fourth step."""
 
     name: str = 'silent'
     title: str = 'no parameters'

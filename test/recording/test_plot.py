@@ -1,4 +1,4 @@
-"""`dmpcrl plot` draws from the directory of a run what the run itself has drawn."""
+"""`dmpcrl plot` draws the figures of the run itself again, from its directory."""
 import shutil
 from pathlib import Path
 

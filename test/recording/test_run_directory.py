@@ -1,4 +1,4 @@
-"""A run written and read back: every bit of its numbers, and what happens to damaged and occupied directories."""
+"""A run written and read back: every bit of its numbers; damaged and occupied directories."""
 import csv
 import errno
 import json

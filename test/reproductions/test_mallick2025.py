@@ -87,7 +87,7 @@ def test_figures_show_every_variant_and_only_numbers_that_were_seen():
 
 
 def test_the_command_can_be_interrupted_and_goes_on_where_it_was(tmp_path, domain):
-    """No process is left; what is complete is kept; the second call makes the rest, tables and figures."""
+    """No process remains; complete runs are kept; the second call makes the rest, tables and figures."""
     output = tmp_path / 'out'
     arguments = ['reproduce', 'mallick2025', '--seeds', 3, '--steps', 400, '--variant', 'C-SO', '--jobs', 1,
                  '--output', output]

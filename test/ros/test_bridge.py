@@ -85,7 +85,7 @@ def settings_of(mapping):
 
 @pytest.fixture
 def mapping(tmp_path):
-    """That of the carts with other limits."""
+    """The mapping of the carts with other limits."""
     declared = yaml.safe_load((ROOT / 'config' / 'mujoco_carts_bridge.yaml').read_text())
     for agent in declared['agents']:
         agent['input'][0] |= {'saturation': [-LIMIT, LIMIT], 'rate_limit': RATE, 'safe': SAFE}

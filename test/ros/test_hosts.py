@@ -73,7 +73,7 @@ class Hosts:
         self._remove()
 
     def enter(self, name):
-        """Move this thread, and what it starts from now on, to a host."""
+        """Move this thread, and the processes that it starts from now on, to a host."""
         with open(f'/run/netns/{self._prefix}{name}') as namespace:
             self._move(namespace.fileno())
 
@@ -151,7 +151,7 @@ def test_lockstep_waits_for_a_host_that_is_cut_off_and_completes(tmp_path, hosts
 
 @pytest.mark.parametrize('lost_neighbours', ['fall-back', 'leave-out'])
 def test_in_real_time_a_cut_link_is_a_lost_neighbour_that_returns(tmp_path, hosts, lost_neighbours):
-    """The middle cart misses the right one: it takes its safe input after two steps, or goes on without it. To the
+    """The middle cart misses the right one: it takes its safe input after two steps, or continues without it. To the
     plant the right cart is silent: its last input is held for three steps, then the safe one applied."""
     hosts.start(*CARTS, '--real-time', '--period', 0.3, '--round-timeout', 0.2, '--steps', 60,
                 '--lost-neighbours', lost_neighbours, '--fallback-steps', 2, '--output', tmp_path / 'run')

@@ -1,4 +1,4 @@
-"""Real time: the plant does not wait, agents act in time, and whoever dies comes back."""
+"""Real time: the plant does not wait, agents act in time, and nodes that die return."""
 import os
 import signal
 import time

@@ -1,4 +1,4 @@
-"""Real processes and a relay between them: what it does to messages is replayable, and the network lives with it."""
+"""Real processes and a relay between them: its faults can be replayed, and the network copes with them."""
 import csv
 from functools import cache
 
@@ -103,7 +103,7 @@ def test_a_loss_in_the_last_round_of_a_step_does_not_spoil_the_next_one(tmp_path
 
 
 def test_all_faults_at_once_are_survived(tmp_path, domain):
-    """States and actions, too: the plant asks again for what was lost."""
+    """States and actions, too: the plant asks again for lost ones."""
     plan = FaultPlan(seed=11, hit_steps=0.3, loss=0.05, corruption=0.1, delay_probability=0.1, delay=0.02,
                      duplication=0.1, reordering=0.1)
     run, hit = run_through_relay(tmp_path, plan, SETTINGS.but(steps=12), round_timeout=0.3, faulty_plant=True)

@@ -47,7 +47,7 @@ def test_an_interrupted_import_is_silent(start, name, slow):
 
 
 def test_who_starts_an_executable_deaf_to_ctrl_c_has_it_so(start):
-    """As a shell does with what it starts in the background."""
+    """As a shell does with background processes."""
     process = start(script('dmpcrl_plant'), 'rclpy', preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     interrupt(process)
     process.terminate()

@@ -9,7 +9,7 @@ from dmpcrl_ros.nodes.step_control import StepControl  # noqa: E402
 
 
 class Services:
-    """Keeps what would be called."""
+    """Keeps the services instead of advertising them."""
 
     def __init__(self):
         self.call = {}

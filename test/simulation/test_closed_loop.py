@@ -1,4 +1,4 @@
-"""Plant and agents in closed loop: reproducible, correct in what they report, and learning."""
+"""Plant and agents in closed loop: reproducible, with correct reports, and learning."""
 import numpy as np
 import pytest
 from helpers import CHAINS, central_of, directed_network
@@ -136,7 +136,7 @@ def test_agents_of_a_directed_network_learn_without_faults():
 
 @pytest.mark.parametrize('seed', [1, 2])
 def test_the_published_chain_learns(seed):
-    """Mean cost of the last 100 of 500 steps: below 40 % of what the first parameters cost under the same noise."""
+    """Mean cost of the last 100 of 500 steps: below 40 % of the cost of the first parameters under the same noise."""
     learned, _ = run(chain(3), 500, seed=seed, admm__iterations=20)
     untrained, _ = run(chain(3), 500, seed=seed, learn=False, central=True)
     cost, before = (np.mean([step.costs.sum() for step in steps[-100:]]) for steps in (learned, untrained))

@@ -1,4 +1,4 @@
-"""Episodes: when they end, who is told what, and what is not learned from."""
+"""Episodes: their ends, the observations of agents, and the transitions that are not learned from."""
 import dataclasses
 
 import numpy as np
@@ -62,7 +62,7 @@ def test_the_last_transition_of_an_episode_is_recorded_but_not_learned_from(cent
 
 
 def test_both_values_of_a_td_error_are_told_the_load_of_their_own_step():
-    """Around the first load, which is told at step 5: recomputed with the centralised twin."""
+    """Around the first load, which is known from step 5 on: recomputed with the centralised twin."""
     settings = Settings(system='power_grid', learn=False)
     loop = ClosedLoop(power_grid(), settings, central=True)
     steps, mpc = list(loop.run(8)), ClosedLoop(power_grid(), settings, central=True).agents[0].mpc

@@ -1,5 +1,5 @@
-"""Each fault in every round of a control step, with the engine that the ROS driver uses: what is lost, delayed,
-duplicated or reordered in it, who dies in it, whose deadline ends in it. Latency is 1 s, so rounds take a second each.
+"""Each fault in every round of a control step, with the engine that the ROS driver uses: messages are lost,
+delayed, duplicated or reordered, an agent dies, or deadlines end. Latency is 1 s, so rounds take a second each.
 
 For three kinds of networks: the chain with either order of learning, and a directed one of unequal agents.
 """
@@ -32,7 +32,7 @@ each_network = pytest.mark.parametrize('name', LOOPS)
 
 
 class Hit(FaultPlan):
-    """What happens to the messages of one round of the step DUE, when they are sent for the first time.
+    """Copies of the messages of one round of the step DUE, when they are sent for the first time.
 
     Args:
         copies_of: copies that arrive of a message that is hit.
@@ -92,7 +92,8 @@ def unchanged(found, name):
 
 
 def as_before(found, first):
-    """Whether no step from `first` on has a fault, every transition is learned from, and all agents go on learning."""
+    """Whether no step from `first` on has a fault, every transition is learned from, and all agents continue to
+    learn."""
     reports = [report for step in found.reports[first:] for report in step]
     return (not any(report.fault for report in reports) and all('td_error' in report.metrics for report in reports)
             and all(any(found.moved(step)[agent] for step in range(first, len(found.reports)))
@@ -100,8 +101,13 @@ def as_before(found, first):
 
 
 def all_or_none(outcomes, diameter):
-    """Of a fault in each round (which agents went on as if there was none): none at first, all at last, and between
-    them some, in so many rounds as news needs to cross the network. See the proof in test_virtual_time.py."""
+    """Whether a fault stops all agents if it comes in an early round, and no agent if it comes in a late one. Between
+    them, for as many rounds as news needs to cross the network, some may continue: see test_virtual_time.py.
+
+    Args:
+        outcomes: flags of the agents that continued as if there was no fault, for a fault in each round.
+        diameter: of the network.
+    """
     counts, n_agents = [sum(outcome) for outcome in outcomes], len(outcomes[0])
     assert counts[0] == 0 and counts[-1] == n_agents
     first = max(k for k, count in enumerate(counts) if count < n_agents) + 1
@@ -110,7 +116,7 @@ def all_or_none(outcomes, diameter):
 
 @each_network
 def test_the_step_that_is_hit_is_one_of_learning(name):
-    """That the tests below say something."""
+    """Precondition of the tests below."""
     assert all(GRAPHS[name].neighbours) and rounds_of(name) > deciding(name) + 4
     found = run(name, FaultPlan())
     assert found.moved(DUE) == found.learned(DUE) == [True] * 3 and as_before(found, DUE)
@@ -222,8 +228,8 @@ LEAVE_OUT = {'leave_out_lost': True}
 @each_network
 @pytest.mark.parametrize('victim', range(3))
 def test_without_a_lost_agent_the_others_decide_and_nobody_learns_until_it_is_back(name, victim):
-    """Its loss shows in the step DUE or, if it dies when nobody needs it any more, in the next one. Those who are left
-    out, and those who leave out, act on what they know; from one step after its return all is as before."""
+    """Its loss shows in the step DUE or, if it dies when no other agent needs it any more, in the next one. All agents
+    act on what they know meanwhile; from one step after its return all is as before."""
     learned, back = [], DUE + 4
     for number in range(rounds_of(name)):
         plan = FaultPlan(deaths=(Death(victim, DUE, number, back),))

@@ -33,13 +33,13 @@ def test_the_agents_follow_the_centralised_learner_over_forty_steps(seed):
 
 @pytest.mark.parametrize('seed', [2, 8])
 def test_twice_the_iterations_are_enough_where_the_published_ones_are_not(seed):
-    """Of the seeds 1 to 8 those where the error after 100 iterations grows most."""
+    """Those of the seeds 1 to 8 whose error after 100 iterations grows most."""
     central = costs(40, central=True, seed=seed)
     assert worst(costs(40, seed=seed, admm__iterations=200), central) < 1e-4
 
 
 def test_the_released_scaling_does_not_follow_it():
-    """That the test above can fail: with the weights of the release the runs part within twenty steps."""
+    """Proof that the test above can fail: with the weights of the release the runs part within twenty steps."""
     free = {'seed': 5, 'learning__curvature': 'keep', 'learning__step_limit': None, 'learning__bound_parameters': False}
     released = costs(25, learning__order='second-as-released', **free)
     assert worst(released, costs(25, central=True, **free)) > 1e-2
@@ -82,7 +82,7 @@ def test_an_update_that_one_agent_cannot_use_is_made_by_none():
 
 @pytest.mark.parametrize('order', ['first', 'second'])
 def test_a_round_lost_in_the_agreement_on_an_update_undoes_it(order):
-    """The programs are told of a lost neighbour while they agree on the update, whose parameters are in force."""
+    """A neighbour is lost while the programs agree on the update, whose parameters are already in force."""
     watch = Watch()
     loop = ClosedLoop(chain(3, 'mallick2025'), Settings(learning__order=order, admm__iterations=10), drive=watch)
     for _ in loop.run(3):

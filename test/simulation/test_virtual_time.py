@@ -26,7 +26,7 @@ def lossless(steps=60):
 
 
 def exchange(other, *messages):
-    """What was heard in each round, or why nothing was."""
+    """Result: the messages of each round, or the reason why there were none."""
     heard = []
     for message in messages:
         try:
@@ -153,7 +153,7 @@ def test_a_single_loss_stops_learning_everywhere_but_in_the_last_rounds_of_an_ag
     - more than D rounds before the end of an agreement stops what is agreed on at all agents,
     - after its end stops it at none,
     - in its last D rounds stops it at those within reach; the others keep the transition, or change their parameters.
-      No protocol of finite length can exclude this (the two generals). Nobody is left behind for good: parameters are
+      No protocol of finite length can exclude this (the two generals). No agent is left behind for good: parameters are
       each agent's own, and what is replayed later is drawn by steps, of which an agent may lack some.
     """
     loop = chain_of(learning__exploration=False)

@@ -1,4 +1,4 @@
-"""What controllers that do not learn know: models and scenarios as parameters of the same problem."""
+"""Controllers that do not learn: models and scenarios as parameters of the same problem."""
 import copy
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What happens to a message is a function of the seed and of what is written on it."""
+"""The fate of a message is a function of the seed and of its stamp."""
 import numpy as np
 import pytest
 

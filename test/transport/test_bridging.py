@@ -32,7 +32,7 @@ PAIR = network((2, 1), (1, 2))
 
 
 def declaration():
-    """Cart a on a joint, mounted the other way round and told in millimetres; robot b with an odometer."""
+    """Cart a on a joint, mounted the other way round and measured in millimetres; robot b with an odometer."""
     return {'agents': [
         {'name': 'a', 'state': [
             {'element': 0, 'topic': '/joint_states', 'type': 'sensor_msgs/JointState', 'joint': 'slide',

@@ -1,4 +1,4 @@
-"""Messages and what they mean, there and back; what contradicts itself is refused by its reason."""
+"""Messages and their content, there and back; contradictory messages are refused with the reason."""
 from dataclasses import replace
 
 import numpy as np

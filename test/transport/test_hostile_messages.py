@@ -24,7 +24,7 @@ REASONS = {'unknown sender', 'wrong size', 'not finite'}
 
 
 class Attacker:
-    """Draws messages, half of them near to what is expected."""
+    """Draws messages, half of them close to the expected ones."""
 
     def __init__(self, seed):
         self._random = np.random.default_rng(seed)

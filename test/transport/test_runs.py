@@ -1,4 +1,4 @@
-"""A run tells the launch that it belongs to."""
+"""The number of a run contains that of its launch."""
 import pytest
 
 from dmpcrl_ros.transport import runs

@@ -16,7 +16,7 @@ METRICS = (Metric(name='td_error', meaning='an error', column='ended'),
 
 
 def messages(run=1):
-    """(agent, message) of a run in which everything can be told from step and agent."""
+    """(agent, message) of a run in which every value is a function of step and agent."""
     for step in range(STEPS + 1):
         for agent in range(AGENTS):
             common = {'run': run, 'step': step, 'agent': agent}

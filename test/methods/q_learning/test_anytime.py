@@ -1,4 +1,4 @@
-"""An agent whose time is up, whose neighbours are gone, or whose learning is held back."""
+"""Deadlines, lost neighbours, and learning that is held."""
 import numpy as np
 import pytest
 from helpers import Told, agents_of, interrupted, never, nth, observation
@@ -93,7 +93,7 @@ def without(program, lost):
 
 @pytest.mark.parametrize('warm_start', [True, False])
 def test_without_a_lost_neighbour_the_others_agree_and_keep_its_last_prediction(warm_start):
-    """Agent 0 of three is lost after a step: it is there for the driver only, nobody listens to it. Agents 1 and 2 then
+    """Agent 0 of three is lost after a step: the driver still runs it, but no agent hears it. Agents 1 and 2 then
     solve the chain of both with x_0 as it was predicted: all residuals vanish, so that of the copy of x_0 does, too,
     which is still the held one."""
     settings = {'admm__iterations': 400, 'learning__exploration': False, 'admm__warm_start': warm_start}

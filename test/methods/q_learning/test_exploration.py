@@ -1,4 +1,4 @@
-"""Exploration: everybody knows who explores; directions are each agent's own."""
+"""Exploration: all agents know which of them explore; each has its own directions."""
 import numpy as np
 import pytest
 

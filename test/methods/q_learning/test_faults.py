@@ -1,4 +1,4 @@
-"""When something fails at one agent: nobody learns from it, everybody says so, and the run goes on."""
+"""A failure at one agent: no agent learns from the step, all report it, and the run continues."""
 import numpy as np
 import pytest
 from helpers import Told, Watch

@@ -48,7 +48,7 @@ def test_nothing_is_learned_from_nothing():
 
 
 def test_when_an_update_is_due_depends_on_the_step_alone():
-    """So that an agent that was restarted, and has nothing to learn from yet, goes on in step with the others."""
+    """An agent that was restarted, and has no transitions yet, stays in step with the others."""
     assert [step for step in range(10) if learner(every=3).due(step)] == [3, 6, 9]
 
 

@@ -249,7 +249,7 @@ def test_a_matrix_of_a_neighbour_that_is_no_number_stops_the_batch_everywhere(vi
 
 
 def test_transitions_that_one_agent_lacks_are_left_out_by_all():
-    """As after the restart of an agent: what the others learn is what they would learn without those transitions."""
+    """As after the restart of an agent: the others learn as if those transitions did not exist."""
     learners, without = network(), network()
     learners[2].reset()
     for agent, learner in enumerate(without):

@@ -95,7 +95,7 @@ class Ring:
 
 @dataclass(frozen=True, kw_only=True)
 class TableSettings:
-    """How the table is learned."""
+    """Settings of learning the table."""
 
     rate: float = setting(0.2, 'step size of TD(0)', minimum=0.0, maximum=1.0)
     exploration: float | None = setting(0.2, 'probability of a random action', kind=float, absent='never', minimum=0.0,
@@ -166,7 +166,7 @@ class TabularAgent:
         self.begin_run()
 
     def step(self, observation):
-        """Tell the next queue the own level, act, agree on the TD error, learn."""
+        """Send the own level to the next queue, act, agree on the TD error, learn."""
         try:
             inbox = yield Exchange('levels', dict.fromkeys(self._after, observation.state), {self._before: (1,)})
         except ExchangeTimeout as timeout:

@@ -1,4 +1,4 @@
-"""Networks from YAML: what fits is read as it stands, what does not is refused with its place."""
+"""Networks from YAML: correct ones are read as they stand, others are refused with the place of the error."""
 import dataclasses
 import json
 

@@ -11,7 +11,7 @@ TRIALS = range(6)
 
 
 def stacked(network, parts, first):
-    """What the dense programme has per agent, stacked as in the package: bounded states only."""
+    """Parts of the dense programme for each agent, stacked as in the package: bounded states only."""
     if first is None:
         return np.concatenate([part.ravel() for part in parts])
     bounded = [np.isfinite(data.state_lower) | np.isfinite(data.state_upper) for data in network.local]

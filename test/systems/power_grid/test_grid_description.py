@@ -1,4 +1,4 @@
-"""Grids from YAML: any topology is read as it stands, what does not fit is refused with area and quantity."""
+"""Grids from YAML: any topology is read as it stands; errors name the area and the quantity."""
 import json
 from pathlib import Path
 

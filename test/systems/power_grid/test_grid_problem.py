@@ -108,7 +108,7 @@ def test_the_gradient_is_that_of_the_value(seed, function):
 
 
 def test_the_hessian_is_the_derivative_of_the_gradient_at_a_fixed_point():
-    """Of the agent's own problem in the midst of ADMM; coefficients included, through both derivatives of their map."""
+    """Derivatives of the own problem in the midst of ADMM; coefficients by both derivatives of their map."""
     mpc, draw = agents_of(GRID)[1].mpc, np.random.default_rng(5)
     theta = perturbed([mpc.theta], draw, 0.02)[0]
     mpc.theta = theta

@@ -82,8 +82,8 @@ def test_loads_are_in_force_from_steps_4_14_19_39_and_told_one_step_later():
 
 
 def test_stage_costs_by_hand():
-    """Area 1 at (0.12, 0.1, 0.2, 0.3), told 0.15, u = 0.1: 500 0.0144 + 0.01 0.01 + 0.01 0.0025 + 10 0.0225
-    + 10 0.0025 + 500 0.02; area 2 at 0.02 and told nothing: 500 0.0004; areas 3 and 4 rest. The line 1-2 carries
+    """Area 1 at (0.12, 0.1, 0.2, 0.3), load 0.15, u = 0.1: 500 0.0144 + 0.01 0.01 + 0.01 0.0025 + 10 0.0225
+    + 10 0.0025 + 500 0.02; area 2 at 0.02 without a load: 500 0.0004; areas 3 and 4 rest. The line 1-2 carries
     4 x 0.1, the line 2-3 2 x 0.02: each area pays half of what its own lines carry, each line is paid at both ends."""
     plant = QUIET.plant(1)
     for _ in range(5):
