@@ -1,8 +1,10 @@
-"""Requests of a process to the kernel."""
+"""Signals of a process, and requests to the kernel."""
 
 import ctypes
 import signal
 
+# Ctrl-C, the end of the process, and the end of the terminal.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -15,3 +17,8 @@ def end_with_parent(number: int = signal.SIGTERM) -> None:
         number: of the signal.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
+def hold_signals() -> None:
+    """Hold the ending signals back in a process that starts, until its program is ready to handle them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)

@@ -12,17 +12,14 @@ settings.nodes.AgentNodeSettings; qos_overrides.<topic>.<publisher or subscripti
 
 import sys
 
-import rclpy
-
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.agent_services import AgentServices
 from dmpcrl_ros.nodes.common import run_node, wait_until_matched
 from dmpcrl_ros.nodes.hosted_agent import HostedAgent
 from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import AgentNodeSettings
 from dmpcrl_ros.transport.engine_host import EngineHost
-
-_IDLE = 0.5  # s
 
 
 class AgentNode(ManagedNode):
@@ -47,11 +44,11 @@ class AgentNode(ManagedNode):
         wait_until_matched(self, self.executor_, self._missing, self.options.start_timeout)
         for agent in self._agents:
             agent.listen()
-        while self.active and rclpy.ok():
+        while self.active and running():
             for agent in self._agents:
                 agent.serve()
             self._host.run_due()
-            self.executor_.spin_once(timeout_sec=self._host.wait(_IDLE))
+            self.executor_.spin_once(timeout_sec=self._host.wait(SPIN_SLICE))
 
     def halt(self) -> None:
         """Answer the present states with the safe actions, also in the midst of a step."""

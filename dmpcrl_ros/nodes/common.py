@@ -1,6 +1,5 @@
 """Functions of all nodes: parameters from the tables of settings, waiting with a timeout, and a clean exit."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,13 +19,13 @@ from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import Setting, SettingError, build, table
 from dmpcrl_ros.methods.registry import METHODS
+from dmpcrl_ros.nodes.signals import handle_signals, running, stop_requested
 from dmpcrl_ros.recording.recorded_run import RunDirectoryError
 from dmpcrl_ros.settings.run import CommonSettings, Settings, system_table
 from dmpcrl_ros.systems.registry import system_source
 
 Kind = TypeVar('Kind')
 _USAGE_ERROR = 2
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class NodeFailure(RuntimeError):
@@ -120,48 +119,35 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
     while absent := missing():
         if time.monotonic() > deadline:
             raise NodeFailure(f'after {timeout:g} s still not connected to {", ".join(absent)}')
-        if not rclpy.ok():
+        if not running():
             raise ExternalShutdownException
         node.get_logger().info(f'waiting for {", ".join(absent)}', throttle_duration_sec=5.0, skip_first=True)
         executor.spin_once(timeout_sec=0.05)
 
 
 def _start_ros() -> None:
-    """Without the signal handlers of rclpy, which would take the node its topics before it could leave a robot safe."""
     check_domain()
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # a launcher may have its nodes ignore Ctrl-C
-            signal.signal(number, _stop)
-    try:
+    try:  # without rclpy's handlers of signals: see signals.py
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # rcl's: arguments after --ros-args that are none, for one
         raise SettingError(str(error)) from None
-
-
-def _stop(number: int, frame: object) -> None:
-    _ignore_signals()
-    raise KeyboardInterrupt  # which rclpy does not swallow, as it does exceptions in a transition
-
-
-def _ignore_signals() -> None:
-    """A second one is not to interrupt the way out, on which a robot is left safe."""
-    for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
     """Make a node, call its `run()`, and end cleanly, whatever happens.
 
     Returns:
-        0 at a regular end, `interrupted` on Ctrl-C, 1 when the node failed, 2 when it was started with wrong settings.
+        0 at a regular end, `interrupted` where a signal ended it, 1 when the node failed, 2 when it was started with
+        wrong settings.
     """
+    handle_signals()
     node = None
     try:
         _start_ros()
         node = make()
         node.run()
-        return 0
-    except (KeyboardInterrupt, ExternalShutdownException):
+        return interrupted if stop_requested() else 0
+    except ExternalShutdownException:
         return interrupted
     except (SettingError, RegistryError, NetworkError, RunDirectoryError) as error:
         print(f'{name}: {error}', file=sys.stderr)
@@ -170,7 +156,6 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         print(f'{name}: {error}', file=sys.stderr)
         return 1
     finally:
-        _ignore_signals()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -114,10 +114,13 @@ class HostedAgent:
                                             throttle_duration_sec=_SILENCE)
 
     def halt(self) -> None:
-        """Answer the present state with the safe action, also in the midst of its step."""
+        """Leave the step. In real time the present state is answered with the safe action; in lockstep the plant waits
+        for an agent that is not active, as for one that has died."""
         self._host.abandon(self._index, 'deactivated')
-        if self._present:
+        if self._present and self._node.options.real_time:
             self._be_safe(self._present)
+        elif self._present and not self._answered(self._present):
+            self._done = (self._present.run, self._present.observation.step - 1)
         self.checkpoints.save_if_changed()
 
     def _on_state(self, message: msg.State) -> None:
@@ -141,8 +144,14 @@ class HostedAgent:
             self._next = begun
             if self._node.options.real_time:
                 self._host.handle(self._index, self.engine.interrupt('the next state has come', self._heard))
-        else:
+        elif self._node.options.real_time:
             self._be_safe(begun)
+        else:
+            self._host.handle(self._index, self.engine.decline(*begun.place, self._heard))
+
+    def _answered(self, begun: _Begun) -> bool:
+        answer = self._answer
+        return answer is not None and (answer.run, answer.step) == begun.place
 
     def _insists(self, place: tuple[int, int]) -> bool:
         """Whether the plant keeps sending states that seem to be past: then the one of the future was forged."""
