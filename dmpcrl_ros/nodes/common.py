@@ -16,6 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from dmpcrl_ros.bringup import check_domain
 from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.core.process import end_with_parent_if_asked
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import Setting, SettingError, build, table
 from dmpcrl_ros.methods.registry import METHODS
@@ -141,6 +142,7 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         wrong settings.
     """
     handle_signals()
+    end_with_parent_if_asked()
     node = None
     try:
         _start_ros()
