@@ -2,6 +2,7 @@
 traceback."""
 
 import signal
+import sys
 from importlib import import_module
 
 # The module of each executable; setup.cfg makes the executables of the functions below.
@@ -41,12 +42,11 @@ def relay() -> int:
 
 
 def _start(executable: str) -> int:
-    """Call main() of a module. During its import the kernel ends the process on Ctrl-C: nothing is to be undone."""
-    handler = signal.getsignal(signal.SIGINT)
-    python_decides = handler is signal.default_int_handler  # otherwise the starter of the process has decided
-    if python_decides:
+    """Call main() of a module. While it is imported the kernel ends the process on Ctrl-C: nothing is to be undone."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the launcher decides
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    main = import_module(MODULES[executable]).main
-    if python_decides:
-        signal.signal(signal.SIGINT, handler)
-    return main()
+    return import_module(MODULES[executable]).main()
+
+
+if __name__ == '__main__':  # python -m dmpcrl_ros.executables dmpcrl_agent ...
+    sys.exit(_start(sys.argv.pop(1)))

@@ -1,10 +1,13 @@
 """Launch actions of the nodes of a system. The only module that needs launch and launch_ros."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -18,26 +21,57 @@ _OUTPUT = Setting(name='output', default='', kind=str,
                   description='directory in which a monitor records the run; without it nothing is recorded')
 
 
-def launch_actions(nodes: list[NodeSpec], output: str = 'screen') -> list[Any]:
-    """A Node action for each node; when one ends that is not to be respawned, all are shut down.
+@dataclass
+class Outcome:
+    """How a launch ended.
+
+    Args:
+        failures: exit codes of the nodes that failed.
+        complete: whether a node ended regularly and so ended the others; otherwise a signal did.
+    """
+
+    failures: dict[str, int] = field(default_factory=dict)
+    complete: bool = False
+
+
+def launch_actions(nodes: list[NodeSpec], output: str = 'screen', outcome: Outcome | None = None,
+                   environment: Mapping[str, str] | None = None) -> list[Any]:
+    """A Node action for each node, and the end of all of them when one ends. A node that fails makes the launch fail.
 
     Args:
         nodes: of the system.
-        output: of their processes, as launch names it: screen or log.
+        output: of the nodes, as launch has it.
+        outcome: is filled in at the end; None where nobody asks.
+        environment: further environment variables of the nodes.
     """
-    actions = []
+    outcome = outcome or Outcome()
+    actions: list[Any] = []
     for node in nodes:
         parameters = {name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
                       for name, value in node.parameters.items() if value != []}
         action = Node(package='dmpcrl_ros', executable=node.executable, name=node.name, namespace=node.namespace,
                       parameters=[parameters], remappings=list(node.remappings), output=output,
-                      additional_env={'OMP_NUM_THREADS': '1'}, respawn=node.respawn, respawn_delay=1.0)
-        reason = 'the run is complete' if node.name == 'monitor' else f'{node.label} has ended'
+                      additional_env={'OMP_NUM_THREADS': '1', **(environment or {})}, respawn=node.respawn,
+                      respawn_delay=1.0)
         actions.append(action)
         if not node.respawn:
             actions.append(RegisterEventHandler(OnProcessExit(
-                target_action=action, on_exit=[EmitEvent(event=Shutdown(reason=reason))])))
+                target_action=action, on_exit=_end_with(node, outcome))))
     return actions
+
+
+def _end_with(node: NodeSpec, outcome: Outcome) -> Callable:
+    """Handler of the end of a node: all others end, too, and launch reports an error unless it was a regular end."""
+    def end(event: ProcessExited, context: LaunchContext) -> list[Any]:
+        if context.is_shutdown:
+            return []
+        if event.returncode:
+            outcome.failures[node.label] = event.returncode
+            raise RuntimeError(f'{node.label} ended with exit code {event.returncode}')
+        outcome.complete = True
+        reason = 'the run is complete' if node.name == 'monitor' else f'{node.label} has ended'
+        return [EmitEvent(event=Shutdown(reason=reason))]
+    return end
 
 
 def launch_arguments(**defaults: Any) -> list[Any]:

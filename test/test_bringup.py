@@ -3,6 +3,9 @@ import pytest
 import yaml
 from ros_system import Deployed
 
+from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.systems.linear.chain import description
+
 
 @pytest.mark.parametrize('changes', [{}, {'chain.variant': 'mallick2025', 'admm.tolerance': 1e-5,
                                           'admm.warm_start': False, 'seed': 7},
@@ -27,6 +30,14 @@ def test_agents_share_processes_in_groups_of_neighbours():
     assert [node.label for node in nodes] == ['plant', 'controllers_1', 'controllers_2', 'controllers_3']
     groups = [node.parameters['agents'] for node in nodes[1:]]
     assert groups == [['agent_1', 'agent_2', 'agent_3'], ['agent_4', 'agent_5', 'agent_6'], ['agent_7']]
+
+
+def test_an_agent_with_the_name_of_a_node_is_refused(tmp_path):
+    for name in ('bridge', 'relay'):
+        path = tmp_path / f'{name}.yaml'
+        path.write_text(yaml.safe_dump(description(1) | {'agents': [description(1)['agents'][0] | {'name': name}]}))
+        with pytest.raises(NetworkError, match=f"an agent cannot be named '{name}'"):
+            Deployed(system=str(path)).nodes()
 
 
 def test_every_node_has_the_settings_of_the_method_only_where_it_runs_or_is_recorded():

@@ -128,3 +128,16 @@ def test_all_but_the_nodes_import_and_run_without_ros():
                           capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith('3 steps without ROS')
+
+
+ALGORITHMS = {'core', 'mpc', 'methods', 'settings', 'testing', 'simulation'}
+EDGES = re.compile(r'(logging|rich|click|matplotlib|csv|yaml|subprocess|threading|multiprocessing)(\.|$)')
+
+
+@pytest.mark.parametrize('name', [name for name in MODULES if room(name) in ALGORITHMS])
+def test_algorithms_neither_print_nor_open_files_nor_draw(name):
+    """Files, plots, logging and progress bars stay at the edges."""
+    assert not [imported for imported in imports(name, MODULES[name]) if EDGES.match(imported)]
+    calls = [node.func.id for node in ast.walk(ast.parse(MODULES[name].read_text(encoding='utf-8')))
+             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    assert not {'open', 'print', 'input', 'exec', 'eval'} & set(calls)

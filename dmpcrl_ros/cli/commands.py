@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
 from dmpcrl_ros.cli.suites import print_table, run_suite
 from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.core.process import ENDING
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.experiments.evaluation import Candidate, evaluation_jobs, score_table, scores_of
@@ -62,6 +64,7 @@ class _Group(click.Group):
 @click.version_option(dmpcrl_ros.__version__)
 def main() -> None:
     """Distributed model predictive controllers that learn, each agent a ROS 2 node."""
+    _handle_signals()
 
 
 @main.command(cls=DeployedCommand)
@@ -191,8 +194,15 @@ def _run(settings: Settings, deployment: DeploymentSettings, output: Path, *, fi
     _conclude(settings, output, console, figures, baseline and not deployment.bridge)
 
 
+def _handle_signals() -> None:
+    """End on all ending signals as on Ctrl-C, unless the launcher has this process ignore them."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def _interrupted(output: Path, console: Console) -> None:
-    """End after Ctrl-C: all processes have ended by now, and the recorded steps stay."""
+    """End after an interruption: all processes are gone by now, and what was recorded stays."""
     console.print(f'\ninterrupted; what was recorded so far is in {output}')
     sys.exit(130)
 

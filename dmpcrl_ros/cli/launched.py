@@ -1,5 +1,6 @@
 """The nodes of a run under launch, where launch and launch_ros are installed."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from importlib.util import find_spec
 
 from dmpcrl_ros.bringup import NodeSpec
 from dmpcrl_ros.cli.processes import ProcessDied
+from dmpcrl_ros.core.process import END_WITH_PARENT
 
 _REFRESH = 0.2  # s between two looks at the progress
 
@@ -25,28 +27,21 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
         verbose: show everything that they say.
 
     Raises:
-        ProcessDied: another node ended first.
+        ProcessDied: a node failed before the run was complete.
+        KeyboardInterrupt: a signal ended the run.
     """
-    from launch.actions import RegisterEventHandler
-    from launch.event_handlers import OnProcessExit
-
-    from dmpcrl_ros.launching import launch_actions
+    from dmpcrl_ros.launching import Outcome, launch_actions
     from launch import LaunchDescription, LaunchService
 
-    ended: list[tuple[str, int]] = []
-    monitor = next(node.executable for node in nodes if node.name == 'monitor')
-    watch = RegisterEventHandler(OnProcessExit(
-        on_exit=lambda event, context: ended.append((event.process_name, event.returncode))))
-    service = LaunchService(noninteractive=True)
-    service.include_launch_description(
-        LaunchDescription([watch, *launch_actions(list(nodes), 'screen' if verbose else 'log')]))
+    outcome, service = Outcome(), LaunchService(noninteractive=True)
+    service.include_launch_description(LaunchDescription(launch_actions(
+        list(nodes), 'screen' if verbose else 'log', outcome, {END_WITH_PARENT: str(os.getpid())})))
     with _repeated(refresh):
         service.run()
-    if not ended:
+    for label, code in outcome.failures.items():
+        raise ProcessDied(f'{label} ended first, with exit code {code}; the logs of launch have its last words')
+    if not outcome.complete:
         raise KeyboardInterrupt
-    name, code = ended[0]
-    if not name.startswith(monitor) or code != 0:
-        raise ProcessDied(f'{name} ended first, with exit code {code}; the logs of launch have its last words')
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
 from dmpcrl_ros.bringup import NodeSpec
-from dmpcrl_ros.core.process import end_with_parent
-from dmpcrl_ros.executables import MODULES
+from dmpcrl_ros.core.process import end_with_parent, hold_signals
 
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
 _LINES_KEPT = 15
@@ -89,6 +89,14 @@ class ProcessGroup:
             self._start(node)
         return self._processes[label].poll() == 0
 
+    def wait(self, timeout: float) -> dict[str, int | None]:
+        """Exit codes by the labels of the nodes, once all have ended; None for one that has not within `timeout` s."""
+        deadline = time.monotonic() + timeout
+        for process in self._processes.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(deadline - time.monotonic(), 0.0))
+        return {label: process.poll() for label, process in self._processes.items()}
+
     def stop(self) -> None:
         """End all processes, more insistently as time passes, and wait for them."""
         for number, patience in _PATIENCE:
@@ -110,11 +118,11 @@ class ProcessGroup:
         values = {name: value for name, value in node.parameters.items() if value != []}  # a list of no known type
         parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': values}}), encoding='utf-8')
         # -P: a checkout in the current folder is not to hide the installed package, which has the messages
-        command = [sys.executable, '-P', '-m', MODULES[node.executable], *node.identity(),
+        command = [sys.executable, '-P', '-m', 'dmpcrl_ros.executables', node.executable, *node.identity(),
                    '--params-file', str(parameters)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    text=True, errors='replace', env=self._environment, start_new_session=True,
-                                   preexec_fn=end_with_parent)
+                                   preexec_fn=_prepare_child)
         self._processes[node.label] = process
         self._started[node.label] = time.monotonic()
         self._last[node.label] = deque(maxlen=_LINES_KEPT)
@@ -135,3 +143,9 @@ class ProcessGroup:
     def _last_words(self, label: str, code: int) -> str:
         words = '\n'.join(f'  {line}' for line in self._last[label])
         return f'{label} {self._how(code)}' + (f'; its last lines:\n{words}' if words else ', without a word')
+
+
+def _prepare_child() -> None:
+    """In the child: it ends with this process, and is not interrupted while Python starts."""
+    hold_signals()
+    end_with_parent()

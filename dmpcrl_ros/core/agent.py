@@ -104,9 +104,6 @@ class Agent(Interface):
         """One control step: exchange, yield one Act, exchange, learn. ExchangeTimeout and DeadlineReached arrive inside
         it, at an exchange, and are answered there."""
 
-    def fallback(self) -> np.ndarray:
-        """Action (n_u,) where a step has to be given up before it began."""
-
     def reset(self) -> None:
         """Forget everything learned."""
 

@@ -8,13 +8,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from dmpcrl_ros.core.events import GIVEN_UP, OUT_OF_TIME, Acted, Done, Event, Send
-from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, ExchangeTimeout, Inbox
+from dmpcrl_ros.core.events import GIVEN_UP, OUT_OF_TIME, Acted, Done, Event
+from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, ExchangeTimeout, Inbox, ProgramError
 from dmpcrl_ros.core.mailbox import Envelope, Mailbox
 from dmpcrl_ros.core.neighbours import Neighbours
 from dmpcrl_ros.core.outbox import Outbox
+
+_THROWN = 100  # exceptions in one step, after which a program that does not end is closed
 
 
 class RoundEngine:
@@ -43,6 +43,7 @@ class RoundEngine:
         self.neighbours = tuple(neighbours)
         self.mailbox = Mailbox(self.neighbours)
         self.timeouts = 0
+        self._name = (names or {}).get(agent, str(agent))
         self._others = Neighbours(names or {j: str(j) for j in self.neighbours}, leave_out_lost)
         self._round_timeout = round_timeout
         self._patient_rounds = patient_rounds
@@ -52,6 +53,7 @@ class RoundEngine:
         self._request: Exchange | None = None  # the round that is waited for
         self._acted = False                    # the program is to be resumed after its Act
         self._interruption = ''
+        self.acted, self._thrown = False, 0    # in this step: whether it has acted, number of exceptions
         self._deadline = self._together = self._give_up_at = self._optional_until = math.inf
 
     @property
@@ -95,6 +97,7 @@ class RoundEngine:
         self._together = now + self._round_timeout
         self._others.begin_step((run, step))
         self._interruption = ''
+        self.acted, self._thrown = False, 0
 
     def begin(self, program: Any, now: float, deadline: float = math.inf) -> list[Event]:
         """Start the program of the step that was opened.
@@ -112,11 +115,12 @@ class RoundEngine:
     def receive(self, envelope: Envelope, now: float) -> list[Event]:
         """Take in a message of a neighbour."""
         present = (envelope.run, envelope.step)
-        if envelope.kind in (GIVEN_UP, OUT_OF_TIME):
+        if envelope.kind in (GIVEN_UP, OUT_OF_TIME) and envelope.sender in self.neighbours:
             self._others.hear_frame(envelope.sender, envelope.kind, present)
         else:
             if present >= self.mailbox.now[:2]:
                 self._others.hear(envelope.sender)
+            if present in (self.mailbox.now[:2], (self.mailbox.now[0], self.mailbox.now[1] + 1)):
                 self._outbox.confirm(envelope.sender, (*present, envelope.round))
             self.mailbox.put(envelope)
         return self._proceed([], now)
@@ -139,7 +143,7 @@ class RoundEngine:
     def decline(self, run: int, step: int, now: float) -> list[Event]:
         """Tell the neighbours not to wait for this agent in a step in which it takes no part."""
         self.open(run, step, now)
-        return self._notices(GIVEN_UP)
+        return self._outbox.frames(GIVEN_UP, self.mailbox.now, self.neighbours)
 
     def _proceed(self, events: list[Event], now: float) -> list[Event]:
         """Resume the program as long as what it waits for is there, or cannot come any more."""
@@ -169,7 +173,9 @@ class RoundEngine:
             self._program = None
             raise
         if isinstance(request, Act):
-            self._deadline, self._acted = math.inf, True
+            if self.acted:
+                self._refuse('acts twice in one step')
+            self._deadline, self.acted, self._acted = math.inf, True, True
             events.append(Acted(request.action, request.fallback))
             return
         self._request = request
@@ -182,11 +188,15 @@ class RoundEngine:
         """Tell the program that the round failed, and the neighbours what became of the step. If an agent acts on what
         was agreed until its deadline, its neighbours can do the same; otherwise the step is lost to them."""
         answer: list[Event] = []
+        self._thrown += 1
+        if self._thrown > _THROWN:
+            self._refuse(f'goes on exchanging although {reason}')
         self._resume(self._program.throw, reason, answer, now)
         in_time = isinstance(reason, DeadlineReached) and any(
             isinstance(event, Acted) and not event.fallback for event in answer)
         if self._request is None:
-            events.extend(self._notices(OUT_OF_TIME if in_time else GIVEN_UP))
+            frame = OUT_OF_TIME if in_time else GIVEN_UP
+            events.extend(self._outbox.frames(frame, self.mailbox.now, self.neighbours))
         events.extend(answer)
 
     def _inbox(self, now: float) -> Inbox | None:
@@ -194,9 +204,10 @@ class RoundEngine:
         kind, expects, optional = self._request.kind, self._expected(), self._request.optional
         if optional:
             present = {j: shape for j, shape in optional.items() if self.mailbox.holds(kind, j, shape)}
+            awaited = set(optional) - set(present) - self._others.senders_of(GIVEN_UP, self.mailbox.now[:2])
             if now >= self._optional_until:
                 self._optional_until = math.inf
-            elif len(present) < len(optional) and self._optional_until < math.inf:
+            elif awaited and self._optional_until < math.inf:
                 return None
             expects = {**expects, **present}
         return self.mailbox.take(kind, expects)
@@ -233,7 +244,7 @@ class RoundEngine:
     def _missing(self) -> list[int]:
         return self.mailbox.missing(self._expected())
 
-    def _notices(self, frame: str) -> list[Event]:
-        """A control frame to all neighbours."""
-        run, step, number = self.mailbox.now
-        return [Send(j, Envelope(run, step, number, self.agent, frame, np.zeros((0, 1)))) for j in self.neighbours]
+    def _refuse(self, fault: str) -> None:
+        self._program.close()
+        self._program = self._request = None
+        raise ProgramError(f'the program of agent {self._name} {fault}')

@@ -61,3 +61,7 @@ class ExchangeTimeout(Exception):
 
 class DeadlineReached(ExchangeTimeout):
     """The time to act is up: what the program has so far is all there will be."""
+
+
+class ProgramError(RuntimeError):
+    """The program of a control step does not act exactly once, or does not end; the message names the agent."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+_FRAMES = 8  # of each neighbour, at most
+
 
 class Neighbours:
     """Neighbours that were heard, that gave a step up, and that are lost.
@@ -17,7 +19,8 @@ class Neighbours:
         self.left_out: frozenset[int] = frozenset()
         self._lost: set[int] = set()
         self._heard: set[int] = set()  # in an exchange, since the step began
-        self.frames: dict[tuple[int, str], tuple[int, int]] = {}  # control frames of this step and later ones
+        self.frames: set[tuple[tuple[int, int], int, str]] = set()  # (step, sender, frame), of this step and later
+        self._place = (0, 0)
 
     @property
     def lost(self) -> list[str]:
@@ -27,7 +30,8 @@ class Neighbours:
     def begin_step(self, place: tuple[int, int]) -> None:
         """Forget the steps before (run, step); leave out the neighbours that are lost now."""
         self._heard.clear()
-        self.frames = {key: about for key, about in self.frames.items() if about >= place}
+        self._place = place
+        self.frames = {frame for frame in self.frames if frame[0] >= place}
         self.left_out = frozenset(self._lost) if self._leave_out_lost else frozenset()
 
     def hear(self, sender: int) -> None:
@@ -37,11 +41,18 @@ class Neighbours:
 
     def hear_frame(self, sender: int, frame: str, place: tuple[int, int]) -> None:
         """Take note of a control frame about the step (run, step)."""
-        self.frames[sender, frame] = place
+        if place >= self._place:
+            self.frames.add((place, sender, frame))
+            if len(self.frames) > _FRAMES * len(self._names):  # forged ones, of steps that are far away
+                self.frames.remove(max(self.frames))
 
     def that_sent(self, frame: str, missing: Iterable[int], place: tuple[int, int]) -> str:
         """Names of the missing neighbours that sent a control frame about the step (run, step)."""
-        return ', '.join(self._named(j for j in missing if self.frames.get((j, frame)) == place))
+        return ', '.join(self._named(self.senders_of(frame, place).intersection(missing)))
+
+    def senders_of(self, frame: str, place: tuple[int, int]) -> set[int]:
+        """Neighbours that sent a control frame about the step (run, step)."""
+        return {sender for about, sender, sent in self.frames if about == place and sent == frame}
 
     def lose(self, missing: Iterable[int]) -> str:
         """Count neighbours as lost; their names."""

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -51,6 +52,10 @@ class Outbox:
             self._sent.setdefault(receiver, deque(maxlen=_KEPT)).append(envelope)
         self._next, self._left = now + self._resend_after, _RESENDS
         return messages
+
+    def frames(self, frame: str, stamp: tuple[int, int, int], receivers: Iterable[int]) -> list[Send]:
+        """A control frame to each receiver; it is not sent again."""
+        return [Send(receiver, Envelope(*stamp, self._agent, frame, np.zeros((0, 1)))) for receiver in receivers]
 
     def confirm(self, neighbour: int, stamp: tuple[int, int, int]) -> None:
         """Forget what a neighbour does not lack, since it has come to the round (run, step, round)."""

@@ -171,8 +171,8 @@ class MpcAgent:
             if decision.anyone_explores or due:
                 observation = decision.observation
                 visited = yield from self.evaluate(observation.state, decision.action, observation.exogenous)
-                fault = fault or visited.failure
-        if visited.solution and not agreement.partial:
+                fault = fault or visited.failure or visited.report.late
+        if visited.solution and not (agreement.partial or visited.report.late):
             self._memory = self._remember(decision, visited)
         return StepReport(updates=self.updates, fault=fault,
                           metrics=decision_metrics(decision) | agreement_metrics(agreement) | update.metrics)

@@ -12,17 +12,14 @@ settings.nodes.AgentNodeSettings; qos_overrides.<topic>.<publisher or subscripti
 
 import sys
 
-import rclpy
-
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.agent_services import AgentServices
 from dmpcrl_ros.nodes.common import run_node, wait_until_matched
 from dmpcrl_ros.nodes.hosted_agent import HostedAgent
 from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import AgentNodeSettings
 from dmpcrl_ros.transport.engine_host import EngineHost
-
-_IDLE = 0.5  # s
 
 
 class AgentNode(ManagedNode):
@@ -35,6 +32,8 @@ class AgentNode(ManagedNode):
         """Make the agents and their topics; agents continue from their checkpoints."""
         if not self.options.agents:
             raise SettingError('agents must name the agents that this node runs')
+        if len(set(self.options.agents)) < len(self.options.agents):
+            raise SettingError(f'agents must be different, not {", ".join(self.options.agents)}')
         system, self._host = self.settings.make_system(), EngineHost()
         indices = [system.index(name) for name in self.options.agents]
         self._agents = [HostedAgent(self, self._host, system, i, frozenset(indices)) for i in indices]
@@ -45,13 +44,15 @@ class AgentNode(ManagedNode):
     def work(self) -> None:
         """Wait for the network, then answer states."""
         wait_until_matched(self, self.executor_, self._missing, self.options.start_timeout)
+        if not self.active:
+            return
         for agent in self._agents:
             agent.listen()
-        while self.active and rclpy.ok():
+        while self.active and running():
             for agent in self._agents:
                 agent.serve()
             self._host.run_due()
-            self.executor_.spin_once(timeout_sec=self._host.wait(_IDLE))
+            self.executor_.spin_once(timeout_sec=self._host.wait(SPIN_SLICE))
 
     def halt(self) -> None:
         """Answer the present states with the safe actions, also in the midst of a step."""

@@ -61,10 +61,12 @@ class CheckpointManager:
             self._agent.begin_run()
         self._recovered_run = 0
 
-    def serve(self) -> None:
-        """Carry out the requests of services; not to be called in the midst of a step."""
+    def serve(self) -> bool:
+        """Carry out the requests of services; not to be called in the midst of a step. Whether there were any."""
+        served = bool(self._due)
         while self._due:
             self._due.pop(0)()
+        return served
 
     def keep(self, run: int, step: int) -> None:
         """Take a snapshot at the end of a step, and save it if enough updates were made since the last one."""
@@ -151,4 +153,4 @@ class CheckpointManager:
     def _reset(self) -> None:
         self._agent.reset()
         self._snapshot = self._agent.snapshot()
-        self._updates = self._saved = self._tried = self._agent.updates
+        self._updates = self._tried = self._agent.updates  # the last checkpoint has more: it is to be replaced

@@ -1,6 +1,5 @@
 """Functions of all nodes: parameters from the tables of settings, waiting with a timeout, and a clean exit."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,17 +15,19 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 
 from dmpcrl_ros.bringup import check_domain
+from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.core.graph import NetworkError
+from dmpcrl_ros.core.process import end_with_parent_if_asked
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import Setting, SettingError, build, table
 from dmpcrl_ros.methods.registry import METHODS
+from dmpcrl_ros.nodes.signals import handle_signals, running
 from dmpcrl_ros.recording.recorded_run import RunDirectoryError
 from dmpcrl_ros.settings.run import CommonSettings, Settings, system_table
 from dmpcrl_ros.systems.registry import system_source
 
 Kind = TypeVar('Kind')
 _USAGE_ERROR = 2
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class NodeFailure(RuntimeError):
@@ -127,34 +128,18 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
     while absent := missing():
         if time.monotonic() > deadline:
             raise NodeFailure(f'after {timeout:g} s still not connected to {", ".join(absent)}')
-        if not rclpy.ok():
+        if not running():
             raise ExternalShutdownException
         node.get_logger().info(f'waiting for {", ".join(absent)}', throttle_duration_sec=5.0, skip_first=True)
         executor.spin_once(timeout_sec=0.05)
 
 
 def _start_ros() -> None:
-    """Initialise rclpy without its signal handlers, which would close the topics before the node could leave a robot
-    safe."""
     check_domain()
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # a launcher may have its nodes ignore Ctrl-C
-            signal.signal(number, _stop)
-    try:
+    try:  # without rclpy's handlers of signals: see signals.py
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # of rcl, as for a wrong argument after --ros-args
         raise SettingError(str(error)) from None
-
-
-def _stop(number: int, frame: object) -> None:
-    _ignore_signals()
-    raise KeyboardInterrupt  # which rclpy does not swallow, as it does exceptions in a transition
-
-
-def _ignore_signals() -> None:
-    """Ignore signals: a second one is not to interrupt the shutdown, during which a robot is left safe."""
-    for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
@@ -166,24 +151,26 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         interrupted: exit code after Ctrl-C.
 
     Returns:
-        0 at a regular end, `interrupted` on Ctrl-C, 1 when the node failed, 2 when it was started with wrong settings.
+        0 at a regular end, `interrupted` where a signal ended it, 1 when the node failed, 2 when it was started with
+        wrong settings.
     """
+    handle_signals()
+    end_with_parent_if_asked()
     node = None
     try:
         _start_ros()
         node = make()
         node.run()
         return 0
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         return interrupted
-    except (SettingError, RegistryError, NetworkError, RunDirectoryError) as error:
+    except (SettingError, RegistryError, NetworkError) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return _USAGE_ERROR
-    except (NodeFailure, ArithmeticError) as error:
+    except (NodeFailure, ArithmeticError, ProgramError, RunDirectoryError) as error:
         print(f'{name}: {error}', file=sys.stderr)
-        return 1
+        return 1 if node else _USAGE_ERROR
     finally:
-        _ignore_signals()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -11,7 +11,6 @@ Services (std_srvs/Trigger): ~/pause, ~/resume; ~/step: one step of a paused pla
 import time
 
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time
 from std_srvs.srv import Trigger
 
@@ -19,6 +18,7 @@ from dmpcrl_ros import msg
 from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.nodes.startup_barrier import StartupBarrier
 from dmpcrl_ros.nodes.step_control import StepControl
 from dmpcrl_ros.nodes.system_interface import SystemInterface
@@ -83,10 +83,11 @@ class ControlLoopNode(ManagedNode):
                 self._begun, self._reset_asked = True, False
                 self._interface.reset()
                 self._watchdog.reset()
+                self.timer = LoopTimer(self._period / self.options.speed)
                 self._seen = None
             self._close_loop()
             while self._goes_on() and not self._reset_asked:
-                self.executor_.spin_once(timeout_sec=0.5)
+                self.executor_.spin_once(timeout_sec=SPIN_SLICE)
             if self._reset_asked:
                 self._begun, self._run = False, self._run + 1
 
@@ -108,6 +109,7 @@ class ControlLoopNode(ManagedNode):
             if not self._admitted():
                 continue
             if not self._observe():
+                self._step_control.take_back()
                 continue
             self.timer.start()
             self._publish()
@@ -161,7 +163,7 @@ class ControlLoopNode(ManagedNode):
             self.get_logger().info(f'real time: {self.timer.report()}')
 
     def _goes_on(self) -> bool:
-        return self.active and rclpy.ok()
+        return self.active and running()
 
     def missing(self) -> list[str]:
         """Names of the nodes that are not ready or do not hear the state yet; other nodes may listen, too."""
@@ -198,7 +200,7 @@ class ControlLoopNode(ManagedNode):
                                   f'within {timeout:g} s')
             if now > self._told + _ASK_AGAIN:
                 self._publish(only_silent=True)
-            self.executor_.spin_once(timeout_sec=0.5)
+            self.executor_.spin_once(timeout_sec=SPIN_SLICE)
 
     @property
     def step(self) -> int:
@@ -220,7 +222,7 @@ class ControlLoopNode(ManagedNode):
     def _spin_until(self, moment: float, enough=lambda: False) -> None:
         """Take in messages until a moment of the monotonic clock, or until `enough` returns true."""
         while self._goes_on() and not enough() and (left := moment - time.monotonic()) > 0.0:
-            self.executor_.spin_once(timeout_sec=min(left, 0.5))
+            self.executor_.spin_once(timeout_sec=min(left, SPIN_SLICE))
 
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:

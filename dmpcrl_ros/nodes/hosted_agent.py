@@ -12,6 +12,7 @@ from dmpcrl_ros import msg
 from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted
+from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
 from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
 from dmpcrl_ros.systems.system import System
@@ -105,7 +106,8 @@ class HostedAgent:
         """Between two steps: carry out the requests of services, and begin the next step if its state is there."""
         if self.engine.busy:
             return
-        self.checkpoints.serve()
+        if self.checkpoints.serve() and self._present:
+            self._publish_parameters(self._present)
         if self._next is not None:
             begun, self._next = self._next, None
             self._begin(begun)
@@ -114,10 +116,14 @@ class HostedAgent:
                                             throttle_duration_sec=_SILENCE)
 
     def halt(self) -> None:
-        """Answer the present state with the safe action, also in the midst of its step."""
+        """Leave the step. In real time the present state is answered with the safe action; in lockstep the plant waits
+        for an agent that is not active, as for one that has died."""
         self._host.abandon(self._index, 'deactivated')
-        if self._present:
-            self._be_safe(self._present)
+        latest, self._next = self._next or self._present, None
+        if latest and self._node.options.real_time:
+            self._be_safe(latest)
+        elif self._present and not self._answer:  # the plant will ask again
+            self._done = (self._present.run, self._present.observation.step - 1)
         self.checkpoints.save_if_changed()
 
     def _on_state(self, message: msg.State) -> None:
@@ -133,16 +139,24 @@ class HostedAgent:
                                             throttle_duration_sec=1.0)
             return
         begun = _Begun(message.run, message.stamp, observation, self._heard)
-        if begun.place == self._done and self._answer:
-            self._actions.publish(self._answer)  # the plant asks again: the answer was lost
-        elif begun.place <= self._done and not self._insists(begun.place):
+        if begun.place == self._done:
+            if self._answer:
+                self._actions.publish(self._answer)  # the plant asks again: the answer was lost
+        elif begun.place < self._done and not self._insists(begun.place):
             self._dropped['late'] += 1
         elif self._node.active:
             self._next = begun
             if self._node.options.real_time:
                 self._host.handle(self._index, self.engine.interrupt('the next state has come', self._heard))
-        else:
+        elif self._node.options.real_time:
             self._be_safe(begun)
+        else:
+            self._decline(begun)
+
+    def _decline(self, begun: _Begun) -> None:
+        """Let no neighbour wait for this agent in a step."""
+        self._host.handle(self._index, self.engine.decline(*begun.place, time.monotonic()))
+        self._host.run_due()
 
     def _insists(self, place: tuple[int, int]) -> bool:
         """Whether the plant keeps sending states that seem to be past. Then the state of the future before them was
@@ -155,7 +169,7 @@ class HostedAgent:
         if run != self._done[0]:
             self.checkpoints.begin_run(run)
             self._publish_parameters(begun)
-        self._present, self._done, self._past = begun, begun.place, []
+        self._present, self._done, self._past, self._answer = begun, begun.place, [], None
         now = time.monotonic()
         self.engine.open(run, step, now)
         lost = ', '.join(self.engine.lost) if self.engine.left_out else ''
@@ -164,9 +178,9 @@ class HostedAgent:
         self._host.handle(self._index, self.engine.begin(program, now, begun.received + self._deadline))
 
     def _be_safe(self, begun: _Begun) -> None:
-        """Answer for a node that is not active, and let no neighbour wait for it."""
+        """Answer for a node that is not active."""
         self._present, self._done = begun, begun.place
-        self._host.handle(self._index, self.engine.decline(*begun.place, time.monotonic()))
+        self._decline(begun)
         self._answer_with(Acted(self.spec.safe_action, fallback=True))
 
     def _answer_with(self, act: Acted) -> None:
@@ -183,6 +197,8 @@ class HostedAgent:
     def _on_end(self, report: StepReport) -> None:
         if not self._node.active:
             return
+        if not self.engine.acted:
+            raise ProgramError(f'the program of agent {self.spec.name} ended its step without an action')
         begun, step_time = self._present, time.monotonic() - self._present.received
         self.checkpoints.keep(*begun.place)  # before it is published: a signal may end the node at any moment
         if report.fault:

@@ -7,6 +7,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from dmpcrl_ros.nodes.common import declare
+from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import ManagedNodeSettings
 from dmpcrl_ros.transport.executor import make_executor
 
@@ -38,19 +39,19 @@ class ManagedNode(LifecycleNode):
             SettingError: the node starts by itself, and its settings do not fit.
             NetworkError: the node starts by itself, and the description of the system is wrong.
         """
-        if self.options.autostart:
+        if self.options.autostart and running():
             self.trigger_configure()
             if self._refusal:
                 raise self._refusal
             self.trigger_activate()
         try:
-            while self.context.ok() and not self._over:
+            while running() and not self._over:
                 if self.active:
                     self._at_work = True
                     self.work()
                     self._at_work = False
                 else:
-                    self.executor_.spin_once(timeout_sec=0.5)
+                    self.executor_.spin_once(timeout_sec=SPIN_SLICE)
         finally:
             self._leave()
 
@@ -120,9 +121,6 @@ class ManagedNode(LifecycleNode):
             self.active = False
             try:
                 self.halt()
-            except KeyboardInterrupt:  # half-way; no further signal comes
-                self.halt()
-                raise
             except Exception as error:  # rclpy would swallow it in a transition
                 self.get_logger().error(f'not left safe: {error!r}')
 

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterable
 
-import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from std_msgs.msg import UInt64
@@ -19,6 +18,7 @@ from std_msgs.msg import UInt64
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
+from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.settings.nodes import MonitorSettings
 from dmpcrl_ros.simulation.closed_loop import Step
@@ -30,7 +30,6 @@ from dmpcrl_ros.transport.runs import belongs
 from dmpcrl_ros.transport.step_assembler import StepAssembler
 
 _TOPICS = (('state', msg.State), ('status', msg.Status), ('parameters', msg.Parameters))
-_START_TIMEOUT = 60.0  # s
 _GRACE = 2.0  # s after the last state, in which the last agents may report
 
 
@@ -64,7 +63,7 @@ class MonitorNode(Node):
         with self._writer:
             try:
                 blocking_reason = self._record()
-            except (KeyboardInterrupt, ExternalShutdownException):
+            except ExternalShutdownException:
                 blocking_reason = 'interrupted'
         if blocking_reason:
             recorded = self._assembler.next - self._assembler.lost
@@ -73,11 +72,11 @@ class MonitorNode(Node):
 
     def _record(self) -> str:
         """Record until the run is complete, or until it cannot be completed: then return the reason."""
-        wait_until_matched(self, self._executor, self._missing, _START_TIMEOUT)
+        wait_until_matched(self, self._executor, self._missing, self.options.start_timeout)
         self._ready.publish(UInt64(data=self.options.launch))
         self._last_heard = time.monotonic()
-        while rclpy.ok() and self._assembler.next < self.settings.steps:
-            self._executor.spin_once(timeout_sec=0.5)
+        while running() and self._assembler.next < self.settings.steps:
+            self._executor.spin_once(timeout_sec=SPIN_SLICE)
             if self._complete and time.monotonic() - self._last_heard > _GRACE:
                 self._record_steps(self._assembler.finish())
             if self._superseded:

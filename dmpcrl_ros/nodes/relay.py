@@ -18,13 +18,13 @@ from contextlib import ExitStack
 from dataclasses import fields
 from itertools import count
 
-import rclpy
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import declare, run_node
+from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import RelaySettings
 from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
@@ -36,7 +36,6 @@ from dmpcrl_ros.transport.runs import no_run
 _HELD = 0.01            # s by which a message to be reordered is held back: several rounds
 _LOOK_FOR_OTHERS = 0.05  # s between two looks for subscribers
 _REMEMBERED = 64        # stamps of an edge and a kind, the newest
-_IDLE = 0.5             # s between two looks whether the node is to stop
 LOG_COLUMNS = ('sender', 'receiver', 'step', 'round', 'kind', 'attempt', 'fate')
 
 
@@ -91,10 +90,10 @@ class RelayNode(Node):
                 self._log = csv.writer(file)
                 self._log.writerow(LOG_COLUMNS)
             try:
-                while rclpy.ok():
+                while running():
                     self._listen()
                     self._deliver()
-                    wait = _LOOK_FOR_OTHERS if self._unheard else _IDLE
+                    wait = _LOOK_FOR_OTHERS if self._unheard else SPIN_SLICE
                     if self._held:
                         wait = min(wait, max(self._held[0][0] - time.monotonic(), 0.0))
                     self._executor.spin_once(timeout_sec=wait)

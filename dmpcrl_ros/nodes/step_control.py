@@ -26,6 +26,10 @@ class StepControl:
             self._single_steps = max(self._single_steps - 1, 0)
         return not self.held
 
+    def take_back(self) -> None:
+        """Keep a single step for later: it could not begin."""
+        self._single_steps += self._paused
+
     def _on_resume(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._paused, self._single_steps = False, 0
         return answer(response, True, 'resumed')

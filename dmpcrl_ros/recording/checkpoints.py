@@ -134,6 +134,8 @@ class CheckpointFolder:
     def _checked(self, header: Any) -> dict[str, Any]:
         if not isinstance(header, dict):
             raise ValueError('its header is no table')
+        if not isinstance(header.get('arrays'), list):
+            raise ValueError('its header lists no arrays')
         for name, value in self._identity.items():
             if (found := header.get(name)) != value:
                 raise ValueError(f'its {name} is {found!r}, not {value!r}')

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from dmpcrl_ros.core.settings import setting
+from dmpcrl_ros.core.settings import setting, table
 from dmpcrl_ros.systems.system import System
 
 Kind = TypeVar('Kind')
@@ -11,7 +11,15 @@ _SHARE_FOR_ACTING = 0.7  # of the period, in which agents decide unless told oth
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClockSettings:
+class StartSettings:
+    """Settings of all nodes that wait for others at the start."""
+
+    start_timeout: float = setting(60.0, 'wait at the start for all nodes that are needed for this long', unit='s',
+                                   minimum=1.0, maximum=3600.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockSettings(StartSettings):
     """Settings of the clock that a system follows."""
 
     real_time: bool = setting(False, 'the plant advances with the clock and takes the inputs that are there; otherwise '
@@ -20,8 +28,6 @@ class ClockSettings:
                                    kind=float, absent='auto', unit='s', minimum=0.001, maximum=3600.0)
     speed: float = setting(1.0, 'in real time: seconds of the plant per second of the clock', minimum=0.001,
                            maximum=1000.0)
-    start_timeout: float = setting(60.0, 'wait at the start for all nodes that are needed for this long', unit='s',
-                                   minimum=1.0, maximum=3600.0)
 
     def period_of(self, system: System) -> float:
         """Duration of a control step of the plant [s]."""
@@ -81,16 +87,22 @@ class DiagnosticsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings):
+class SensorSettings:
+    """Settings of the measurements of a bridge."""
+
+    sensor_timeout: float = setting(0.5, 'with a bridge: an older measurement counts as missing; the agents are told '
+                                         'of no state and the safe inputs are applied', unit='s', minimum=0.001,
+                                    maximum=3600.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorSettings):
     """Settings of a whole system over ROS 2."""
 
     agents_per_process: int = setting(1, 'number of agents that share a node: more need fewer processes, and '
                                          'messages between them stay in the process', minimum=1, maximum=10000)
     bridge: str = setting('', 'YAML file that maps standard topics to states and inputs of the agents: a robot or a '
                               'physics simulator in place of the simulated plant, in real time')
-    sensor_timeout: float = setting(0.5, 'with a bridge: an older measurement counts as missing; the agents are told '
-                                         'of no state and the safe inputs are applied', unit='s', minimum=0.001,
-                                    maximum=3600.0)
 
     def part(self, kind: type[Kind], **own: Any) -> Kind:
         """Settings of one of its nodes.
@@ -134,16 +146,14 @@ class PlantSettings(LoopOptions, ManagedNodeSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BridgeSettings(PlantSettings):
+class BridgeSettings(PlantSettings, SensorSettings):
     """Settings of the bridge to a robot or a physics simulator, which does not wait: real_time must be true."""
 
     mapping: str = setting('', 'path of the YAML file that maps standard topics to states and inputs of the agents')
-    sensor_timeout: float = setting(0.5, 'an older measurement counts as missing: the agents are told of no state and '
-                                         'the safe inputs are applied', unit='s', minimum=0.001, maximum=3600.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonitorSettings(NodeSettings):
+class MonitorSettings(StartSettings, NodeSettings):
     """Settings of the monitor node."""
 
     output: str = setting('', 'directory of the run; must not hold one yet')
@@ -170,3 +180,9 @@ class RelaySettings(NodeSettings):
     deaths: str = setting('', 'agents that fall silent, as agent:step:round:returns, ... (numbers, of agents from 0)')
     faulty_plant: bool = setting(False, 'whether states and actions pass the relay, too')
     log: str = setting('', 'file that lists the faults, one row for each message that was hit; must not exist yet')
+
+
+def node_setting_names() -> frozenset[str]:
+    """Names of the settings of all nodes: no method may have one of them."""
+    kinds = (DeploymentSettings, AgentNodeSettings, BridgeSettings, MonitorSettings, RelaySettings)
+    return frozenset(entry.name for kind in kinds for entry in table(kind))

@@ -9,6 +9,7 @@ from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.core.settings import Setting, SettingError, build, dotted, flat, setting, table
 from dmpcrl_ros.methods.method import Method
 from dmpcrl_ros.methods.registry import METHODS
+from dmpcrl_ros.settings.nodes import node_setting_names
 from dmpcrl_ros.systems.registry import SystemSource, system_source
 from dmpcrl_ros.systems.system import System
 
@@ -117,8 +118,15 @@ def settings_table(system: str, method: str) -> list[Setting]:
 
     Raises:
         RegistryError: there is no such system or method.
+        SettingError: a setting of the method has the name of another one.
     """
-    return [*table(CommonSettings), *system_table(system_source(system)), *table(METHODS[method].settings)]
+    shared, own = [*table(CommonSettings), *system_table(system_source(system))], table(METHODS[method].settings)
+    taken = {entry.name for entry in shared} | node_setting_names()
+    for entry in own:
+        if entry.name in taken:
+            raise SettingError(f'method {method} has a setting {entry.name!r}, which is the name of another setting: '
+                               'put it into a group (core.settings.group)')
+    return [*shared, *own]
 
 
 def system_table(source: SystemSource) -> list[Setting]:

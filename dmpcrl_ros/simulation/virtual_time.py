@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from dmpcrl_ros.core.agent import StepReport
 from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted, Done, Event, Send
-from dmpcrl_ros.core.exchange import Act
+from dmpcrl_ros.core.exchange import Act, ProgramError
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.simulation.lockstep import StepOutcome
 from dmpcrl_ros.testing.fault_plan import FaultPlan, corrupt
@@ -83,6 +84,9 @@ class VirtualTimeNetwork:
             self._handle(agent, engine.begin(program, self.now, self.now + self.deadline))
         while self._running:
             self._advance()
+        for agent, (act, report) in enumerate(zip(self._acts, self._reports, strict=True)):
+            if act is None and isinstance(report, StepReport):
+                raise ProgramError(f'the program of agent {agent} ended its step without an action')
         return StepOutcome(self._acts, self._reports, self.engines[0].rounds)
 
     def _pass(self, duration: float) -> None:

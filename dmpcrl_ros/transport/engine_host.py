@@ -66,6 +66,8 @@ class EngineHost:
     def abandon(self, agent: int, reason: str) -> None:
         """Let the step of an agent end as it can without its neighbours."""
         engine = self._hosted[agent].engine
+        if not engine.busy:
+            return
         self.handle(agent, engine.interrupt(reason, time.monotonic()))
         while engine.busy:
             self.handle(agent, engine.tick(time.monotonic()))

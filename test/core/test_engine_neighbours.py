@@ -2,10 +2,11 @@
 import math
 
 import numpy as np
+import pytest
 from engine_programs import RUN, engine_of, envelope, listening, news, result, sent
 
 from dmpcrl_ros.core.events import GIVEN_UP
-from dmpcrl_ros.core.exchange import Exchange
+from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout, ProgramError
 
 # Resending
 
@@ -185,3 +186,84 @@ def test_a_neighbour_that_gave_up_without_a_word_is_lost_and_one_that_took_part_
             engine.receive(envelope(0), 1.0)
         engine.receive(envelope(1, kind=GIVEN_UP, data=()), 2.0)
         assert engine.lost == ([] if spoke else ['valve'])
+
+
+# Control frames
+
+def test_a_frame_about_another_step_does_not_hide_that_of_the_present_one():
+    """A neighbour that gave up step 5 and the one before, or that declines step 6 already: the agent gives step 5 up at
+    once, and not after the timeout of 10 s."""
+    for other in (4, 6):
+        engine = engine_of(step=5, round_timeout=10.0)
+        engine.begin(listening(3), 0.0)
+        engine.receive(envelope(step=other, kind=GIVEN_UP), 1.0)
+        assert engine.busy
+        engine.receive(envelope(step=5, kind=GIVEN_UP), 2.0)
+        engine.receive(envelope(step=other, kind=GIVEN_UP), 2.0)
+        assert not engine.busy, other
+
+
+def test_a_frame_of_an_unknown_sender_is_counted_and_changes_nothing():
+    engine = engine_of()
+    engine.begin(listening(2), 0.0)
+    engine.receive(envelope(sender=3, kind=GIVEN_UP), 1.0)
+    assert engine.busy and engine.mailbox.dropped == {'unknown sender': 1}
+
+
+def test_frames_of_steps_that_are_far_away_are_bounded():
+    engine = engine_of(step=5)
+    engine.begin(listening(2), 0.0)
+    for step in range(1000, 3000):
+        engine.receive(envelope(step=step, kind=GIVEN_UP), 1.0)
+    engine.receive(envelope(step=5, kind=GIVEN_UP), 2.0)
+    assert not engine.busy
+
+
+def test_an_optional_sender_that_gave_up_is_not_waited_for():
+    engine = engine_of((1, 2), optional_timeout=5.0)
+    events = engine.begin(listening(1, expects=(1,), optional=(2,)), 0.0)
+    events += engine.receive(envelope(sender=1), 1.0)
+    assert engine.busy
+    events += engine.receive(envelope(sender=2, kind=GIVEN_UP), 2.0)
+    assert result(events) == [{1: 1.0}]
+
+
+def test_a_message_of_a_distant_future_is_no_proof_that_a_neighbour_lacks_nothing():
+    engine = engine_of(resend_after=2.0)
+    engine.begin(listening(3), 0.0)
+    engine.receive(envelope(run=RUN + 7), 0.5)
+    assert sent(engine.tick(2.0)) == [(1, 0)]
+
+
+# Programs that go wrong
+
+def stubborn():
+    """Exchanges again whatever it is told."""
+    while True:
+        try:
+            yield news()
+        except ExchangeTimeout:
+            continue
+
+
+@pytest.mark.parametrize('end', [
+    lambda engine: engine.interrupt('deactivated', 1.0), lambda engine: engine.tick(4.0),
+    lambda engine: engine.receive(envelope(kind=GIVEN_UP), 1.0)], ids=['interruption', 'deadline', 'given up'])
+def test_a_program_that_does_not_end_is_closed_and_its_agent_named(end):
+    engine = engine_of()
+    engine.begin(stubborn(), 0.0, deadline=3.0)
+    with pytest.raises(ProgramError, match='the program of agent tank goes on exchanging although'):
+        end(engine)
+    assert not engine.busy
+
+
+def test_a_program_that_acts_twice_is_closed_and_its_agent_named():
+    def program():
+        yield Act(np.zeros(1))
+        yield Act(np.ones(1))
+
+    engine = engine_of()
+    engine.begin(program(), 0.0)
+    with pytest.raises(ProgramError, match='the program of agent tank acts twice in one step'):
+        engine.tick(0.0)
+    assert not engine.busy

@@ -165,9 +165,12 @@ def test_the_input_of_an_agent_that_is_killed_is_held_and_then_its_safe_one_unti
     assert [len(each) for each in robot.commands.values()] == sent
 
 
-def test_two_different_signals_at_once_leave_the_robot_safe(system, robot, outsider):
+@pytest.mark.parametrize('numbers', [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP],
+                                     [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT]],
+                         ids=['Ctrl-C', 'TERM', 'the end of the terminal', 'several at once'])
+def test_every_ending_signal_leaves_the_robot_safe(system, robot, outsider, numbers):
     assert robot.newest() != [SAFE] * 3
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         os.kill(system.pids()['bridge'], number)
     outsider.spin_until(lambda: robot.newest() == [SAFE] * 3, 10.0)
 

@@ -185,6 +185,7 @@ def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_p
     ('agent', [*ONE, '-p', 'admm.warm_start:=maybe'], 'admm.warm_start must be true or false'),
     ('agent', ['-p', 'agents:=[agent_9]'], "no agent 'agent_9'"),
     ('agent', [], 'agents must name the agents that this node runs'),
+    ('agent', ['-p', 'agents:=[agent_1, agent_1]'], 'agents must be different, not agent_1, agent_1'),
     ('agent', [*ONE, '-p', 'system:=ring'], "no system 'ring'"),
     ('agent', [*ONE, '-p', 'method:=magic'], "no method 'magic'; there are q_learning"),
     ('agent', [*ONE, '-p', 'learning.order:=third'], 'learning.order must be one of'),

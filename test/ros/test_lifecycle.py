@@ -84,6 +84,23 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
                                                    capture_output=True).returncode or _ended(processes, 'agent_3'))
 
 
+def test_in_lockstep_the_plant_waits_for_an_agent_that_is_not_active(outsider):
+    """It neither gets a safe input nor races on; when the agent is active again all goes on from the same step."""
+    states, actions = watch(outsider, msg.State, 'agent_1', 'state'), watch(outsider, msg.Action, 'agent_2', 'action')
+    status = watch(outsider, msg.Status, 'agent_3', 'status')
+    with ProcessGroup(Deployed(**QUICK | {'real_time': False}).nodes()):
+        outsider.spin_until(lambda: states and status and states[-1].step > 5)
+        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_DEACTIVATE)
+        outsider.spin_for(0.5)
+        left = states[-1].step
+        outsider.spin_for(3.0)
+        assert states[-1].step == left and all(m.step < left or not m.fallback for m in actions)
+        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_ACTIVATE)
+        outsider.spin_until(lambda: states[-1].step > left + 10 and status[-1].step > left + 10)
+        assert evaluated(status[-1]) and not status[-1].fault
+    assert all(abs(s.applied[0]) <= 1.0 for s in states if s.step)
+
+
 def _ended(processes, label):
     return processes._processes[label].poll() == 0
 

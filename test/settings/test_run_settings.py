@@ -265,3 +265,21 @@ def test_a_method_without_a_centralised_twin_says_so():
     settings = Settings(method='waiting')
     with pytest.raises(SettingError, match='method waiting has no centralised twin'):
         settings.make_central_agent(settings.make_system())
+
+
+@pytest.mark.parametrize('name', ['seed', 'speed', 'checkpoints', 'output'])
+def test_a_method_with_a_setting_of_another_owner_is_refused_by_its_name(install, name):
+    """Of the run, of the deployment, or of a node: it would silently get the other one's value."""
+    install(f'taken_{name}', {'dmpcrl_ros.methods': {f'taken_{name}': f'taken_{name}:METHOD'}}, f"""
+from dataclasses import dataclass
+from dmpcrl_ros.core.settings import setting
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    {name}: float = setting(1.0, 'a value')
+
+class METHOD:
+    name, settings = 'taken_{name}', Own
+""")
+    with pytest.raises(SettingError, match=f"method taken_{name} has a setting '{name}', .*: put it into a group"):
+        Settings(method=f'taken_{name}')

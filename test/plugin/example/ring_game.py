@@ -150,10 +150,6 @@ class TabularAgent:
         self.theta, self.updates = np.zeros(self.layout.size), 0
         self.begin_run()
 
-    def fallback(self):
-        """The safe action."""
-        return self._safe
-
     def snapshot(self):
         """The table."""
         return {'theta': self.theta.copy(), 'updates': np.array(self.updates)}
