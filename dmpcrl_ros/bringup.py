@@ -4,13 +4,12 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
-from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.core.settings import Setting, SettingError, flat, table
 from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.settings.nodes import (
@@ -135,16 +134,7 @@ def nodes_of(settings: Settings, deployment: DeploymentSettings, *, output: str 
         nodes = _through_relay(nodes, system, faulty_plant)
         relay = RelaySettings(launch=launch, **_settings_of(faults), faulty_plant=faulty_plant, log=fault_log)
         nodes.append(_node(settings, 'dmpcrl_relay', 'relay', '/', relay))
-    _check_labels(nodes, system)
     return nodes
-
-
-def _check_labels(nodes: Sequence[NodeSpec], system: System) -> None:
-    """An agent's name is its namespace, and the labels of nodes tell them apart."""
-    taken = {node.label for node in nodes if node.namespace == '/'} | {'plant', 'bridge', 'monitor', 'relay'}
-    for name in system.names:
-        if name in taken:
-            raise NetworkError(f'{system.name}: an agent cannot be named {name!r}, which is the name of a node')
 
 
 def _plant(settings: Settings, deployment: DeploymentSettings, **own: Any) -> NodeSpec:

@@ -23,6 +23,7 @@ from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
 from dmpcrl_ros.cli.suites import print_table, run_suite
+from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.core.process import ENDING
 from dmpcrl_ros.core.registry import RegistryError
@@ -56,7 +57,7 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
         except ProcessDied as error:
             raise click.ClickException(f'the run has ended early: {error}') from None
-        except (ArithmeticError, NetworkError, OSError, RegistryError, SettingError) as error:
+        except (ArithmeticError, NetworkError, OSError, ProgramError, RegistryError, SettingError) as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -203,7 +204,8 @@ def _handle_signals() -> None:
 
 def _interrupted(output: Path, console: Console) -> None:
     """End after an interruption: all processes are gone by now, and what was recorded stays."""
-    console.print(f'\ninterrupted; what was recorded so far is in {output}')
+    kept = f'what was recorded so far is in {output}' if output.exists() else 'nothing was recorded yet'
+    console.print(f'\ninterrupted; {kept}')
     sys.exit(130)
 
 

@@ -81,12 +81,20 @@ class SettingsCommand(click.Command):
         Raises:
             RegistryError: there is no such system or method.
         """
+        chosen = _DEFAULTS['system'], _DEFAULTS['method']
         try:
-            ctx.meta[_SECTIONS] = self._sections(*self._chosen(args))
+            chosen = self._chosen(args)
+            ctx.meta[_SECTIONS] = self._sections(*chosen)
         except RegistryError:
             if not ctx.resilient_parsing:  # as for the completion of a word, which says nothing
                 raise
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not (owners := _owners(error.option_name)):
+                raise
+            raise click.UsageError(f'{error.option_name} is an option of {" and ".join(owners)}; this run has system '
+                                   f'{chosen[0]} and method {chosen[1]}', ctx) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The argument SYSTEM, the options of the settings, and those of the command."""
@@ -165,6 +173,14 @@ class DeployedCommand(SettingsCommand):
 
 def _options(sections: Sequence[Section]) -> list[SettingOption]:
     return [option for section in sections for option in section.options]
+
+
+def _owners(flag: str) -> list[str]:
+    """Methods and systems that have the option of a flag."""
+    name = flag.removeprefix('--').removeprefix('no-').replace('-', '_')
+    tables = {f'method {method}': table(METHODS[method].settings) for method in METHODS.names()}
+    tables |= {f'system {system}': system_table(SYSTEMS[system]) for system in SYSTEMS.names()}
+    return [owner for owner, entries in tables.items() if name in {entry.name for entry in entries}]
 
 
 def _prefixes(args: Sequence[str]) -> set[str]:

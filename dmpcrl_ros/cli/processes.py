@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +20,7 @@ from dmpcrl_ros.core.process import end_with_parent, hold_signals
 
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
 _LINES_KEPT = 15
+_MOST_DEATHS = 10  # of one node, after which it is not started again
 _AT_ONCE = 2.0  # s: a process that dies so early would die again
 
 
@@ -42,6 +43,7 @@ class ProcessGroup:
         self._environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
         self._processes: dict[str, subprocess.Popen] = {}
         self._started: dict[str, float] = {}
+        self._deaths: Counter[str] = Counter()
         self._readers: list[threading.Thread] = []
         self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
         self._last: dict[str, deque[str]] = {}
@@ -83,7 +85,9 @@ class ProcessGroup:
             code = self._processes[node.label].poll()
             if code is None or (code == 0 and node.label == label):
                 continue
-            if not node.respawn or time.monotonic() - self._started[node.label] < _AT_ONCE:
+            self._deaths[node.label] += 1
+            if (not node.respawn or time.monotonic() - self._started[node.label] < _AT_ONCE
+                    or self._deaths[node.label] > _MOST_DEATHS):
                 raise ProcessDied(self._last_words(node.label, code))
             self._lines.put((node.label, f'{self._how(code)}; started again'))
             self._start(node)

@@ -1,6 +1,6 @@
 """Named things that other packages can add to: systems and methods."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -17,10 +17,12 @@ class Registry:
         kind: what is registered, for messages, as 'system'.
         group: of entry points in which other packages declare theirs.
         built_in: place ('module:attribute') of each object of this package.
+        attributes: names of what every object must have.
     """
 
-    def __init__(self, kind: str, group: str, built_in: Mapping[str, str]):
+    def __init__(self, kind: str, group: str, built_in: Mapping[str, str], attributes: Sequence[str] = ()):
         self._kind = kind
+        self._attributes = tuple(attributes)
         self._group = group
         self._built_in = dict(built_in)
         self._loaded: dict[str, Any] = {}
@@ -46,9 +48,14 @@ class Registry:
         if (found := self._declared().get(name)) is None:
             raise RegistryError(f'there is no {self._kind} {name!r}; there are {", ".join(self.names())}')
         try:
-            return found.load()
+            return self._checked(found.load())
         except Exception as error:  # whatever the module of somebody else may raise
             raise RegistryError(f'{self._kind} {name!r} cannot be loaded from {found.value}: {error}') from error
+
+    def _checked(self, loaded: Any) -> Any:
+        if missing := [attribute for attribute in self._attributes if not hasattr(loaded, attribute)]:
+            raise AttributeError(f'it has no {", no ".join(missing)}')
+        return loaded
 
     def _declared(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self._group)}

@@ -1,10 +1,12 @@
 """The method as the rest of the package sees it."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
 
 from dmpcrl_ros.core.agent import Agent
+from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.systems.system import System
 
@@ -29,6 +31,17 @@ class Metric:
     unit: str = ''
     column: str = ''
     flag: bool = False
+
+    def __post_init__(self) -> None:
+        if self.column not in ('', 'begun', 'ended'):
+            raise ValueError(f"the column of metric {self.name} must be 'begun', 'ended' or empty, not {self.column!r}")
+
+
+def check_metrics(reported: Mapping[str, float], declared: Collection[str]) -> None:
+    """Raise ProgramError if an agent reports a metric that its method does not declare; names it."""
+    if unknown := reported.keys() - declared:
+        raise ProgramError(f'an agent reports the metric {min(unknown)!r}; its method declares '
+                           f'{", ".join(declared) or "none"}')
 
 
 class Method(Interface):

@@ -8,7 +8,7 @@ from rclpy.node import Node
 
 from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.core.settings import SettingError
-from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder
+from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, ForeignCheckpointError
 from dmpcrl_ros.systems.system import System
 
 _NO_FOLDER = 'parameter checkpoints names no folder'
@@ -34,7 +34,7 @@ class CheckpointManager:
         self._log, self._agent, self._name = node.get_logger(), agent, name
         self._every, self._learn = options.checkpoint_every, settings.learn
         self._folder = CheckpointFolder(Path(options.checkpoints), system.name, settings.method, name,
-                                        agent.layout) if options.checkpoints else None
+                                        agent.layout, system.names) if options.checkpoints else None
         self._place = (0, 0)
         self._snapshot = agent.snapshot()
         self._updates = self._saved = self._tried = agent.updates
@@ -48,6 +48,11 @@ class CheckpointManager:
         Raises:
             SettingError: there is no usable checkpoint, and the agent is not to learn.
         """
+        try:
+            if self._folder:
+                self._folder.check_own()
+        except ForeignCheckpointError as error:
+            raise SettingError(f'{error}; choose another folder for checkpoints') from None
         if not self._restore() and self._folder and not self._learn:
             raise SettingError(f'checkpoints holds none that can be used by {self._name}: {self._folder.newest}; '
                                'without learning there is nothing to begin with but the untrained controller')

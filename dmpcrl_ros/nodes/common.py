@@ -12,6 +12,7 @@ from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 from std_srvs.srv import SetBool, Trigger
 
 from dmpcrl_ros.bringup import check_domain
@@ -82,6 +83,9 @@ def _declared(node: Node, entries: Sequence[Setting]) -> dict[str, Any]:
     found = {}
     for entry in entries:
         default = entry.plain(entry.default)
+        given = node._parameter_overrides.get(entry.name)
+        if entry.kind is float and given and type(given.value) is int:  # 2 is a number, too
+            node._parameter_overrides[entry.name] = Parameter(entry.name, value=float(given.value))
         try:
             if entry.kind is tuple:  # an empty list has no type of its own
                 node.declare_parameter(entry.name, Parameter.Type.STRING_ARRAY, _descriptor(entry))
@@ -136,6 +140,8 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
 
 def _start_ros() -> None:
     check_domain()
+    if surplus := remove_ros_args(sys.argv)[1:]:
+        raise SettingError(f'unknown argument {surplus[0]!r}: settings are given as --ros-args -p name:=value')
     try:  # without rclpy's handlers of signals: see signals.py
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # of rcl, as for a wrong argument after --ros-args

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +27,10 @@ _DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile
 
 class CheckpointError(RuntimeError):
     """A checkpoint cannot be written, or is not to be used; the message names the file and says why."""
+
+
+class ForeignCheckpointError(CheckpointError):
+    """A checkpoint is whole, but of another agent, system, method or layout."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,23 @@ class CheckpointFolder:
         method: name of the method.
         agent: name of the agent.
         layout: of its parameters.
+        agents: names of all agents of the system.
     """
 
-    def __init__(self, folder: str | Path, system: str, method: str, agent: str, layout: ParameterLayout):
+    def __init__(self, folder: str | Path, system: str, method: str, agent: str, layout: ParameterLayout,
+                 agents: Sequence[str] = ()):
         self._folder, self._agent = Path(folder), agent
-        self._identity = {'format': FORMAT, 'system': system, 'method': method, 'agent': agent,
+        self._identity = {'format': FORMAT, 'system': system, 'method': method, 'agent': agent, 'agents': list(agents),
                           'names': list(layout.names), 'sizes': list(layout.sizes)}
+
+    def check_own(self) -> None:
+        """Raise ForeignCheckpointError if the newest checkpoint is another's: to save would overwrite it."""
+        try:
+            self._read(self.newest)
+        except ForeignCheckpointError:
+            raise
+        except (FileNotFoundError, CheckpointError):
+            pass
 
     @property
     def newest(self) -> Path:
@@ -128,6 +143,8 @@ class CheckpointFolder:
                 return Checkpoint(arrays, header['run'], header['step'])
         except FileNotFoundError:
             raise
+        except ForeignCheckpointError as error:
+            raise ForeignCheckpointError(f'checkpoint {path} refused: {error}') from None
         except _DAMAGE as error:
             raise CheckpointError(f'checkpoint {path} refused: {error or type(error).__name__}') from None
 
@@ -138,7 +155,7 @@ class CheckpointFolder:
             raise ValueError('its header lists no arrays')
         for name, value in self._identity.items():
             if (found := header.get(name)) != value:
-                raise ValueError(f'its {name} is {found!r}, not {value!r}')
+                raise ForeignCheckpointError(f'its {name} is {found!r}, not {value!r}')
         return header
 
 

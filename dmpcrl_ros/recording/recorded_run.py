@@ -164,6 +164,9 @@ def load_run(path: str | Path) -> Run:
         layouts = {a['name']: [*PARAMETER_COLUMNS, *a['labels']] for a in configuration['agents']}
         _metrics(configuration)
     except (KeyError, TypeError) as error:
+        if 'scenario' in configuration and 'metrics' not in configuration:
+            raise RunDirectoryError(f'{path} was recorded by an older version of dmpcrl_ros, whose runs cannot be read '
+                                    'any more') from None
         reason = f'no {error}' if isinstance(error, KeyError) else error
         raise RunDirectoryError(f'{path / CONFIGURATION} is not the configuration of a run: {reason}') from None
     parameters = {agent: _parameters(path / parameters_file(agent), header) for agent, header in layouts.items()}

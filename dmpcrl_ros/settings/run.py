@@ -11,7 +11,7 @@ from dmpcrl_ros.methods.method import Method
 from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.settings.nodes import node_setting_names
 from dmpcrl_ros.systems.registry import SystemSource, system_source
-from dmpcrl_ros.systems.system import System
+from dmpcrl_ros.systems.system import System, check_agent_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +84,7 @@ class Settings:
             SettingError: the method cannot control such a system.
         """
         system = system_source(self.system).make(self.of_system)
+        check_agent_names(system)
         method = self.make_method()
         if not isinstance(system, method.requires):
             raise SettingError(f'method {method.name} needs a system of kind {method.requires.__name__}; '

@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy as np
 
 from dmpcrl_ros.core.agent import Agent, StepProgram, StepReport
-from dmpcrl_ros.methods.method import Metric
+from dmpcrl_ros.core.exchange import ProgramError
+from dmpcrl_ros.methods.method import Metric, check_metrics
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.episodes import Episodes, PlantStep
 from dmpcrl_ros.simulation.lockstep import StepOutcome, step_in_lockstep
@@ -56,6 +57,7 @@ class ClosedLoop:
             [settings.make_central_agent(system)] if central
             else [settings.make_agent(system, i) for i in range(system.n_agents)])
         self._metrics = settings.make_method().metrics
+        self._names = [metric.name for metric in self._metrics]
         self._central, self._drive = central, drive
 
     def run(self, steps: int) -> Iterator[Step]:
@@ -71,8 +73,18 @@ class ClosedLoop:
                 actions = [act.action for act in acts]
                 if self._central:
                     actions = self._split(actions[0])
+                self._check(actions, reports)
                 episodes.apply(actions)
                 begun = (seen, np.concatenate(actions), reports, rounds)
+
+    def _check(self, actions: Sequence[np.ndarray], reports: Sequence[StepReport]) -> None:
+        """Over ROS 2 such actions and metrics would be refused, too."""
+        for spec, action in zip(self.system.agents, actions, strict=True):
+            if np.shape(action) != (spec.action.size,) or not spec.action.admits(action):
+                raise ProgramError(f'{spec.name}: the action {action} is not one of its space, which has '
+                                   f'{spec.action.size} elements')
+        for report in reports:
+            check_metrics(report.metrics, self._names)
 
     def _split(self, stacked: np.ndarray) -> list[np.ndarray]:
         sizes = [agent.action.size for agent in self.system.agents]

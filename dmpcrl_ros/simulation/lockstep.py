@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dmpcrl_ros.core.agent import StepProgram, StepReport
-from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
+from dmpcrl_ros.core.exchange import Act, Exchange, ProgramError, Protocol
+
+_MOST_ROUNDS = 2_000_000  # of one step: more is taken for a program that does not end
 
 
-class ProtocolMismatch(RuntimeError):
+class ProtocolMismatch(ProgramError):
     """Programs that should go together do not: one expects what another does not send."""
 
 
@@ -50,6 +52,8 @@ def run_lockstep(programs: Sequence[Protocol[Any] | StepProgram],
     requests, results = _advance(programs, [None] * len(programs), acts)
     while requests is not None:
         rounds += 1
+        if rounds > _MOST_ROUNDS:
+            raise ProtocolMismatch(f'the programs still exchange {requests[0].kind!r} after {_MOST_ROUNDS} rounds')
         inboxes = []
         for agent, request in enumerate(requests):
             if request.kind != requests[0].kind:

@@ -46,7 +46,8 @@ class SystemFile:
 
 SYSTEMS = Registry('system', 'dmpcrl_ros.systems', {
     'chain': 'dmpcrl_ros.systems.linear.chain:CHAIN',
-    'power_grid': 'dmpcrl_ros.systems.power_grid.four_areas:FOUR_AREAS'})
+    'power_grid': 'dmpcrl_ros.systems.power_grid.four_areas:FOUR_AREAS'},
+    ('name', 'title', 'settings', 'make'))
 
 
 def system_source(name: str) -> SystemSource:

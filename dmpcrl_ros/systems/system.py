@@ -1,5 +1,6 @@
 """The system as the rest of the package sees it: agents, the graph on which they communicate, and a plant."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -9,6 +10,21 @@ import numpy as np
 
 from dmpcrl_ros.core.agent import AgentSpec
 from dmpcrl_ros.core.graph import CouplingGraph, NetworkError
+
+_NAME = re.compile(r'[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*')
+_NODES = re.compile(r'plant|bridge|monitor|relay|controllers_\d+')
+
+
+def check_agent_names(system: 'System') -> None:
+    """Raise NetworkError unless the names of the agents are different ROS namespaces, and none is that of a node."""
+    for name in system.names:
+        if not _NAME.fullmatch(name):
+            raise NetworkError(f'{system.name}: {name!r} is no name for an agent: letters, digits and single '
+                               'underscores between them')
+        if _NODES.fullmatch(name):
+            raise NetworkError(f'{system.name}: an agent cannot be named {name!r}, which is the name of a node')
+        if system.names.count(name) > 1:
+            raise NetworkError(f'{system.name}: two agents are named {name!r}')
 
 
 class Plant(Protocol):

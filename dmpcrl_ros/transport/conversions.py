@@ -11,7 +11,7 @@ from dmpcrl_ros.core.agent import AgentSpec, Observation, StepReport
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.spaces import Space
-from dmpcrl_ros.methods.method import Metric
+from dmpcrl_ros.methods.method import Metric, check_metrics
 
 
 class MessageError(ValueError):
@@ -115,6 +115,7 @@ def status_to_msg(report: StepReport, metrics: Sequence[Metric], *, stamp: Time,
         dropped: messages that did not fit since the start.
         fallback: whether the action was no fresh decision.
     """
+    check_metrics(report.metrics, [metric.name for metric in metrics])
     values = array.array('d', [report.metrics.get(metric.name, np.nan) for metric in metrics])
     return msg.Status(stamp=stamp, run=run, step=step, agent=agent, updates=report.updates, rounds=rounds,
                       fallback=fallback, action_time=action_time, step_time=step_time, timeouts=timeouts,

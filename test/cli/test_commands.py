@@ -93,13 +93,16 @@ BROKEN = "raise ImportError('no such thing [of mine]')"
 def test_methods_and_systems_are_listed_with_those_of_other_packages(install):
     install('of_others', {'dmpcrl_ros.systems': {'of_others': 'of_others:SOURCE'},
                           'dmpcrl_ros.methods': {'of_others': 'of_others:METHOD'}},
-            "class Thing: title = 'a thing [elsewhere]'\nSOURCE = METHOD = Thing()\n")
+            "class Thing:\n    name, title = 'of_others', 'a thing [elsewhere]'\n    settings = requires = object\n"
+            "    metrics = ()\n    make = layout = agent = None\nSOURCE = METHOD = Thing()\n")
+    install('partly', {'dmpcrl_ros.methods': {'partly': 'partly:METHOD'}}, 'METHOD = object()\n')
     install('broken', {'dmpcrl_ros.methods': {'broken': 'broken:METHOD'}}, BROKEN)
     methods, systems = (' '.join(' '.join(lines(command)).split()) for command in ('methods', 'systems'))
     for name in ('q_learning', 'nominal_mpc', 'scenario_mpc', 'of_others', 'broken'):
         assert name in methods
     assert 'Q-learning of the parameters' in methods and 'a thing [elsewhere]' in methods
     assert 'cannot be loaded' in methods and 'no such thing [of mine]' in methods
+    assert 'it has no name, no title, no settings' in methods
     assert 'chain' in systems and 'power_grid' in systems and 'a thing [elsewhere]' in systems
 
 

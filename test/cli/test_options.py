@@ -127,8 +127,10 @@ def test_a_word_stands_for_no_value_in_the_deployment_too():
     (['--steps', 0], "Invalid value for '--steps': steps must be from 1 to 1e+07, not 0"),
     (['--learning.rate', 7], 'learning.rate must be from 1e-15 to 1, or auto, not 7.0'),
     (['--learning.order', 'third'], 'learning.order must be one of first, second, second-as-released'),
-    (['--method', 'nominal_mpc', '--learning.rate', 0.1], "No such option '--learning.rate'"),
-    (['power_grid', '--chain.agents', 3], "No such option '--chain.agents'"),
+    (['--method', 'nominal_mpc', '--learning.rate', 0.1], '--learning.rate is an option of method q_learning; '
+     'this run has system chain and method nominal_mpc'),
+    (['power_grid', '--chain.agents', 3], '--chain.agents is an option of system chain; '
+     'this run has system power_grid and method q_learning'),
     (['--bogus', 'power_grid'], "No such option '--bogus'"),
     (['chain', 'power_grid'], 'Got unexpected extra argument (power_grid)'),
     (['--seed'], "Option '--seed' requires an argument"),

@@ -12,7 +12,7 @@ import pytest
 from dmpcrl_ros.core.agent import SnapshotError
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.learner import Transition
-from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder
+from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, ForeignCheckpointError
 from dmpcrl_ros.settings.run import Settings
 
 LAYOUT = ParameterLayout({'V0': (1,), 'A': (2, 2)})
@@ -27,8 +27,8 @@ def checkpoint(updates=3, hessian=False, transitions=4):
     return Checkpoint(arrays, run=7, step=40)
 
 
-def folder(path, *, system='chain', method='q_learning', agent='agent_1', layout=LAYOUT):
-    return CheckpointFolder(path, system, method, agent, layout)
+def folder(path, *, system='chain', method='q_learning', agent='agent_1', layout=LAYOUT, agents=('agent_1',)):
+    return CheckpointFolder(path, system, method, agent, layout, agents)
 
 
 def same(one, other):
@@ -71,8 +71,8 @@ def test_a_checkpoint_is_an_npz_that_numpy_reads(tmp_path):
     with np.load(folder(tmp_path).newest, allow_pickle=False) as arrays:
         header = json.loads(str(arrays['header']))
         assert arrays['array/theta'].tolist() == checkpoint().arrays['theta'].tolist()
-    assert header == {'format': 2, 'system': 'chain', 'method': 'q_learning', 'agent': 'agent_1', 'names': ['V0', 'A'],
-                      'sizes': [1, 4], 'arrays': list(checkpoint().arrays), 'run': 7, 'step': 40}
+    assert header == {'format': 2, 'system': 'chain', 'method': 'q_learning', 'agent': 'agent_1',
+                      'agents': ['agent_1'], 'names': ['V0', 'A'], 'sizes': [1, 4], 'arrays': list(checkpoint().arrays), 'run': 7, 'step': 40}
 
 
 def test_nothing_there_is_nothing(tmp_path):
@@ -286,3 +286,19 @@ def test_a_checkpoint_that_the_agent_refuses_is_named_and_the_one_before_it_used
     found, refused = mine.load(restore)
     same(found, first)
     assert refused == [f'checkpoint {mine.newest} refused: the problem has no solution']
+
+
+@pytest.mark.parametrize('other', [{'agents': ('agent_1', 'agent_2')}, {'system': 'ring'}, {'method': 'nominal_mpc'},
+                                   {'layout': ParameterLayout({'V0': (5,)})}])
+def test_a_checkpoint_of_another_system_is_not_to_be_overwritten(tmp_path, other):
+    folder(tmp_path, **other).save(checkpoint())
+    what = 'names' if 'layout' in other else next(iter(other))
+    with pytest.raises(ForeignCheckpointError, match=rf'agent_1\.npz refused: its {what} is'):
+        folder(tmp_path).check_own()
+    folder(tmp_path, **other).check_own()
+
+
+def test_a_folder_without_a_checkpoint_or_with_a_damaged_one_can_be_used(tmp_path):
+    folder(tmp_path).check_own()
+    folder(tmp_path).newest.write_bytes(b'no archive')
+    folder(tmp_path).check_own()

@@ -232,6 +232,7 @@ class Source:
 
 class Waiting:
     name, title, settings, requires, metrics = 'waiting', 'does nothing', NoSettings, System, ()
+    layout = agent = None
 
 
 SOURCE, WAITING = Source(), Waiting()
@@ -279,7 +280,7 @@ class Own:
     {name}: float = setting(1.0, 'a value')
 
 class METHOD:
-    name, settings = 'taken_{name}', Own
+    name, title, settings, requires, metrics, layout, agent = 'taken_{name}', '', Own, object, (), None, None
 """)
     with pytest.raises(SettingError, match=f"method taken_{name} has a setting '{name}', .*: put it into a group"):
         Settings(method=f'taken_{name}')

@@ -13,7 +13,7 @@ from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout
 from dmpcrl_ros.core.graph import CouplingGraph
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.randomness import KeyedDraws, stream
-from dmpcrl_ros.core.settings import group, setting
+from dmpcrl_ros.core.settings import SettingError, group, setting
 from dmpcrl_ros.core.spaces import EMPTY, Finite
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.systems.system import System
@@ -125,6 +125,8 @@ class TabularTd:
 
     def agent(self, system, index, settings, *, seed, learn):
         """One agent."""
+        if len(system.graph.parents[index]) != 1 or not isinstance(system.agents[index].state, Finite):
+            raise SettingError(f'method {self.name} needs agents with finite states, each with one neighbour before it')
         return TabularAgent(system, index, settings.table, seed, learn, self.layout(system, index))
 
 
