@@ -72,7 +72,8 @@ def test_a_checkpoint_is_an_npz_that_numpy_reads(tmp_path):
         header = json.loads(str(arrays['header']))
         assert arrays['array/theta'].tolist() == checkpoint().arrays['theta'].tolist()
     assert header == {'format': 2, 'system': 'chain', 'method': 'q_learning', 'agent': 'agent_1',
-                      'agents': ['agent_1'], 'names': ['V0', 'A'], 'sizes': [1, 4], 'arrays': list(checkpoint().arrays), 'run': 7, 'step': 40}
+                      'agents': ['agent_1'], 'names': ['V0', 'A'], 'sizes': [1, 4],
+                      'arrays': list(checkpoint().arrays), 'run': 7, 'step': 40}
 
 
 def test_nothing_there_is_nothing(tmp_path):

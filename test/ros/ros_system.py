@@ -58,7 +58,12 @@ def start_dmpcrl(*arguments):
     """The command, running."""
     command = [sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            stdin=subprocess.DEVNULL)
+                            stdin=subprocess.DEVNULL, preexec_fn=hear_signals)
+
+
+def hear_signals():
+    """In the child: a suite that runs in the background of a shell ignores Ctrl-C, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition, seconds, what):
