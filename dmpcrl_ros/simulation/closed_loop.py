@@ -57,7 +57,8 @@ class ClosedLoop:
             [settings.make_central_agent(system)] if central
             else [settings.make_agent(system, i) for i in range(system.n_agents)])
         self._metrics = settings.make_method().metrics
-        self._names = [metric.name for metric in self._metrics]
+        self._names = {metric.name: metric for metric in self._metrics}
+        self._spaces = [(agent.name, agent.action, (agent.action.size,)) for agent in system.agents]
         self._central, self._drive = central, drive
 
     def run(self, steps: int) -> Iterator[Step]:
@@ -78,11 +79,10 @@ class ClosedLoop:
                 begun = (seen, np.concatenate(actions), reports, rounds)
 
     def _check(self, actions: Sequence[np.ndarray], reports: Sequence[StepReport]) -> None:
-        """Over ROS 2 such actions and metrics would be refused, too."""
-        for spec, action in zip(self.system.agents, actions, strict=True):
-            if np.shape(action) != (spec.action.size,) or not spec.action.admits(action):
-                raise ProgramError(f'{spec.name}: the action {action} is not one of its space, which has '
-                                   f'{spec.action.size} elements')
+        """Refuse actions and metrics that would be refused over ROS 2."""
+        for (name, space, shape), action in zip(self._spaces, actions, strict=True):
+            if np.shape(action) != shape or not space.admits(action):
+                raise ProgramError(f'{name}: the action {action} is not one of its space of {shape[0]} elements')
         for report in reports:
             check_metrics(report.metrics, self._names)
 

@@ -54,10 +54,10 @@ def run_lockstep(programs: Sequence[Protocol[Any] | StepProgram],
         rounds += 1
         if rounds > _MOST_ROUNDS:
             raise ProtocolMismatch(f'the programs still exchange {requests[0].kind!r} after {_MOST_ROUNDS} rounds')
-        inboxes = []
+        kind, inboxes = requests[0].kind, []
         for agent, request in enumerate(requests):
-            if request.kind != requests[0].kind:
-                raise ProtocolMismatch(f'agent {agent} asks for {request.kind!r}, agent 0 for {requests[0].kind!r}')
+            if request.kind != kind:
+                raise ProtocolMismatch(f'agent {agent} asks for {request.kind!r}, agent 0 for {kind!r}')
             inbox = {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.expects.items()}
             if request.optional:
                 inbox |= {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.optional.items()
