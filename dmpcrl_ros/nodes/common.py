@@ -140,12 +140,14 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
 
 def _start_ros() -> None:
     check_domain()
-    if surplus := remove_ros_args(sys.argv)[1:]:
-        raise SettingError(f'unknown argument {surplus[0]!r}: settings are given as --ros-args -p name:=value')
-    try:  # without rclpy's handlers of signals: see signals.py
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        surplus = remove_ros_args(sys.argv)[1:]
+        if not surplus:  # without rclpy's handlers of signals: see signals.py
+            rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # of rcl, as for a wrong argument after --ros-args
         raise SettingError(str(error)) from None
+    if surplus:
+        raise SettingError(f'unknown argument {surplus[0]!r}: settings are given as --ros-args -p name:=value')
 
 
 def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
@@ -178,5 +180,6 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         return 1 if node else _USAGE_ERROR
     finally:
         if node is not None:
+            node.executor.shutdown()  # threads of the middleware call into it as long as it has entities
             node.destroy_node()
         rclpy.try_shutdown()

@@ -9,7 +9,7 @@ import rclpy
 from carts import Carts
 from film_strip import draw_film_strip
 from node import Simulator
-from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions
 from record import Record
 
 
@@ -24,14 +24,13 @@ def main() -> int:
     except OSError as error:
         print(f'mujoco_carts: {error}', file=sys.stderr)
         return 2
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # its handlers shut ROS down in the midst of a spin
     simulator = Simulator(carts, record, options.rate, options.hold)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: simulator.stop())
     try:
         simulator.run(options.duration)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C is not to interrupt the way out
         record.close()
         simulator.destroy_node()
         rclpy.try_shutdown()

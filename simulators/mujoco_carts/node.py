@@ -13,10 +13,9 @@ import time
 from collections import Counter
 
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time
 from carts import Carts
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from record import Record, Row
@@ -46,7 +45,7 @@ class Simulator(Node):
         n_carts = len(carts.names)
         self._commands, self._commanded_at = np.zeros(n_carts), np.full(n_carts, -math.inf)
         self.largest, self.ignored = np.zeros(n_carts), Counter()
-        self._ticks, self._started = 0, 0.0
+        self._ticks, self._started, self._stopped = 0, 0.0, False
         self._joint_states = self.create_publisher(JointState, '/joint_states', 10)
         self._clock = self.create_publisher(
             Clock, '/clock', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
@@ -60,19 +59,22 @@ class Simulator(Node):
         return self._ticks * TICK
 
     def run(self, duration: float) -> None:
-        """Simulate for a duration [s] of simulated time, or until shut down if it is zero."""
+        """Simulate for a duration [s] of simulated time, or until `stop` if it is zero."""
         executor = SingleThreadedExecutor()
         executor.add_node(self)
         due = time.monotonic()
-        while not duration or self.time < duration:
+        while not self._stopped and (not duration or self.time < duration):
             self._publish()
             due = max(due + TICK / self._rate, time.monotonic() - _LATEST)
             executor.spin_once(timeout_sec=0.0)
-            while (left := due - time.monotonic()) > 0.0:
-                executor.spin_once(timeout_sec=left)
-            if not rclpy.ok():
-                raise ExternalShutdownException
+            while not self._stopped and (left := due - time.monotonic()) > 0.0:
+                executor.spin_once(timeout_sec=min(left, 0.1))
             self._advance()
+        executor.shutdown()
+
+    def stop(self) -> None:
+        """End the simulation after the present tick; for handlers of signals."""
+        self._stopped = True
 
     @property
     def _held(self) -> bool:
