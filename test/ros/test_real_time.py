@@ -74,7 +74,8 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
     with ProcessGroup(respawning(settings.nodes(), 'agent_2')) as processes:
         outsider.spin_until(lambda: parameters and parameters[-1].updates >= 5)
         kill(processes, 'agent_2')
-        outsider.spin_for(3.0)
+        outsider.spin_for(1.0)
+        outsider.spin_until(lambda: states[-1].step > parameters[-1].step + 12)
         before, gone = parameters[-1], states[-1].step
         assert not processes.ended('plant')  # which starts it again
         outsider.spin_until(lambda: parameters[-1].updates > before.updates + 3)
