@@ -23,7 +23,7 @@ _OUTPUT = Setting(name='output', default='', kind=str,
 
 @dataclass
 class Outcome:
-    """How a launch ended.
+    """End of a launch: the reason, and what failed.
 
     Args:
         failures: exit codes of the nodes that failed.

@@ -1,4 +1,5 @@
 """Shared parts of the tests: a directed network, agents of a network, small drivers."""
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep, step_in_lockstep
 from dmpcrl_ros.systems.linear.chain import VARIANTS, chain
 from dmpcrl_ros.systems.linear.description import from_description
+
+REMOVE = object()  # as the value of `with_change`
 
 # A directed network of unequal agents: tank uses heater, heater uses valve, valve uses tank. One state has no
 # upper bound, one no lower bound; one agent has two inputs.
@@ -216,3 +219,16 @@ class Told:
 
     def step(self, observation):
         return self._agent.step(replace(observation, **self._changes(observation.step)))
+
+
+def with_change(description, path, value):
+    """A copy of a description in which the element at `path` has another value, or is removed."""
+    whole = json.loads(json.dumps(description))
+    part = whole
+    for key in path[:-1]:
+        part = part[key]
+    if value is REMOVE:
+        del part[path[-1]]
+    else:
+        part[path[-1]] = value
+    return whole

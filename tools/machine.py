@@ -13,11 +13,11 @@ PYTHON_NAMES = ('python3', 'python3.12', 'python3.11')
 
 
 class SetupError(Exception):
-    """What the user has to do, in one message."""
+    """A message that says what the user has to do."""
 
 
 def output_of(*command):
-    """What a command prints, or None if it does not run."""
+    """Output of a command, or None if it does not run."""
     try:
         return subprocess.run(command, check=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
@@ -84,7 +84,7 @@ def find_python(wanted, suitable, ros):
 
 
 def missing_compilers():
-    """What is missing to compile the messages."""
+    """Names of the tools that compiling the messages lacks."""
     def lacks(variable, *names):
         return not any(map(shutil.which, filter(None, [os.environ.get(variable), *names])))
 
@@ -95,7 +95,7 @@ def missing_compilers():
 
 
 def missing_parts(python, version):
-    """What a Python lacks for making environments and compiling against it."""
+    """Parts that a Python lacks for making environments and compiling against it."""
     package = 'python{}.{}'.format(*version)
     headers = output_of(python, '-c', 'import sysconfig; print(sysconfig.get_path("include"))') or ''
     if not (Path(headers.strip()) / 'Python.h').is_file():

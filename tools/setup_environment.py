@@ -191,7 +191,7 @@ class Environment:
         self.record()
 
     def lacking(self):
-        """What the sourced ROS 2 and its Python do not bring: pins, and bounds for what they bring."""
+        """Requirements that the sourced ROS 2 and its Python do not bring: pins, and bounds for what they bring."""
         code = 'import importlib.metadata as m; print(*(d.metadata["Name"] for d in m.distributions()))'
         names = self.run(self.python, '-c', code, check=True, text=True, stdout=subprocess.PIPE).stdout
         there = set(map(normal, names.split()))
@@ -247,7 +247,7 @@ class Environment:
         (self.build / 'complete').touch()
 
     def remove_package(self):
-        """A module that was renamed or removed must not survive in the installation."""
+        """Remove the installed package: a module that was renamed must not survive."""
         for file in self.installed_files():
             if file.exists():
                 file.unlink()

@@ -17,7 +17,6 @@ import numpy as np
 
 from dmpcrl_ros.methods.method import Method
 from dmpcrl_ros.recording.configuration import configuration_of
-from dmpcrl_ros.recording.recorded_run import Run, load_run
 from dmpcrl_ros.recording.run_files import (
     CONFIGURATION,
     DUAL_ERROR_COLUMNS,
@@ -32,9 +31,6 @@ from dmpcrl_ros.recording.run_files import (
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
 from dmpcrl_ros.systems.system import System
-
-__all__ = ['Run', 'RunDirectoryError', 'RunWriter', 'UntrainedWriter', 'check_unused', 'load_run',
-           'record_dual_errors']
 
 
 def check_unused(path: str | Path) -> None:

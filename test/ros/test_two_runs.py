@@ -13,7 +13,7 @@ def arguments(seed, steps, output):
 
 
 def check_numbers(output, seed, alone):
-    """Those of the run without ROS. While the other run was there a round can have been lost: then up to that step."""
+    """Compare with the run without ROS, up to the first round that was lost while the other run was there, if any."""
     run = load_run(output)
     assert dmpcrl('train', *arguments(seed, len(run.steps), alone)).returncode == 0
     void = np.flatnonzero(np.isnan(run.metrics['td_error']))

@@ -270,7 +270,7 @@ def test_a_method_without_a_centralised_twin_says_so():
 
 @pytest.mark.parametrize('name', ['seed', 'speed', 'checkpoints', 'output'])
 def test_a_method_with_a_setting_of_another_owner_is_refused_by_its_name(install, name):
-    """Of the run, of the deployment, or of a node: it would silently get the other one's value."""
+    """Settings of the run, of the deployment, or of a node: it would silently get the other one's value."""
     install(f'taken_{name}', {'dmpcrl_ros.methods': {f'taken_{name}': f'taken_{name}:METHOD'}}, f"""
 from dataclasses import dataclass
 from dmpcrl_ros.core.settings import setting

@@ -33,7 +33,7 @@ def test_the_agents_follow_the_centralised_learner_over_forty_steps(seed):
 
 @pytest.mark.parametrize('seed', [2, 8])
 def test_twice_the_iterations_are_enough_where_the_published_ones_are_not(seed):
-    """Those of the seeds 1 to 8 whose error after 100 iterations grows most."""
+    """Cases: those of the seeds 1 to 8 whose error after 100 iterations grows most."""
     central = costs(40, central=True, seed=seed)
     assert worst(costs(40, seed=seed, admm__iterations=200), central) < 1e-4
 

@@ -1,17 +1,15 @@
 """Networks from YAML: correct ones are read as they stand, others are refused with the place of the error."""
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 import yaml
-from helpers import DIRECTED, directed_network
+from helpers import DIRECTED, REMOVE, directed_network, with_change
 
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.linear.chain import chain, description
 from dmpcrl_ros.systems.linear.description import from_description, load_network
 
-REMOVE = object()
 MODEL = ['agents', 1, 'model']
 TRUTH = ['agents', 1, 'dynamics']
 AGENT = ['agents', 1]
@@ -19,15 +17,7 @@ AGENT = ['agents', 1]
 
 def changed(path, value, variant='mallick2024'):
     """The description of the chain with one change, by default of agent_2."""
-    whole = json.loads(json.dumps(description(3, variant)))
-    part = whole
-    for key in path[:-1]:
-        part = part[key]
-    if value is REMOVE:
-        del part[path[-1]]
-    else:
-        part[path[-1]] = value
-    return whole
+    return with_change(description(3, variant), path, value)
 
 
 def load(tmp_path, content):

@@ -1,10 +1,10 @@
 """Grids from YAML: any topology is read as it stands; errors name the area and the quantity."""
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from helpers import REMOVE, with_change
 
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.settings.run import Settings
@@ -14,20 +14,11 @@ from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.power_grid.four_areas import description, power_grid
 
 EXAMPLE = Path(__file__).parents[3] / 'config' / 'ring_grid.yaml'
-REMOVE = object()
 
 
 def changed(path, value):
     """The description of the four areas with one change."""
-    whole = json.loads(json.dumps(description()))
-    part = whole
-    for key in path[:-1]:
-        part = part[key]
-    if value is REMOVE:
-        del part[path[-1]]
-    else:
-        part[path[-1]] = value
-    return whole
+    return with_change(description(), path, value)
 
 
 def test_the_written_four_areas_are_read_as_the_same_grid(tmp_path):
