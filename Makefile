@@ -24,7 +24,7 @@ ONE_BY_ONE = test/ros test/test_setup_environment.py
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
   PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONSAFEPATH=1
 
-.PHONY: help setup demo demo-physics test lint bench test-jazzy clean
+.PHONY: help setup demo demo-physics test lint format bench test-jazzy clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -45,8 +45,13 @@ test: lint  ## lint and run all tests against the installed package; ARGS=... fo
 	  $(ONE_BY_ONE:%=--ignore %) test
 	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) $(ONE_BY_ONE)
 
-lint: setup  ## check the style of the sources
+lint: setup  ## check the style and the format of the sources
 	@'$(VENV)/bin/ruff' check --quiet
+	@'$(VENV)/bin/ruff' format --check --quiet || { echo 'make format corrects the format' >&2; exit 1; }
+
+format: setup  ## format the sources
+	@'$(VENV)/bin/ruff' check --fix --select I --quiet
+	@'$(VENV)/bin/ruff' format
 
 bench: setup  ## measure solvers, exchanges and control steps
 	@OMP_NUM_THREADS=1 '$(VENV)/bin/python' bench/run.py $(ARGS)

@@ -2,6 +2,7 @@
 
 CMakeLists.txt alone knows what is installed. colcon and `make` call it without this file.
 """
+
 import os
 import shutil
 import subprocess
@@ -40,8 +41,18 @@ class CMakeBuild(build):
             shutil.rmtree(folder, ignore_errors=True)
         environment = cmake_environment()
         subprocess.check_call(
-            ['cmake', '-S', str(HERE), '-B', str(work), f'-DCMAKE_INSTALL_PREFIX={stage}',
-             f'-DPython3_EXECUTABLE={sys.executable}', '-DBUILD_TESTING=OFF'], env=environment)
+            [
+                'cmake',
+                '-S',
+                str(HERE),
+                '-B',
+                str(work),
+                f'-DCMAKE_INSTALL_PREFIX={stage}',
+                f'-DPython3_EXECUTABLE={sys.executable}',
+                '-DBUILD_TESTING=OFF',
+            ],
+            env=environment,
+        )
         subprocess.check_call(['cmake', '--build', str(work), '--target', 'install'], env=environment)
         self.pack(stage)
 
@@ -49,8 +60,12 @@ class CMakeBuild(build):
         """Modules and messages go into the package; libraries, share/ and the rest into the prefix."""
         name = self.distribution.get_name()
         modules = Path(sysconfig.get_path('purelib', 'posix_prefix', vars={'base': str(stage)}))
-        shutil.copytree(modules / name, Path(self.build_lib) / name, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copytree(
+            modules / name,
+            Path(self.build_lib) / name,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns('__pycache__'),
+        )
         made_by_pip = (modules, stage / 'bin')
         files = {}
         for path in sorted(path for path in stage.rglob('*') if path.is_file()):

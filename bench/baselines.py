@@ -57,17 +57,31 @@ def closed_loops(baseline: Baseline, seeds: range, steps: int) -> dict[str, np.n
 
 
 def main() -> None:
-    seeds, steps = (int(text) for text in (*sys.argv[1:3], *('20', '100')[len(sys.argv[1:3]):]))
+    seeds, steps = (int(text) for text in (*sys.argv[1:3], *('20', '100')[len(sys.argv[1:3]) :]))
     table = Table(title=f'chain of three, {seeds} seeds, {steps} steps', title_justify='left')
-    for column in ('controller', 'mean cost', 'std', 'worst', 'published', 'out of bounds', 'median step', '99 %',
-                   'faults'):
+    for column in (
+        'controller',
+        'mean cost',
+        'std',
+        'worst',
+        'published',
+        'out of bounds',
+        'median step',
+        '99 %',
+        'faults',
+    ):
         table.add_column(column, justify='left' if column == 'controller' else 'right')
     for name in sys.argv[3:] or BASELINES:
         found = closed_loops(BASELINES[name], range(_FIRST_SEED, _FIRST_SEED + seeds), steps)
         cost, times = found['cost'], found['time']
-        table.add_row(name, *(f'{value:.2f}' for value in (cost.mean(), cost.std(), cost.max())),
-                      BASELINES[name].published, f'{100 * found["violated"].mean():.0f} %',
-                      *(f'{np.percentile(times, share):.1f} ms' for share in (50, 99)), str(int(found['faults'].sum())))
+        table.add_row(
+            name,
+            *(f'{value:.2f}' for value in (cost.mean(), cost.std(), cost.max())),
+            BASELINES[name].published,
+            f'{100 * found["violated"].mean():.0f} %',
+            *(f'{np.percentile(times, share):.1f} ms' for share in (50, 99)),
+            str(int(found['faults'].sum())),
+        )
     Console(width=130).print(table)
 
 

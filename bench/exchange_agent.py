@@ -55,8 +55,14 @@ class Driver:
         self._agent, self._executor, self._host = agent, executor, EngineHost()
         self.engine = RoundEngine(agent, neighbours, round_timeout=30.0)
         self.exchange = ExchangeTopics(
-            node, agent=agent, names=dict(enumerate(system.names)), neighbours=neighbours, launch=0,
-            deliver=lambda envelope: self._host.deliver(agent, envelope), dropped=self.engine.mailbox.dropped)
+            node,
+            agent=agent,
+            names=dict(enumerate(system.names)),
+            neighbours=neighbours,
+            launch=0,
+            deliver=lambda envelope: self._host.deliver(agent, envelope),
+            dropped=self.engine.mailbox.dropped,
+        )
         self._host.add(Hosted(self.engine, self.exchange.send, lambda act: None, self._on_end))
 
     def run(self, step: int, program):
@@ -94,8 +100,11 @@ def main() -> None:
     mpc.begin(np.array([0.05, 0.15]))
     found = {}
     driver.run(0, _rounds(neighbours, data))  # warm-up, and nobody starts to measure before all are there
-    programs = (('one_way', _ping_pong(agent, data)), ('round', _rounds(neighbours, data)),
-                ('round_and_solve', _rounds(neighbours, data, lambda: mpc.solve(linear))))
+    programs = (
+        ('one_way', _ping_pong(agent, data)),
+        ('round', _rounds(neighbours, data)),
+        ('round_and_solve', _rounds(neighbours, data, lambda: mpc.solve(linear))),
+    )
     for step, (name, program) in enumerate(programs, 1):
         times = driver.run(step, program)
         found[name] = 1e3 * median(times) if times else None

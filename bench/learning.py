@@ -29,13 +29,14 @@ def learn(seed: int) -> list[float]:
         costs.append(float(step.costs.sum()))
         if costs[-1] > _LOST:
             break
-    return [float(np.mean(costs[k:k + _PART])) for k in range(0, len(costs), _PART)]
+    return [float(np.mean(costs[k : k + _PART])) for k in range(0, len(costs), _PART)]
 
 
 def main() -> None:
     seeds = range(1, 1 + int(sys.argv[1]) if len(sys.argv) > 1 else 11)
-    table = Table('seed', *(f'-{k + _PART}' for k in range(0, _STEPS, _PART)),
-                  title='mean stage cost of each 500 steps')
+    table = Table(
+        'seed', *(f'-{k + _PART}' for k in range(0, _STEPS, _PART)), title='mean stage cost of each 500 steps'
+    )
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for seed, means in zip(seeds, pool.map(learn, seeds), strict=True):
             table.add_row(str(seed), *(f'{mean:.3f}' if mean < 100 else 'lost' for mean in means))

@@ -16,10 +16,12 @@ from dmpcrl_ros.settings.run import Settings
 _PERIOD = 0.05  # s
 _QUIET = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': '88', 'OMP_NUM_THREADS': '1'}
 # A deployed controller, warm-started, needs fewer iterations than the 50 that are published.
-CASES = (('no learning, 20 iterations', {'learn': False, 'admm__iterations': 20}),
-         ('no learning, 50 iterations', {'learn': False, 'admm__iterations': 50}),
-         ('learning, 20 iterations', {'admm__iterations': 20}),
-         ('learning, 50 iterations', {'admm__iterations': 50}))
+CASES = (
+    ('no learning, 20 iterations', {'learn': False, 'admm__iterations': 20}),
+    ('no learning, 50 iterations', {'learn': False, 'admm__iterations': 50}),
+    ('learning, 20 iterations', {'admm__iterations': 20}),
+    ('learning, 50 iterations', {'admm__iterations': 50}),
+)
 
 
 def report(seconds: float, **changes) -> list[str]:
@@ -39,8 +41,10 @@ def report(seconds: float, **changes) -> list[str]:
 
 def table(seconds: float) -> Table:
     """One row for each case."""
-    shown = Table(title=f'real time at {1.0 / _PERIOD:.0f} Hz, three agents, {seconds:g} s each, '
-                        f'{os.cpu_count()} cores with a load of {os.getloadavg()[0]:.1f} before')
+    shown = Table(
+        title=f'real time at {1.0 / _PERIOD:.0f} Hz, three agents, {seconds:g} s each, '
+        f'{os.cpu_count()} cores with a load of {os.getloadavg()[0]:.1f} before'
+    )
     for column in ('chain', 'deadlines met', 'latency of the inputs', 'jitter of the steps'):
         shown.add_column(column, justify='left' if column == 'chain' else 'right')
     for name, changes in CASES:

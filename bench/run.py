@@ -56,11 +56,18 @@ def in_process(variant: str, steps: int, **changes) -> tuple[float, float]:
 def rounds_over_ros() -> dict[str, float]:
     """Milliseconds of the one-way latency and of a round, three processes in a row."""
     script = str(Path(__file__).with_name('exchange_agent.py'))
-    processes = [subprocess.Popen([sys.executable, script, str(agent)], stdout=subprocess.PIPE, text=True,
-                                  env={**os.environ, **_QUIET}) for agent in range(3)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, str(agent)], stdout=subprocess.PIPE, text=True, env={**os.environ, **_QUIET}
+        )
+        for agent in range(3)
+    ]
     found = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
-    return {'one_way': 0.5 * found[0]['one_way'], 'round': max(f['round'] for f in found),
-            'round_and_solve': max(f['round_and_solve'] for f in found)}
+    return {
+        'one_way': 0.5 * found[0]['one_way'],
+        'round': max(f['round'] for f in found),
+        'round_and_solve': max(f['round_and_solve'] for f in found),
+    }
 
 
 def training_over_ros() -> dict[str, float]:
@@ -98,20 +105,27 @@ def main() -> None:
     table.add_row('new theta: programme and factorisation', f'{local["theta"]:.0f} us', '')
     table.add_row('multipliers, KKT check and gradient', f'{local["after"]:.0f} us', '')
     for variant, order, steps, limit in (
-            ('mallick2024', 'first', 400, '5 ms'), ('mallick2025', 'first', 200, '8 ms'),
-            ('mallick2025', 'second', 200, '')):
+        ('mallick2024', 'first', 400, '5 ms'),
+        ('mallick2025', 'first', 200, '8 ms'),
+        ('mallick2025', 'second', 200, ''),
+    ):
         duration, rounds = in_process(variant, steps, learning__order=order)
-        table.add_row(f'training step in process, {variant}, {order} order ({rounds:.0f} rounds)', f'{duration:.2f} ms',
-                      limit)
+        table.add_row(
+            f'training step in process, {variant}, {order} order ({rounds:.0f} rounds)', f'{duration:.2f} ms', limit
+        )
     ros = rounds_over_ros()
     table.add_row('one-way latency, two processes', f'{ros["one_way"]:.3f} ms', '')
     table.add_row('round, three processes, nothing solved', f'{ros["round"]:.3f} ms', '')
     limit = 3.0 * ros['one_way'] + 1e-3 * local['solve']
-    table.add_row('round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms',
-                  f'{limit:.3f} ms')
+    table.add_row(
+        'round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms', f'{limit:.3f} ms'
+    )
     training = training_over_ros()
-    table.add_row(f'training step over ROS 2, mallick2024 ({training["rounds"]:.0f} rounds)',
-                  f'{training["step"]:.1f} ms', '40 ms')
+    table.add_row(
+        f'training step over ROS 2, mallick2024 ({training["rounds"]:.0f} rounds)',
+        f'{training["step"]:.1f} ms',
+        '40 ms',
+    )
     table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
     Console().print(table)
     Console(width=110).print(real_time.table(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))

@@ -29,9 +29,12 @@ from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
 # Class of the settings of each executable, and whether it has those of the method, too.
 _KINDS: dict[str, tuple[type, bool]] = {
-    'dmpcrl_plant': (PlantSettings, False), 'dmpcrl_bridge': (BridgeSettings, False),
-    'dmpcrl_agent': (AgentNodeSettings, True), 'dmpcrl_monitor': (MonitorSettings, True),
-    'dmpcrl_relay': (RelaySettings, False)}
+    'dmpcrl_plant': (PlantSettings, False),
+    'dmpcrl_bridge': (BridgeSettings, False),
+    'dmpcrl_agent': (AgentNodeSettings, True),
+    'dmpcrl_monitor': (MonitorSettings, True),
+    'dmpcrl_relay': (RelaySettings, False),
+}
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,16 @@ class NodeSpec:
     def command(self) -> list[str]:
         """Words of the command that starts it by hand; parameters with their default values are left out."""
         entries = node_table(self.executable, self.parameters)
-        changed = {entry.name: self.parameters[entry.name] for entry in entries
-                   if self.parameters[entry.name] != entry.plain(entry.default)}
-        return [self.executable, *self.identity(),
-                *(word for name, value in changed.items() for word in ('-p', f'{name}:={_yaml(value)}'))]
+        changed = {
+            entry.name: self.parameters[entry.name]
+            for entry in entries
+            if self.parameters[entry.name] != entry.plain(entry.default)
+        }
+        return [
+            self.executable,
+            *self.identity(),
+            *(word for name, value in changed.items() for word in ('-p', f'{name}:={_yaml(value)}')),
+        ]
 
 
 def _yaml(value: Any) -> str:
@@ -104,9 +113,16 @@ def node_table(executable: str, parameters: Mapping[str, Any]) -> list[Setting]:
     return [*table(CommonSettings), *system_table(system_source(parameters['system'])), *own, *table(kind)]
 
 
-def nodes_of(settings: Settings, deployment: DeploymentSettings, *, output: str = '',
-             report_period: float | None = 5.0, faults: FaultPlan | None = None, fault_log: str = '',
-             faulty_plant: bool = False) -> list[NodeSpec]:
+def nodes_of(
+    settings: Settings,
+    deployment: DeploymentSettings,
+    *,
+    output: str = '',
+    report_period: float | None = 5.0,
+    faults: FaultPlan | None = None,
+    fault_log: str = '',
+    faulty_plant: bool = False,
+) -> list[NodeSpec]:
     """The nodes of one system, with a launch number of their own: plant or bridge, agents, a monitor if there is an
     output directory, and a relay if there are faults to inject.
 
@@ -125,8 +141,10 @@ def nodes_of(settings: Settings, deployment: DeploymentSettings, *, output: str 
     system, launch = settings.make_system(), 1 + secrets.randbelow(2**32 - 1)
     if deployment.bridge:
         deployment = replace(deployment, real_time=True)
-    nodes = [_plant(settings, deployment, launch=launch, wait_for_monitor=bool(output)),
-             *_agents(settings, deployment, system, launch)]
+    nodes = [
+        _plant(settings, deployment, launch=launch, wait_for_monitor=bool(output)),
+        *_agents(settings, deployment, system, launch),
+    ]
     if output:
         monitor = deployment.part(MonitorSettings, launch=launch, output=output, report_period=report_period)
         nodes.append(_node(settings, 'dmpcrl_monitor', 'monitor', '/', monitor))
@@ -139,8 +157,9 @@ def nodes_of(settings: Settings, deployment: DeploymentSettings, *, output: str 
 
 def _plant(settings: Settings, deployment: DeploymentSettings, **own: Any) -> NodeSpec:
     if deployment.bridge:
-        return _node(settings, 'dmpcrl_bridge', 'bridge', '/',
-                     deployment.part(BridgeSettings, mapping=deployment.bridge, **own))
+        return _node(
+            settings, 'dmpcrl_bridge', 'bridge', '/', deployment.part(BridgeSettings, mapping=deployment.bridge, **own)
+        )
     return _node(settings, 'dmpcrl_plant', 'plant', '/', deployment.part(PlantSettings, **own))
 
 
@@ -148,7 +167,7 @@ def _agents(settings: Settings, deployment: DeploymentSettings, system: System, 
     """One node for each group of neighbouring agents."""
     size, nodes = deployment.agents_per_process, []
     for first in range(0, system.n_agents, size):
-        members = system.names[first:first + size]
+        members = system.names[first : first + size]
         name, namespace = ('controller', f'/{members[0]}') if size == 1 else (f'controllers_{first // size + 1}', '/')
         own = deployment.part(AgentNodeSettings, launch=launch, agents=members)
         nodes.append(_node(settings, 'dmpcrl_agent', name, namespace, own))
@@ -164,8 +183,11 @@ def _node(settings: Settings, executable: str, name: str, namespace: str, own: A
 
 def _settings_of(faults: FaultPlan) -> dict[str, Any]:
     names = ('loss', 'delay_probability', 'delay', 'duplication', 'reordering', 'corruption', 'hit_steps')
-    return {'fault_seed': faults.seed, 'deaths': ', '.join(map(str, faults.deaths)),
-            **{name: float(getattr(faults, name)) for name in names}}
+    return {
+        'fault_seed': faults.seed,
+        'deaths': ', '.join(map(str, faults.deaths)),
+        **{name: float(getattr(faults, name)) for name in names},
+    }
 
 
 def _through_relay(nodes: list[NodeSpec], system: System, faulty_plant: bool) -> list[NodeSpec]:
@@ -175,9 +197,11 @@ def _through_relay(nodes: list[NodeSpec], system: System, faulty_plant: bool) ->
     for node in nodes:
         heard = []
         for name in node.parameters.get('agents', ()):
-            heard += [exchange_topic(system.names[sender], name)
-                      for sender in system.graph.neighbours[system.index(name)]
-                      if system.names[sender] not in node.parameters['agents']]
+            heard += [
+                exchange_topic(system.names[sender], name)
+                for sender in system.graph.neighbours[system.index(name)]
+                if system.names[sender] not in node.parameters['agents']
+            ]
             heard += [agent_topic(name, 'state')] if faulty_plant else []
         if faulty_plant and node.executable in ('dmpcrl_plant', 'dmpcrl_bridge'):
             heard += [agent_topic(name, 'action') for name in system.names]

@@ -6,9 +6,14 @@ import sys
 from importlib import import_module
 
 # The module of each executable; setup.cfg makes the executables of the functions below.
-MODULES = {'dmpcrl': 'dmpcrl_ros.cli.commands', 'dmpcrl_agent': 'dmpcrl_ros.nodes.agent',
-           'dmpcrl_plant': 'dmpcrl_ros.nodes.plant', 'dmpcrl_bridge': 'dmpcrl_ros.nodes.bridge',
-           'dmpcrl_monitor': 'dmpcrl_ros.nodes.monitor', 'dmpcrl_relay': 'dmpcrl_ros.nodes.relay'}
+MODULES = {
+    'dmpcrl': 'dmpcrl_ros.cli.commands',
+    'dmpcrl_agent': 'dmpcrl_ros.nodes.agent',
+    'dmpcrl_plant': 'dmpcrl_ros.nodes.plant',
+    'dmpcrl_bridge': 'dmpcrl_ros.nodes.bridge',
+    'dmpcrl_monitor': 'dmpcrl_ros.nodes.monitor',
+    'dmpcrl_relay': 'dmpcrl_ros.nodes.relay',
+}
 
 
 def dmpcrl() -> int:

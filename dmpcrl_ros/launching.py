@@ -17,8 +17,12 @@ from dmpcrl_ros.settings.nodes import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings, settings_table
 from launch import LaunchContext
 
-_OUTPUT = Setting(name='output', default='', kind=str,
-                  description='directory in which a monitor records the run; without it nothing is recorded')
+_OUTPUT = Setting(
+    name='output',
+    default='',
+    kind=str,
+    description='directory in which a monitor records the run; without it nothing is recorded',
+)
 
 
 @dataclass
@@ -34,8 +38,12 @@ class Outcome:
     complete: bool = False
 
 
-def launch_actions(nodes: list[NodeSpec], output: str = 'screen', outcome: Outcome | None = None,
-                   environment: Mapping[str, str] | None = None) -> list[Any]:
+def launch_actions(
+    nodes: list[NodeSpec],
+    output: str = 'screen',
+    outcome: Outcome | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> list[Any]:
     """A Node action for each node, and the end of all of them when one ends. A node that fails makes the launch fail.
 
     Args:
@@ -47,21 +55,32 @@ def launch_actions(nodes: list[NodeSpec], output: str = 'screen', outcome: Outco
     outcome = outcome or Outcome()
     actions: list[Any] = []
     for node in nodes:
-        parameters = {name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
-                      for name, value in node.parameters.items() if value != []}
-        action = Node(package='dmpcrl_ros', executable=node.executable, name=node.name, namespace=node.namespace,
-                      parameters=[parameters], remappings=list(node.remappings), output=output,
-                      additional_env={'OMP_NUM_THREADS': '1', **(environment or {})}, respawn=node.respawn,
-                      respawn_delay=1.0)
+        parameters = {
+            name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
+            for name, value in node.parameters.items()
+            if value != []
+        }
+        action = Node(
+            package='dmpcrl_ros',
+            executable=node.executable,
+            name=node.name,
+            namespace=node.namespace,
+            parameters=[parameters],
+            remappings=list(node.remappings),
+            output=output,
+            additional_env={'OMP_NUM_THREADS': '1', **(environment or {})},
+            respawn=node.respawn,
+            respawn_delay=1.0,
+        )
         actions.append(action)
         if not node.respawn:
-            actions.append(RegisterEventHandler(OnProcessExit(
-                target_action=action, on_exit=_end_with(node, outcome))))
+            actions.append(RegisterEventHandler(OnProcessExit(target_action=action, on_exit=_end_with(node, outcome))))
     return actions
 
 
 def _end_with(node: NodeSpec, outcome: Outcome) -> Callable:
     """Handler of the end of a node: all others end, too, and launch reports an error unless it was a regular end."""
+
     def end(event: ProcessExited, context: LaunchContext) -> list[Any]:
         if context.is_shutdown:
             return []
@@ -71,6 +90,7 @@ def _end_with(node: NodeSpec, outcome: Outcome) -> Callable:
         outcome.complete = True
         reason = 'the run is complete' if node.name == 'monitor' else f'{node.label} has ended'
         return [EmitEvent(event=Shutdown(reason=reason))]
+
     return end
 
 
@@ -86,9 +106,15 @@ def launch_arguments(**defaults: Any) -> list[Any]:
     defaults = dotted(defaults)
     common = Settings(**{name: value for name, value in defaults.items() if name in ('system', 'method')})
     entries = [*settings_table(common.system, common.method), *table(DeploymentSettings), _OUTPUT]
-    declared = [DeclareLaunchArgument(
-        entry.name, default_value=_text(entry, defaults.get(entry.name, entry.default)),
-        description=entry.description, choices=list(entry.choices) or None) for entry in entries]
+    declared = [
+        DeclareLaunchArgument(
+            entry.name,
+            default_value=_text(entry, defaults.get(entry.name, entry.default)),
+            description=entry.description,
+            choices=list(entry.choices) or None,
+        )
+        for entry in entries
+    ]
     return [*declared, OpaqueFunction(function=_nodes)]
 
 
@@ -97,8 +123,9 @@ def _nodes(context: LaunchContext) -> list[Any]:
     entries = {entry.name: entry for entry in settings_table(given['system'], given['method'])}
     values = {name: entry.parse(given[name]) for name, entry in entries.items() if name in given}
     deployment = {entry.name: entry.parse(given[entry.name]) for entry in table(DeploymentSettings)}
-    return launch_actions(nodes_of(Settings(**values), build(DeploymentSettings, deployment),
-                                   output=given[_OUTPUT.name]))
+    return launch_actions(
+        nodes_of(Settings(**values), build(DeploymentSettings, deployment), output=given[_OUTPUT.name])
+    )
 
 
 def _text(entry: Setting, value: Any) -> str:

@@ -13,5 +13,6 @@ from launch import LaunchDescription
 
 def generate_launch_description() -> LaunchDescription:
     config = Path(get_package_share_directory('dmpcrl_ros'), 'config')
-    return LaunchDescription(launch_arguments(system=str(config / 'mujoco_carts.yaml'),
-                                              bridge=str(config / 'mujoco_carts_bridge.yaml')))
+    return LaunchDescription(
+        launch_arguments(system=str(config / 'mujoco_carts.yaml'), bridge=str(config / 'mujoco_carts_bridge.yaml'))
+    )

@@ -1,4 +1,5 @@
 """Fixtures that the tests of all rooms share."""
+
 import itertools
 import os
 
@@ -22,16 +23,21 @@ def domain(monkeypatch):
 def install(tmp_path, monkeypatch):
     """Puts a package of somebody else on the path, as pip would: its module and the entry points that it declares; for
     this process and those that it starts."""
+
     def installed(name, entry_points, code):
         """`entry_points`: for each group, places ('module:attribute') by the names they are registered under."""
         folder = tmp_path / name
         metadata = folder / f'{name}-1.0.dist-info'
         metadata.mkdir(parents=True)
         metadata.joinpath('METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n')
-        metadata.joinpath('entry_points.txt').write_text(''.join(
-            f'[{group}]\n' + ''.join(f'{key} = {place}\n' for key, place in entries.items())
-            for group, entries in entry_points.items()))
+        metadata.joinpath('entry_points.txt').write_text(
+            ''.join(
+                f'[{group}]\n' + ''.join(f'{key} = {place}\n' for key, place in entries.items())
+                for group, entries in entry_points.items()
+            )
+        )
         folder.joinpath(f'{name}.py').write_text(code)
         monkeypatch.syspath_prepend(folder)
         monkeypatch.setenv('PYTHONPATH', str(folder), prepend=os.pathsep)
+
     return installed

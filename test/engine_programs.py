@@ -1,4 +1,5 @@
 """Programs for a round engine, messages to it, and readers of its events."""
+
 import numpy as np
 
 from dmpcrl_ros.core.engine import RoundEngine
@@ -22,8 +23,12 @@ def envelope(number=0, sender=1, kind='news', data=(1.0,), step=0, run=RUN):
 
 
 def news(expects=(1,), optional=(), size=1, value=5.0):
-    return Exchange('news', dict.fromkeys((*expects, *optional), np.full(size, value)),
-                    dict.fromkeys(expects, (size,)), dict.fromkeys(optional, (size,)))
+    return Exchange(
+        'news',
+        dict.fromkeys((*expects, *optional), np.full(size, value)),
+        dict.fromkeys(expects, (size,)),
+        dict.fromkeys(optional, (size,)),
+    )
 
 
 def listening(rounds, **exchange):
@@ -63,8 +68,11 @@ def deciding(before, after, log=None, other=1):
 
 def sent(events, kind='news'):
     """(receiver, round) of the envelopes of a kind among the events."""
-    return [(event.receiver, event.envelope.round) for event in events
-            if isinstance(event, Send) and event.envelope.kind == kind]
+    return [
+        (event.receiver, event.envelope.round)
+        for event in events
+        if isinstance(event, Send) and event.envelope.kind == kind
+    ]
 
 
 def result(events):

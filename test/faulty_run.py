@@ -1,4 +1,5 @@
 """Closed loops through faults, in virtual time."""
+
 import math
 from collections import Counter
 
@@ -70,8 +71,9 @@ class Run:
         return outcome
 
     def numbers(self, steps=None):
-        return np.array([np.r_[s.step, s.states, s.actions, s.costs, *s.metrics.values(), s.rounds]
-                         for s in self.steps[:steps]])
+        return np.array(
+            [np.r_[s.step, s.states, s.actions, s.costs, *s.metrics.values(), s.rounds] for s in self.steps[:steps]]
+        )
 
     def learned(self, step):
         """Flags of the agents that learn from the transition that ended in a step."""

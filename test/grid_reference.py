@@ -1,4 +1,5 @@
 """The power grid written down once more from the equations: dynamics by integration, the MPC as a dense programme."""
+
 import numpy as np
 from dense_programme import optimum
 from scipy.integrate import solve_ivp
@@ -19,29 +20,48 @@ def area_rate(i, x, u, load, p):
     """dx/dt of area i; p maps each neighbour to (P_ij, its angle)."""
     phi, omega, power, valve = x
     flow = sum(coefficient * (phi - angle) for coefficient, angle in p.values())
-    return np.array([omega, (power - load - D[i] * omega - flow) / (2 * H[i]), (valve - power) / T_T[i],
-                     (u - valve - omega / R[i]) / T_G[i]])
+    return np.array(
+        [
+            omega,
+            (power - load - D[i] * omega - flow) / (2 * H[i]),
+            (valve - power) / T_T[i],
+            (u - valve - omega / R[i]) / T_G[i],
+        ]
+    )
 
 
 def grid_step(x, u, load, coefficients=TRUE, time=1.0):
     """State (16,) after a step of the whole network with references and loads held."""
+
     def derivative(_, state):
         parts = state.reshape(4, 4)
-        return np.concatenate([
-            area_rate(i, parts[i], u[i], load[i],
-                      {j: (p, parts[j, 0]) for (a, j), p in coefficients.items() if a == i}) for i in range(4)])
+        return np.concatenate(
+            [
+                area_rate(
+                    i, parts[i], u[i], load[i], {j: (p, parts[j, 0]) for (a, j), p in coefficients.items() if a == i}
+                )
+                for i in range(4)
+            ]
+        )
+
     return integrate(derivative, x, time)
 
 
 def area_model(i, coefficients, time=1.0):
     """A, B, L and the first column of each A_j, column by column of the integrated response."""
+
     def response(x, u, load, angles):
         p = {j: (coefficient, angles.get(j, 0.0)) for j, coefficient in coefficients.items()}
         return integrate(lambda _, state: area_rate(i, state, u, load, p), x, time)
+
     zero = np.zeros(4)
     a = np.column_stack([response(column, 0.0, 0.0, {}) for column in np.eye(4)])
-    return (a, response(zero, 1.0, 0.0, {}), response(zero, 0.0, 1.0, {}),
-            {j: response(zero, 0.0, 0.0, {j: 1.0}) for j in coefficients})
+    return (
+        a,
+        response(zero, 1.0, 0.0, {}),
+        response(zero, 0.0, 1.0, {}),
+        {j: response(zero, 0.0, 0.0, {j: 1.0}) for j in coefficients},
+    )
 
 
 def exact_model(i, coefficients):
@@ -49,9 +69,12 @@ def exact_model(i, coefficients):
     zero, generator = np.zeros(4), np.zeros((6 + len(coefficients),) * 2)
     columns = [(x, 0.0, 0.0, {}) for x in np.eye(4)] + [(zero, 1.0, 0.0, {}), (zero, 0.0, 1.0, {})]
     columns += [(zero, 0.0, 0.0, {j: 1.0}) for j in coefficients]
-    generator[:4] = np.column_stack([
-        area_rate(i, x, u, load, {j: (p, angles.get(j, 0.0)) for j, p in coefficients.items()})
-        for x, u, load, angles in columns])
+    generator[:4] = np.column_stack(
+        [
+            area_rate(i, x, u, load, {j: (p, angles.get(j, 0.0)) for j, p in coefficients.items()})
+            for x, u, load, angles in columns
+        ]
+    )
     found = expm(generator)[:4]
     return found[:, :4], found[:, 4], found[:, 5], dict(zip(coefficients, found[:, 6:].T, strict=True))
 
@@ -60,7 +83,8 @@ def unpacked(theta, neighbours):
     """Names for the parameters in their published order: 29 and one for each neighbour."""
     cuts = np.split(theta, np.cumsum([1, 1, 1, 4, 4, 1, 16, 1]))
     return dict(zip(('V0', 'lb', 'ub', 'b', 'fx', 'fu', 'Q', 'Qu'), cuts, strict=False)) | {
-        'P': dict(zip(neighbours, cuts[-1].tolist(), strict=True))}
+        'P': dict(zip(neighbours, cuts[-1].tolist(), strict=True))
+    }
 
 
 def dense_value(thetas, states, loads, actions=None, *, terminal=False):
@@ -106,8 +130,16 @@ def dense_value(thetas, states, loads, actions=None, *, terminal=False):
             add([(X[i][k + 1][0], 1.0), (S[i][k], 1.0)], -0.1 + t['lb'][0], np.inf)
             for r in range(4):
                 right = -(load[r] * d + 0.1 * t['b'][r])
-                add([*zip(X[i][k], a[r], strict=True), (U[i][k], b[r]), (X[i][k + 1][r], -1.0),
-                     *((X[j][k][0], column[r]) for j, column in coupling.items())], right, right)
+                add(
+                    [
+                        *zip(X[i][k], a[r], strict=True),
+                        (U[i][k], b[r]),
+                        (X[i][k + 1][r], -1.0),
+                        *((X[j][k][0], column[r]) for j, column in coupling.items()),
+                    ],
+                    right,
+                    right,
+                )
         low[X[i][0]] = high[X[i][0]] = states[i]
         if actions is not None:
             low[U[i][0]] = high[U[i][0]] = actions[i]

@@ -1,4 +1,5 @@
 """Shared parts of the tests: a directed network, agents of a network, small drivers."""
+
 import json
 from dataclasses import replace
 
@@ -18,31 +19,59 @@ REMOVE = object()  # as the value of `with_change`
 DIRECTED = {
     'name': 'directed',
     'mpc': {'horizon': 6, 'discount': 0.95},
-    'learning': {'rho': 0.5, 'admm_iterations': 50, 'learning_rate': 1e-4, 'update_every': 2,
-                 'exploration_probability': 0.5, 'exploration_strength': 0.3},
+    'learning': {
+        'rho': 0.5,
+        'admm_iterations': 50,
+        'learning_rate': 1e-4,
+        'update_every': 2,
+        'exploration_probability': 0.5,
+        'exploration_strength': 0.3,
+    },
     'agents': [
-        {'name': 'tank', 'initial_state': [0.4, -0.3],
-         'dynamics': {'A': [[0.9, 0.2], [-0.1, 0.8]], 'B': [[0.1], [0.5]],
-                      'neighbours': {'heater': [[0.1, 0.0, -0.1], [0.0, 0.05, 0.0]]}},
-         'model': {'A': [[0.95, 0.15], [0.0, 0.8]], 'B': [[0.0], [0.4]],
-                   'neighbours': {'heater': [[0.05, 0.0, 0.0], [0.0, 0.05, 0.02]]}},
-         'noise': {'lower': [-0.05, 0.0], 'upper': [0.05, 0.02]},
-         'bounds': {'state': {'lower': [-0.3, -0.5], 'upper': [0.5, 0.6]},
-                    'input': {'lower': [-0.6], 'upper': [0.8]}},
-         'cost': {'state': [1.0, 2.0], 'input': [0.3], 'violation': [8.0, 5.0]}},
-        {'name': 'valve', 'initial_state': [0.5],
-         'dynamics': {'A': [[1.05]], 'B': [[0.4, -0.2]], 'neighbours': {'tank': [[0.1, -0.1]]}},
-         'noise': {'lower': [-0.03], 'upper': [0.03]},
-         'bounds': {'state': {'upper': [0.55]}, 'input': {'lower': [-0.5, -0.4], 'upper': [0.5, 0.4]}},
-         'cost': {'state': [1.5], 'input': [0.4, 0.8], 'violation': [5.0]}},
-        {'name': 'heater', 'initial_state': [0.2, 0.3, -0.2],
-         'dynamics': {'A': [[0.8, 0.1, 0.0], [0.0, 0.9, 0.2], [0.1, 0.0, 0.7]], 'B': [[0.2], [0.0], [0.5]],
-                      'neighbours': {'valve': [[0.1], [0.0], [-0.15]]}},
-         'noise': {'lower': [0.0, 0.0, -0.02], 'upper': [0.0, 0.02, 0.02]},
-         'bounds': {'state': {'lower': [-0.1, -0.5, -0.4], 'upper': [float('inf'), 0.4, 0.4]},
-                    'input': {'lower': [-0.7], 'upper': [0.7]}},
-         'cost': {'state': [0.5, 1.0, 1.0], 'input': [0.5], 'violation': [6.0, 6.0, 4.0]},
-         'parameters': {'x_lb': [0.05, 0.0, 0.0], 'f': [0.02, 0.0, 0.0, -0.01]}},
+        {
+            'name': 'tank',
+            'initial_state': [0.4, -0.3],
+            'dynamics': {
+                'A': [[0.9, 0.2], [-0.1, 0.8]],
+                'B': [[0.1], [0.5]],
+                'neighbours': {'heater': [[0.1, 0.0, -0.1], [0.0, 0.05, 0.0]]},
+            },
+            'model': {
+                'A': [[0.95, 0.15], [0.0, 0.8]],
+                'B': [[0.0], [0.4]],
+                'neighbours': {'heater': [[0.05, 0.0, 0.0], [0.0, 0.05, 0.02]]},
+            },
+            'noise': {'lower': [-0.05, 0.0], 'upper': [0.05, 0.02]},
+            'bounds': {
+                'state': {'lower': [-0.3, -0.5], 'upper': [0.5, 0.6]},
+                'input': {'lower': [-0.6], 'upper': [0.8]},
+            },
+            'cost': {'state': [1.0, 2.0], 'input': [0.3], 'violation': [8.0, 5.0]},
+        },
+        {
+            'name': 'valve',
+            'initial_state': [0.5],
+            'dynamics': {'A': [[1.05]], 'B': [[0.4, -0.2]], 'neighbours': {'tank': [[0.1, -0.1]]}},
+            'noise': {'lower': [-0.03], 'upper': [0.03]},
+            'bounds': {'state': {'upper': [0.55]}, 'input': {'lower': [-0.5, -0.4], 'upper': [0.5, 0.4]}},
+            'cost': {'state': [1.5], 'input': [0.4, 0.8], 'violation': [5.0]},
+        },
+        {
+            'name': 'heater',
+            'initial_state': [0.2, 0.3, -0.2],
+            'dynamics': {
+                'A': [[0.8, 0.1, 0.0], [0.0, 0.9, 0.2], [0.1, 0.0, 0.7]],
+                'B': [[0.2], [0.0], [0.5]],
+                'neighbours': {'valve': [[0.1], [0.0], [-0.15]]},
+            },
+            'noise': {'lower': [0.0, 0.0, -0.02], 'upper': [0.0, 0.02, 0.02]},
+            'bounds': {
+                'state': {'lower': [-0.1, -0.5, -0.4], 'upper': [float('inf'), 0.4, 0.4]},
+                'input': {'lower': [-0.7], 'upper': [0.7]},
+            },
+            'cost': {'state': [0.5, 1.0, 1.0], 'input': [0.5], 'violation': [6.0, 6.0, 4.0]},
+            'parameters': {'x_lb': [0.05, 0.0, 0.0], 'f': [0.02, 0.0, 0.0, -0.01]},
+        },
     ],
 }
 
@@ -86,8 +115,9 @@ def split(vector, parts):
 def evaluate(agents, states, actions=None):
     """Evaluations of V(s), or of Q(s, a), by all agents; none may fail."""
     given = [None] * len(agents) if actions is None else actions
-    found, _ = run_lockstep([agent.evaluate(state, action)
-                             for agent, state, action in zip(agents, states, given, strict=True)])
+    found, _ = run_lockstep(
+        [agent.evaluate(state, action) for agent, state, action in zip(agents, states, given, strict=True)]
+    )
     assert not any(evaluation.failure for evaluation in found), [evaluation.failure for evaluation in found]
     return found
 
@@ -98,13 +128,18 @@ def value_of(evaluations):
 
 def gradient_of(agents, evaluations):
     """Derivative of the value in the stacked parameters."""
-    return np.concatenate([agent.mpc.sensitivities(evaluation.solution).gradient
-                           for agent, evaluation in zip(agents, evaluations, strict=True)])
+    return np.concatenate(
+        [
+            agent.mpc.sensitivities(evaluation.solution).gradient
+            for agent, evaluation in zip(agents, evaluations, strict=True)
+        ]
+    )
 
 
 def action_of(agents, evaluations):
-    return np.concatenate([agent.mpc.action(evaluation.solution)
-                           for agent, evaluation in zip(agents, evaluations, strict=True)])
+    return np.concatenate(
+        [agent.mpc.action(evaluation.solution) for agent, evaluation in zip(agents, evaluations, strict=True)]
+    )
 
 
 def relative(found, expected):
@@ -132,8 +167,9 @@ def altered_inbox(program, kind, number, value):
 
 def observation(state, step=0, **others):
     """Observation of an agent in a step of the first episode."""
-    return Observation(**({'step': step, 'episode': 0, 'state': state, 'exogenous': np.zeros(0), 'stage_cost': 0.0}
-                          | others))
+    return Observation(
+        **({'step': step, 'episode': 0, 'state': state, 'exogenous': np.zeros(0), 'stage_cost': 0.0} | others)
+    )
 
 
 def watched(program, see):
@@ -178,6 +214,7 @@ def nth(number, kind):
     def chosen(request):
         left[0] -= request.kind == kind
         return left[0] == 0 and request.kind == kind
+
     return chosen
 
 
@@ -202,8 +239,9 @@ class Watch:
 
     def __call__(self, programs):
         self.requests.append([[] for _ in programs])
-        outcome = self._drive([watched(program, kept.append)
-                               for program, kept in zip(programs, self.requests[-1], strict=True)])
+        outcome = self._drive(
+            [watched(program, kept.append) for program, kept in zip(programs, self.requests[-1], strict=True)]
+        )
         self.reports.append(outcome.reports)
         return outcome
 

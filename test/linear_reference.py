@@ -1,4 +1,5 @@
 """The MPC of a linear network written down once more from papers 001 and 000, as a dense programme."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,8 @@ def reference(network, thetas, states, actions=None):
         dynamics=[dual_a[p['dynamics']] for p in parts],
         lower=[dual_a[p['lower']] for p in parts],
         upper=[dual_a[p['upper']] for p in parts],
-        slack=[v[p['sigma']] for p in parts])
+        slack=[v[p['sigma']] for p in parts],
+    )
 
 
 def scenario_reference(network, scenarios, states):
@@ -50,8 +52,10 @@ def scenario_reference(network, scenarios, states):
         rows = (s - 1) * len(u) + np.arange(len(u))
         ties[rows, u], ties[rows, s * n + u] = -1.0, 1.0
     joined = {name: np.concatenate([qp[name] for qp in qps]) for name in ('q', 'lba', 'uba', 'lbx', 'ubx')}
-    joined |= {name: np.vstack([np.hstack([qp[name] * (s == t) for t in range(count)]) for s, qp in enumerate(qps)])
-               for name in ('H', 'A')}
+    joined |= {
+        name: np.vstack([np.hstack([qp[name] * (s == t) for t in range(count)]) for s, qp in enumerate(qps)])
+        for name in ('H', 'A')
+    }
     joined['H'], joined['q'] = joined['H'] / count, joined['q'] / count
     joined['A'] = np.vstack([joined['A'], ties])
     joined |= {name: np.concatenate([joined[name], np.zeros(len(ties))]) for name in ('lba', 'uba')}
@@ -67,8 +71,11 @@ def _dense(network, thetas, states, actions):
     parts, n = [], 0
     for data in network.local:
         part = {}
-        for name, rows, columns in (('x', N + 1, data.n_states), ('u', N, data.n_inputs),
-                                    ('sigma', stages, data.n_states)):
+        for name, rows, columns in (
+            ('x', N + 1, data.n_states),
+            ('u', N, data.n_inputs),
+            ('sigma', stages, data.n_states),
+        ):
             part[name] = n + np.arange(rows * columns).reshape(rows, columns)
             n += rows * columns
         parts.append(part)
@@ -84,7 +91,7 @@ def _dense(network, thetas, states, actions):
             q[np.r_[x[k], u[k]]] += t['f']
         for k in range(N + 1 if s.terminal_cost else N):
             weight = data.state_weight * (t['Q'] ** 2 if of_000 else 1.0)
-            H[x[k], x[k]] += gamma**k * weight            # 1/2 v'Hv
+            H[x[k], x[k]] += gamma**k * weight  # 1/2 v'Hv
         for k in range(N):
             weight = data.input_weight * (t['R'] ** 2 if of_000 else 1.0)
             H[u[k], u[k]] += gamma**k * weight
@@ -108,15 +115,20 @@ def _dense(network, thetas, states, actions):
                 rows.append(row)
                 lba.append(-t['b'][r])
                 uba.append(-t['b'][r])
-        for name, sign, bound in (('lower', -1.0, data.state_lower + t['x_lb']),
-                                  ('upper', 1.0, data.state_upper + t['x_ub'])):
+        for name, sign, bound in (
+            ('lower', -1.0, data.state_lower + t['x_lb']),
+            ('upper', 1.0, data.state_upper + t['x_ub']),
+        ):
             part[name] = len(rows) + np.arange(stages * data.n_states).reshape(stages, -1)
-            for k in range(stages):                       # sign x - sigma <= sign bound
+            for k in range(stages):  # sign x - sigma <= sign bound
                 for r in range(data.n_states):
                     row = np.zeros(n)
                     row[x[k + k0, r]], row[sigma[k, r]] = sign, -1.0
                     rows.append(row)
                     lba.append(-np.inf)
                     uba.append(sign * bound[r])
-    return {'H': H, 'q': q, 'A': np.array(rows), 'lba': np.array(lba), 'uba': np.array(uba), 'lbx': lbx,
-            'ubx': ubx}, parts, constant
+    return (
+        {'H': H, 'q': q, 'A': np.array(rows), 'lba': np.array(lba), 'uba': np.array(uba), 'lbx': lbx, 'ubx': ubx},
+        parts,
+        constant,
+    )

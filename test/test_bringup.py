@@ -1,4 +1,5 @@
 """The nodes of a run, as they are printed to be started by hand."""
+
 import pytest
 import yaml
 from ros_system import Deployed
@@ -7,16 +8,26 @@ from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.linear.chain import description
 
 
-@pytest.mark.parametrize('changes', [{}, {'chain.variant': 'mallick2025', 'admm.tolerance': 1e-5,
-                                          'admm.warm_start': False, 'seed': 7},
-                                     {'checkpoints': 'a folder: with #', 'round_timeout': 2.0, 'real_time': True}])
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {},
+        {'chain.variant': 'mallick2025', 'admm.tolerance': 1e-5, 'admm.warm_start': False, 'seed': 7},
+        {'checkpoints': 'a folder: with #', 'round_timeout': 2.0, 'real_time': True},
+    ],
+)
 def test_a_command_says_what_differs_from_the_default_and_is_read_as_it_was_meant(changes):
     nodes = Deployed(**changes).nodes(output='2024')
     assert [node.label for node in nodes] == ['plant', 'agent_1', 'agent_2', 'agent_3', 'monitor']
     for node in nodes:
         executable, *words = node.command()
         assert executable == node.executable and words[:5] == [
-            '--ros-args', '-r', f'__node:={node.name}', '-r', f'__ns:={node.namespace}']
+            '--ros-args',
+            '-r',
+            f'__node:={node.name}',
+            '-r',
+            f'__ns:={node.namespace}',
+        ]
         said = dict(words[i + 1].split(':=', 1) for i, word in enumerate(words) if word == '-p')
         said = {name: yaml.safe_load(value) for name, value in said.items()}
         assert said.items() <= node.parameters.items() and said['launch'] > 0

@@ -1,4 +1,5 @@
 """The rooms of the package: each may import only rooms below it, and most of them know nothing of ROS."""
+
 import ast
 import re
 import subprocess
@@ -31,9 +32,11 @@ FLOORS = [
 ]
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 NEEDS_ROS = {'launching', 'transport', 'nodes'}
-MESSAGES = 'msg'                                            # generated; beside the rooms, and of ROS
-ROS = re.compile(r'(rclpy|rosidl\w*|rpyutils|launch|launch_\w+|ament_\w+|\w+_(msgs|srvs|interfaces)'
-                 r'|dmpcrl_ros\.msg)(\.|$)')
+MESSAGES = 'msg'  # generated; beside the rooms, and of ROS
+ROS = re.compile(
+    r'(rclpy|rosidl\w*|rpyutils|launch|launch_\w+|ament_\w+|\w+_(msgs|srvs|interfaces)'
+    r'|dmpcrl_ros\.msg)(\.|$)'
+)
 
 
 def modules():
@@ -58,7 +61,7 @@ def imports(name, path):
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ''
             if node.level:
-                base = '.'.join([*package.split('.')[:len(package.split('.')) - node.level + 1], base]).strip('.')
+                base = '.'.join([*package.split('.')[: len(package.split('.')) - node.level + 1], base]).strip('.')
             yield base
             yield from (f'{base}.{alias.name}' for alias in node.names if base == 'dmpcrl_ros')
 
@@ -86,8 +89,10 @@ def test_a_module_imports_nothing_from_above(name):
 def test_floors_are_seen_through_all_forms_of_import(tmp_path):
     """Proof that the test above can fail."""
     path = tmp_path / 'module.py'
-    path.write_text('import dmpcrl_ros.cli\nfrom dmpcrl_ros import nodes\nfrom ..simulation import lockstep\n'
-                    'def later():\n    from dmpcrl_ros.transport.driver import x\n')
+    path.write_text(
+        'import dmpcrl_ros.cli\nfrom dmpcrl_ros import nodes\nfrom ..simulation import lockstep\n'
+        'def later():\n    from dmpcrl_ros.transport.driver import x\n'
+    )
     rooms = {room(imported) for imported in imports('dmpcrl_ros.mpc.module', path)}
     assert rooms == {'cli', 'nodes', 'simulation', 'transport', None}
 
@@ -124,8 +129,13 @@ print(len(steps), 'steps without ROS')
 
 def test_all_but_the_nodes_import_and_run_without_ros():
     names = [name for name in MODULES if room(name) not in NEEDS_ROS and not name.endswith('__main__')]
-    done = subprocess.run([sys.executable, '-c', WITHOUT_ROS.format(pattern=ROS.pattern, names=names)],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, '-c', WITHOUT_ROS.format(pattern=ROS.pattern, names=names)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith('3 steps without ROS')
 
@@ -138,6 +148,9 @@ EDGES = re.compile(r'(logging|rich|click|matplotlib|csv|yaml|subprocess|threadin
 def test_algorithms_neither_print_nor_open_files_nor_draw(name):
     """Files, plots, logging and progress bars stay at the edges."""
     assert not [imported for imported in imports(name, MODULES[name]) if EDGES.match(imported)]
-    calls = [node.func.id for node in ast.walk(ast.parse(MODULES[name].read_text(encoding='utf-8')))
-             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    calls = [
+        node.func.id
+        for node in ast.walk(ast.parse(MODULES[name].read_text(encoding='utf-8')))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
     assert not {'open', 'print', 'input', 'exec', 'eval'} & set(calls)

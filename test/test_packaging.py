@@ -1,4 +1,5 @@
 """The package as it is installed: versions, messages, executables, shared files, pins."""
+
 import configparser
 import importlib
 import importlib.util
@@ -25,6 +26,7 @@ needs_ros = pytest.mark.skipif(importlib.util.find_spec('rclpy') is None, reason
 
 def prefix():
     from ament_index_python.packages import get_package_prefix
+
     return Path(get_package_prefix('dmpcrl_ros'))
 
 
@@ -58,10 +60,12 @@ def test_the_manifest_names_the_python_dependencies():
 def test_the_manifest_names_the_ros_packages_that_the_code_imports():
     named = {element.text for tag in ('depend', 'exec_depend') for element in MANIFEST.findall(tag)}
     sources = [*ROOT.glob('dmpcrl_ros/**/*.py'), *ROOT.glob('launch/*.py')]
-    imported = {name for source in sources
-                for name in re.findall(r'^\s*(?:from|import) (\w+)', source.read_text(), re.MULTILINE)}
-    of_ros = {name for name in imported
-              if re.fullmatch(r'rclpy|launch|launch_ros|\w+_(msgs|srvs|interfaces)', name)}
+    imported = {
+        name
+        for source in sources
+        for name in re.findall(r'^\s*(?:from|import) (\w+)', source.read_text(), re.MULTILINE)
+    }
+    of_ros = {name for name in imported if re.fullmatch(r'rclpy|launch|launch_ros|\w+_(msgs|srvs|interfaces)', name)}
     assert of_ros <= named
 
 
@@ -88,6 +92,7 @@ def test_an_executable_is_installed_and_leads_somewhere(name):
 @pytest.mark.parametrize('folder', ['launch', 'config'])
 def test_launch_files_and_configuration_are_shared(folder):
     from ament_index_python.packages import get_package_share_directory
+
     installed = Path(get_package_share_directory('dmpcrl_ros')) / folder
     names = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
     assert names and names <= {path.name for path in installed.iterdir()}

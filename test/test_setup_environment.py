@@ -1,4 +1,5 @@
 """The set-up of the environment: its messages when something is missing, and its notion of damage."""
+
 import fcntl
 import os
 import shlex
@@ -26,8 +27,13 @@ def program(folder, name, script):
 
 def start(folder, environment):
     """The set-up on a machine that has the programs in `folder`, no ROS 2 and nothing else."""
-    return subprocess.Popen([PYTHON, SETUP, '--environment', environment], env={'PATH': str(folder)},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [PYTHON, SETUP, '--environment', environment],
+        env={'PATH': str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def refusal(folder, environment):
@@ -46,6 +52,7 @@ def machine(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.syspath_prepend(ROOT / 'tools')
     import machine
+
     return machine
 
 
@@ -68,8 +75,12 @@ def test_no_suitable_python_and_a_shim_that_does_not_run(tmp_path):
 
 
 def test_no_headers_and_no_venv_module(tmp_path):
-    program(tmp_path / 'bin', 'python3', 'case "$2" in *ensurepip*) exit 1;; *sysconfig*) echo /nowhere;; '
-            '*"import sys"*) echo python-of-debian; echo 3; echo 11;; esac')
+    program(
+        tmp_path / 'bin',
+        'python3',
+        'case "$2" in *ensurepip*) exit 1;; *sysconfig*) echo /nowhere;; '
+        '*"import sys"*) echo python-of-debian; echo 3; echo 11;; esac',
+    )
     program(tmp_path / 'bin', 'python-of-debian', 'exec python3 "$@"')
     text = refusal(tmp_path / 'bin', tmp_path / 'env')
     assert 'sudo apt install python3.11-dev' in text
@@ -84,8 +95,9 @@ def test_python_given_by_hand_must_be_suitable(tmp_path, machine):
         machine.choose_python('no-such-python', machine.SUITABLE, None)
 
 
-@pytest.mark.parametrize(('version', 'usable'), [('3.16.3', False), ('3.22.0', True), ('3.28.3', True),
-                                                 ('4.1.0', True)])
+@pytest.mark.parametrize(
+    ('version', 'usable'), [('3.16.3', False), ('3.22.0', True), ('3.28.3', True), ('4.1.0', True)]
+)
 def test_which_cmake_of_the_system_is_used(tmp_path, monkeypatch, machine, version, usable):
     monkeypatch.setenv('PATH', str(tmp_path))
     assert machine.cmake() is None
@@ -110,6 +122,7 @@ def test_sourced_ros_needs_more_than_a_variable(tmp_path, monkeypatch, machine):
 def environment(tmp_path, machine):
     """An environment that looks complete: an interpreter, the records of all pins, a stamp."""
     import setup_environment
+
     made = setup_environment.Environment(tmp_path / 'env', 'current', None)
     subprocess.run([PYTHON, '-m', 'venv', '--without-pip', made.path], check=True)
     for pin in [*setup_environment.pins(made.files), 'pip==24.0']:
@@ -122,16 +135,27 @@ def environment(tmp_path, machine):
     made.lock.close()
 
 
-@pytest.mark.parametrize('damage', [
-    lambda path: (path / 'setup.json').unlink(),
-    lambda path: (path / 'setup.json').write_text('{"environ'),
-    lambda path: (path / 'setup.json').write_text('{"environment": "of other requirements"}'),
-    lambda path: shutil.rmtree(path / 'bin'),
-    lambda path: shutil.rmtree(next(path.glob('lib/*/site-packages/pip-*'))),
-    lambda path: shutil.rmtree(next(path.glob('lib/*/site-packages/numpy-*'))),
-    lambda path: next(path.glob('lib/*/site-packages/ros_rclpy-*/RECORD')).unlink(),
-], ids=['interrupted', 'torn record', 'other requirements', 'no interpreter', 'no pip', 'lost package',
-        'half a package'])
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda path: (path / 'setup.json').unlink(),
+        lambda path: (path / 'setup.json').write_text('{"environ'),
+        lambda path: (path / 'setup.json').write_text('{"environment": "of other requirements"}'),
+        lambda path: shutil.rmtree(path / 'bin'),
+        lambda path: shutil.rmtree(next(path.glob('lib/*/site-packages/pip-*'))),
+        lambda path: shutil.rmtree(next(path.glob('lib/*/site-packages/numpy-*'))),
+        lambda path: next(path.glob('lib/*/site-packages/ros_rclpy-*/RECORD')).unlink(),
+    ],
+    ids=[
+        'interrupted',
+        'torn record',
+        'other requirements',
+        'no interpreter',
+        'no pip',
+        'lost package',
+        'half a package',
+    ],
+)
 def test_damage_is_noticed(environment, damage):
     damage(environment.path)
     assert not environment.is_whole()
@@ -166,7 +190,7 @@ def test_physics_is_added_where_it_is_lacking(environment, monkeypatch):
     asked = []
     monkeypatch.setattr(environment, 'pip', lambda *arguments: asked.append(arguments))
     environment.add_physics()
-    (options, pin), = asked  # the rest is in the environment anyway
+    ((options, pin),) = asked  # the rest is in the environment anyway
     assert options == '--no-deps' and pin.startswith('mujoco==')
     folder = environment.site() / '{}-{}.dist-info'.format(*pin.split('=='))
     folder.mkdir()

@@ -1,4 +1,5 @@
 """What this machine has for building the package, and one line for each thing that it lacks."""
+
 from __future__ import annotations
 
 import os
@@ -19,8 +20,15 @@ class SetupError(Exception):
 def output_of(*command):
     """Output of a command, or None if it does not run."""
     try:
-        return subprocess.run(command, check=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        return subprocess.run(
+            command,
+            check=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -42,8 +50,10 @@ def cmake():
 
 def describe(python, probe=''):
     """Base executable and version of a Python if it runs (a shim may not) and the probe succeeds."""
-    code = ('import sys; base = getattr(sys, "_base_executable", sys.executable);'
-            'print(base, *sys.version_info[:2], sep="\\n");')
+    code = (
+        'import sys; base = getattr(sys, "_base_executable", sys.executable);'
+        'print(base, *sys.version_info[:2], sep="\\n");'
+    )
     executable, *version = (output_of(python, '-c', code + probe) or '\n').splitlines()
     return (executable, tuple(map(int, version))) if executable else None
 
@@ -79,12 +89,15 @@ def find_python(wanted, suitable, ros):
         return None, f'{names} that can import rclpy of the sourced ROS 2 {ros[0]} (in {ros[1]})'
     newest = 'python{}.{}'.format(*suitable[-1])
     seen = f' (found: {", ".join(sorted(others))})' if others else ''
-    return None, (f'{names}{seen}: sudo apt install {newest} {newest}-venv {newest}-dev, '
-                  f'or name one: make PYTHON=/path/to/{newest} ...')
+    return None, (
+        f'{names}{seen}: sudo apt install {newest} {newest}-venv {newest}-dev, '
+        f'or name one: make PYTHON=/path/to/{newest} ...'
+    )
 
 
 def missing_compilers():
     """Names of the tools that compiling the messages lacks."""
+
     def lacks(variable, *names):
         return not any(map(shutil.which, filter(None, [os.environ.get(variable), *names])))
 
@@ -108,8 +121,9 @@ def missing_platform(ros):
     """The wheels of ROS 2 exist for one platform only."""
     here = f'{platform.system()} {platform.machine()}'
     if not ros and here != 'Linux x86_64':
-        yield (f'ROS 2: its wheels are for Linux x86-64 and this is {here}. '
-               'Install ROS 2 Jazzy and source its setup.bash')
+        yield (
+            f'ROS 2: its wheels are for Linux x86-64 and this is {here}. Install ROS 2 Jazzy and source its setup.bash'
+        )
 
 
 def choose_python(wanted, suitable, ros):

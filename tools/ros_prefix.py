@@ -3,6 +3,7 @@
 A regular ROS 2 installation sets these variables by its setup.bash; the wheels have none, and
 without them neither ament_index_python nor CMake finds what is installed in the environment.
 """
+
 import os
 import sys
 

@@ -6,6 +6,7 @@ Nothing changed: nothing is done. Sources changed: the package is installed agai
 changed, was interrupted or is damaged: the environment is made afresh.
 Standard library only, Python 3.8 or newer: it runs before the right Python is known.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -70,7 +71,7 @@ def pins(files):
 def installed_pins(site):
     """name==version of each distribution that is completely installed in a site-packages folder."""
     for folder in site.glob('*.dist-info'):
-        name, _, version = folder.name[:-len('.dist-info')].partition('-')
+        name, _, version = folder.name[: -len('.dist-info')].partition('-')
         if (folder / 'RECORD').is_file():
             yield f'{normal(name)}=={version}'
 
@@ -83,8 +84,10 @@ class Environment:
         self.ros = machine.sourced_ros(path)
         self.wanted = wanted
         self.suitable = machine.SUITABLE[-1:] if versions == 'jazzy' else machine.SUITABLE
-        self.files = [REQUIREMENTS / ('jazzy.txt' if self.ros or versions == 'jazzy' else 'python.txt'),
-                      REQUIREMENTS / 'dev.txt']
+        self.files = [
+            REQUIREMENTS / ('jazzy.txt' if self.ros or versions == 'jazzy' else 'python.txt'),
+            REQUIREMENTS / 'dev.txt',
+        ]
         if not self.ros:
             self.files.insert(0, REQUIREMENTS / 'ros.txt')
         self.python = path / 'bin' / 'python'
@@ -93,8 +96,9 @@ class Environment:
         self.log = path / 'package-build.log'
         path.parent.mkdir(parents=True, exist_ok=True)
         self.lock = path.with_name(path.name + '.lock').open('w')
-        self.fingerprint = digest([*self.files, *sorted(TOOLS.glob('*.py')), REQUIREMENTS / 'build.txt'],
-                                  str(path), *(self.ros or ()))
+        self.fingerprint = digest(
+            [*self.files, *sorted(TOOLS.glob('*.py')), REQUIREMENTS / 'build.txt'], str(path), *(self.ros or ())
+        )
 
     def update(self):
         """Bring everything up to date, one process at a time."""
@@ -140,8 +144,14 @@ class Environment:
         variables['PATH'] = os.pathsep.join([str(self.path / 'bin'), *os.get_exec_path()])
         if not self.ros:
             variables.update(AMENT_PREFIX_PATH=str(self.path), CMAKE_PREFIX_PATH=str(self.path))
-        return subprocess.run([str(part) for part in command], cwd=ROOT, env=variables,
-                              stdin=subprocess.DEVNULL, pass_fds=[self.lock.fileno()], **options)
+        return subprocess.run(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[self.lock.fileno()],
+            **options,
+        )
 
     # Interpreter and dependencies
 
@@ -241,8 +251,16 @@ class Environment:
         shutil.rmtree(self.build, ignore_errors=True)
         self.build.mkdir()
         generator = ['-G', 'Ninja'] if shutil.which('ninja') else []
-        self.must_cmake('-S', ROOT, '-B', self.build, *generator, f'-DCMAKE_INSTALL_PREFIX={self.path}',
-                        f'-DPython3_EXECUTABLE={self.python}', '-DBUILD_TESTING=OFF')
+        self.must_cmake(
+            '-S',
+            ROOT,
+            '-B',
+            self.build,
+            *generator,
+            f'-DCMAKE_INSTALL_PREFIX={self.path}',
+            f'-DPython3_EXECUTABLE={self.python}',
+            '-DBUILD_TESTING=OFF',
+        )
         self.must_cmake('--build', self.build)
         (self.build / 'complete').touch()
 
@@ -272,8 +290,12 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--environment', default='.venv', help='folder of the environment')
     parser.add_argument('--python', help='Python to make it with')
-    parser.add_argument('--versions', choices=['current', 'jazzy'], default='current',
-                        help='of the Python packages: current ones, or those of the Ubuntu of ROS 2 Jazzy')
+    parser.add_argument(
+        '--versions',
+        choices=['current', 'jazzy'],
+        default='current',
+        help='of the Python packages: current ones, or those of the Ubuntu of ROS 2 Jazzy',
+    )
     parser.add_argument('--physics', action='store_true', help='add MuJoCo, for the simulators')
     return parser.parse_args()
 
@@ -282,8 +304,9 @@ def main():
     """Every expected failure is one message and exit status 1."""
     arguments = parse_arguments()
     try:
-        environment = Environment(Path(os.path.abspath(ROOT / arguments.environment)), arguments.versions,
-                                  arguments.python)
+        environment = Environment(
+            Path(os.path.abspath(ROOT / arguments.environment)), arguments.versions, arguments.python
+        )
         environment.update()
         if arguments.physics:
             environment.add_physics()

@@ -38,11 +38,19 @@ from dmpcrl_ros.settings.nodes import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.linear.chain import VARIANTS, description
 
-_output = click.option('--output', type=click.Path(path_type=Path), default=None,
-                       help='directory of the run; default: a new one under runs/')
+_output = click.option(
+    '--output',
+    type=click.Path(path_type=Path),
+    default=None,
+    help='directory of the run; default: a new one under runs/',
+)
 _figures = click.option('--figures/--no-figures', default=True, show_default=True, help='draw figures at the end')
-_baseline = click.option('--baseline/--no-baseline', default=True, show_default=True,
-                         help='compare with the untrained controller on the same noise')
+_baseline = click.option(
+    '--baseline/--no-baseline',
+    default=True,
+    show_default=True,
+    help='compare with the untrained controller on the same noise',
+)
 _DEMO = {'seed': 6, 'admm__tolerance': 1e-3}  # stopping on residuals saves half of the rounds of 50 iterations
 _DEMO_STEPS = 500
 
@@ -74,20 +82,38 @@ def main() -> None:
 @_baseline
 @click.option('--respawn', is_flag=True, help='start an agent again that has died, instead of ending the run')
 @click.option('--verbose', is_flag=True, help='show everything the nodes say')
-def run(settings: Settings, deployment: DeploymentSettings, output: Path | None, figures: bool, baseline: bool,
-        respawn: bool, verbose: bool) -> None:
+def run(
+    settings: Settings,
+    deployment: DeploymentSettings,
+    output: Path | None,
+    figures: bool,
+    baseline: bool,
+    respawn: bool,
+    verbose: bool,
+) -> None:
     """Learn over ROS 2: nodes for the agents, the plant and the monitor.
 
     SYSTEM is one that `dmpcrl systems` lists, or the path of a YAML file. Further options depend on it and on --method:
     name both before --help.
     """
-    _run(settings, deployment, _new_output(output, settings), figures=figures, baseline=baseline, respawn=respawn,
-         verbose=verbose)
+    _run(
+        settings,
+        deployment,
+        _new_output(output, settings),
+        figures=figures,
+        baseline=baseline,
+        respawn=respawn,
+        verbose=verbose,
+    )
 
 
 @main.command(cls=DeployedCommand)
-@click.option('--output', type=click.Path(path_type=Path), default=None,
-              help='directory in which a monitor records the run, on its host; without it there is none')
+@click.option(
+    '--output',
+    type=click.Path(path_type=Path),
+    default=None,
+    help='directory in which a monitor records the run, on its host; without it there is none',
+)
 def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
     """Print the command of each node of a run, to be started by hand: on several hosts, one in a debugger, ...
 
@@ -119,13 +145,20 @@ def train(settings: Settings, output: Path | None, figures: bool, baseline: bool
 
 @main.command()
 @click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option('--seeds', type=click.IntRange(min=1), default=10, show_default=True,
-              help='noise sequences, from --first-seed on')
+@click.option(
+    '--seeds', type=click.IntRange(min=1), default=10, show_default=True, help='noise sequences, from --first-seed on'
+)
 @click.option('--first-seed', type=click.IntRange(min=0), default=1001, show_default=True)
-@click.option('--steps', type=click.IntRange(min=1), default=None,
-              help='control steps of each; default: an episode, or 100')
-@click.option('--jobs', type=click.IntRange(min=1), default=len(os.sched_getaffinity(0)), show_default='all cores',
-              help='runs at the same time')
+@click.option(
+    '--steps', type=click.IntRange(min=1), default=None, help='control steps of each; default: an episode, or 100'
+)
+@click.option(
+    '--jobs',
+    type=click.IntRange(min=1),
+    default=len(os.sched_getaffinity(0)),
+    show_default='all cores',
+    help='runs at the same time',
+)
 def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jobs: int) -> None:
     """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise.
 
@@ -140,11 +173,16 @@ def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jo
     common, central = run.settings.but(steps=steps), bool(run.configuration.get('extra', {}).get('central'))
     candidates = [Candidate('learned', central=central, policy=policy), Candidate('untrained', central=central)]
     chosen = range(first_seed, first_seed + seeds)
-    suite = ExperimentSuite(directory.parent / f'{directory.name}-evaluated-{steps}-steps',
-                            evaluation_jobs(candidates, common, chosen))
+    suite = ExperimentSuite(
+        directory.parent / f'{directory.name}-evaluated-{steps}-steps', evaluation_jobs(candidates, common, chosen)
+    )
     run_suite(suite, jobs, console)
-    print_table(score_table(scores_of(suite.runs(), candidates, chosen)), suite.folder / 'scores.csv', console,
-                f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean')
+    print_table(
+        score_table(scores_of(suite.runs(), candidates, chosen)),
+        suite.folder / 'scores.csv',
+        console,
+        f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean',
+    )
     console.print(f'runs and scores.csv: {suite.folder}', soft_wrap=True)
 
 
@@ -167,8 +205,15 @@ def doctor() -> None:
 def demo(output: Path | None, steps: int) -> None:
     """The chain of paper 001 learns over ROS 2, three agents, a plant and a monitor."""
     settings = Settings(steps=steps, **_DEMO)
-    _run(settings, DeploymentSettings(), _new_output(output, settings), figures=True, baseline=True, respawn=False,
-         verbose=False)
+    _run(
+        settings,
+        DeploymentSettings(),
+        _new_output(output, settings),
+        figures=True,
+        baseline=True,
+        respawn=False,
+        verbose=False,
+    )
 
 
 @main.command()
@@ -185,8 +230,16 @@ for command in (methods, systems, reproduce):
     main.add_command(command)
 
 
-def _run(settings: Settings, deployment: DeploymentSettings, output: Path, *, figures: bool, baseline: bool,
-         respawn: bool, verbose: bool) -> None:
+def _run(
+    settings: Settings,
+    deployment: DeploymentSettings,
+    output: Path,
+    *,
+    figures: bool,
+    baseline: bool,
+    respawn: bool,
+    verbose: bool,
+) -> None:
     console = Console()
     try:
         experiments.run_over_ros(settings, deployment, output, console, verbose=verbose, respawn=respawn)

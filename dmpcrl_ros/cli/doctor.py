@@ -15,8 +15,12 @@ from rich.table import Table
 from dmpcrl_ros.bringup import check_domain, isolation
 
 _NEEDED = ('numpy', 'scipy', 'casadi', 'daqp', 'click', 'rich', 'jsonschema', 'PyYAML', 'matplotlib')
-_ROS = (('rclpy', 'ROS 2 itself: nodes'), ('std_srvs', 'the services of the plant'), ('rosgraph_msgs', '/clock'),
-        ('dmpcrl_ros.msg', "this package's messages: build it with make or colcon"))
+_ROS = (
+    ('rclpy', 'ROS 2 itself: nodes'),
+    ('std_srvs', 'the services of the plant'),
+    ('rosgraph_msgs', '/clock'),
+    ('dmpcrl_ros.msg', "this package's messages: build it with make or colcon"),
+)
 _OPTIONAL = (('launch_ros', 'ros2 launch; without it `dmpcrl run` starts the nodes itself'),)
 _ROUND_TRIP_LIMIT, _END_LIMIT = 40.0, 5.0  # s
 _HINT = 'is multicast or shared memory blocked, or discovery switched off (ROS_AUTOMATIC_DISCOVERY_RANGE)?'
@@ -24,8 +28,11 @@ _HINT = 'is multicast or shared memory blocked, or discovery switched off (ROS_A
 
 def examine(console: Console) -> bool:
     """Print the findings, and return whether a run over ROS 2 is possible."""
-    table = Table(title=f'Python {platform.python_version()} on {platform.system()}, '
-                        f'ROS_DISTRO={os.environ.get("ROS_DISTRO", "not set")}', title_justify='left')
+    table = Table(
+        title=f'Python {platform.python_version()} on {platform.system()}, '
+        f'ROS_DISTRO={os.environ.get("ROS_DISTRO", "not set")}',
+        title_justify='left',
+    )
     for column in ('what', 'found', 'for'):
         table.add_column(column)
     missing = []
@@ -65,11 +72,22 @@ def _round_trip(console: Console) -> bool:
     check_domain()
     command = [sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip']
     environment, name = {**os.environ, **isolation()}, f'doctor_{os.getpid()}'
-    answerer = subprocess.Popen([*command, 'answer', name], env=environment, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    answerer = subprocess.Popen(
+        [*command, 'answer', name],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        done = subprocess.run([*command, 'call', name], env=environment, capture_output=True, text=True,
-                              timeout=_ROUND_TRIP_LIMIT, check=False)
+        done = subprocess.run(
+            [*command, 'call', name],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_ROUND_TRIP_LIMIT,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: {_HINT}')
         return False
@@ -80,8 +98,10 @@ def _round_trip(console: Console) -> bool:
         console.print(f'[red]no message round trip[/]: {escape(reason)}: {_HINT}')
         return False
     found = json.loads(done.stdout)
-    console.print(f'message round trip between two processes: median {found["median_ms"]:.2f} ms, '
-                  f'95 % below {found["p95_ms"]:.2f} ms ({found["messages"]} messages)')
+    console.print(
+        f'message round trip between two processes: median {found["median_ms"]:.2f} ms, '
+        f'95 % below {found["p95_ms"]:.2f} ms ({found["messages"]} messages)'
+    )
     return True
 
 

@@ -27,8 +27,9 @@ from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
 
-def run_over_ros(settings: Settings, deployment: DeploymentSettings, output: Path, console: Console, *, verbose: bool,
-                 respawn: bool) -> None:
+def run_over_ros(
+    settings: Settings, deployment: DeploymentSettings, output: Path, console: Console, *, verbose: bool, respawn: bool
+) -> None:
     """Start the nodes of a system, show their progress, and end them when the recording is complete.
 
     Args:
@@ -51,9 +52,11 @@ def run_over_ros(settings: Settings, deployment: DeploymentSettings, output: Pat
     metrics = settings.make_method().metrics
     follower = StepsFollower(output / STEPS, metrics)
     with RunProgress(console, settings.steps, 'ROS 2', metrics) as bar:
+
         def refresh() -> None:
             for cost, values in follower.rows():
                 bar.add(cost, values)
+
         if launch_is_installed():
             run_under_launch(nodes, refresh, verbose=verbose)
         else:
@@ -89,8 +92,10 @@ def untrained(settings: Settings, console: Console, output: Path | None = None) 
     """
     settings, found = settings.but(learn=False), []
     system = settings.make_system()
-    with UntrainedWriter(output, system, settings) if output else nullcontext() as writer, \
-            RunProgress(console, settings.steps, 'untrained') as bar:
+    with (
+        UntrainedWriter(output, system, settings) if output else nullcontext() as writer,
+        RunProgress(console, settings.steps, 'untrained') as bar,
+    ):
         try:
             for step in ClosedLoop(system, settings).run(settings.steps):
                 found.append(step)

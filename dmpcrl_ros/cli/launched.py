@@ -34,8 +34,11 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
     from launch import LaunchDescription, LaunchService
 
     outcome, service = Outcome(), LaunchService(noninteractive=True)
-    service.include_launch_description(LaunchDescription(launch_actions(
-        list(nodes), 'screen' if verbose else 'log', outcome, {END_WITH_PARENT: str(os.getpid())})))
+    service.include_launch_description(
+        LaunchDescription(
+            launch_actions(list(nodes), 'screen' if verbose else 'log', outcome, {END_WITH_PARENT: str(os.getpid())})
+        )
+    )
     with _repeated(refresh):
         service.run()
     for label, code in outcome.failures.items():

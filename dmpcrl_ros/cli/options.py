@@ -30,8 +30,10 @@ class SettingOption(click.Option):
         self.entry = entry
         flag, name = entry.name.replace('_', '-'), entry.name.replace('.', '__')
         details: dict[str, Any] = {
-            'default': entry.plain(entry.default), 'show_default': True,
-            'help': entry.description + (f' [{entry.unit}]' if entry.unit else '')}
+            'default': entry.plain(entry.default),
+            'show_default': True,
+            'help': entry.description + (f' [{entry.unit}]' if entry.unit else ''),
+        }
         if entry.kind is bool:
             super().__init__([f'--{flag}/--no-{flag}', name], **details)
             return
@@ -93,8 +95,11 @@ class SettingsCommand(click.Command):
         except click.NoSuchOption as error:
             if not (owners := _owners(error.option_name)):
                 raise
-            raise click.UsageError(f'{error.option_name} is an option of {" and ".join(owners)}; this run has system '
-                                   f'{chosen[0]} and method {chosen[1]}', ctx) from None
+            raise click.UsageError(
+                f'{error.option_name} is an option of {" and ".join(owners)}; this run has system '
+                f'{chosen[0]} and method {chosen[1]}',
+                ctx,
+            ) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The argument SYSTEM, the options of the settings, and those of the command."""
@@ -137,15 +142,20 @@ class SettingsCommand(click.Command):
 
     def _sections(self, system: str, method: str) -> list[Section]:
         source, of_method = system_source(system), table(METHODS[method].settings)
-        tables = {'Common': [entry for entry in table(CommonSettings) if entry.name != 'system'],
-                  f'System {source.name}': system_table(source)}
+        tables = {
+            'Common': [entry for entry in table(CommonSettings) if entry.name != 'system'],
+            f'System {source.name}': system_table(source),
+        }
         for group in sorted(dict.fromkeys(_group(entry) for entry in of_method), key=bool):  # those without one first
             heading = f'Method {method}' + (f': {group}' if group else '')
             tables[heading] = [entry for entry in of_method if _group(entry) == group]
         if self.deployment:
             tables['Deployment'] = table(DeploymentSettings)
-        return [Section(heading, [SettingOption(entry) for entry in entries])
-                for heading, entries in tables.items() if entries]
+        return [
+            Section(heading, [SettingOption(entry) for entry in entries])
+            for heading, entries in tables.items()
+            if entries
+        ]
 
     def _chosen(self, args: Sequence[str]) -> tuple[str, str]:
         """System and method that the arguments name; where they do not, the defaults."""
@@ -153,14 +163,15 @@ class SettingsCommand(click.Command):
         for place, word in enumerate(args):
             flag, given, value = word.partition('=')
             if flag == '--method':
-                method = value if given else ''.join(args[place + 1:place + 2])
+                method = value if given else ''.join(args[place + 1 : place + 2])
         # to skip the values of options, the options must be known: those of the method, and of systems by their prefix
         options = _options(self._sections(_DEFAULTS['system'], method))
         for name in _prefixes(args).intersection(SYSTEMS.names()) - {_DEFAULTS['system']}:
             options += [SettingOption(entry) for entry in system_table(system_source(name))]
         probe = click.Command('probe', params=[_system_argument(), *options, *self.params], add_help_option=False)
-        found = probe.make_context('probe', list(args), resilient_parsing=True, ignore_unknown_options=True,
-                                   allow_extra_args=True).params['system']
+        found = probe.make_context(
+            'probe', list(args), resilient_parsing=True, ignore_unknown_options=True, allow_extra_args=True
+        ).params['system']
         return (_DEFAULTS['system'] if not found or found.startswith('-') else found), method
 
 

@@ -86,8 +86,11 @@ class ProcessGroup:
             if code is None or (code == 0 and node.label == label):
                 continue
             self._deaths[node.label] += 1
-            if (not node.respawn or time.monotonic() - self._started[node.label] < _AT_ONCE
-                    or self._deaths[node.label] > _MOST_DEATHS):
+            if (
+                not node.respawn
+                or time.monotonic() - self._started[node.label] < _AT_ONCE
+                or self._deaths[node.label] > _MOST_DEATHS
+            ):
                 raise ProcessDied(self._last_words(node.label, code))
             self._lines.put((node.label, f'{self._how(code)}; started again'))
             self._start(node)
@@ -122,11 +125,27 @@ class ProcessGroup:
         values = {name: value for name, value in node.parameters.items() if value != []}  # a list of no known type
         parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': values}}), encoding='utf-8')
         # -P: a checkout in the current folder is not to hide the installed package, which has the messages
-        command = [sys.executable, '-P', '-m', 'dmpcrl_ros.executables', node.executable, *node.identity(),
-                   '--params-file', str(parameters)]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   text=True, errors='replace', env=self._environment, start_new_session=True,
-                                   preexec_fn=_prepare_child)
+        command = [
+            sys.executable,
+            '-P',
+            '-m',
+            'dmpcrl_ros.executables',
+            node.executable,
+            *node.identity(),
+            '--params-file',
+            str(parameters),
+        ]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=_prepare_child,
+        )
         self._processes[node.label] = process
         self._started[node.label] = time.monotonic()
         self._last[node.label] = deque(maxlen=_LINES_KEPT)

@@ -28,9 +28,14 @@ class RunProgress:
 
     def __init__(self, console: Console, steps: int, title: str, metrics: Sequence[Metric] = ()):
         self.progress = Progress(
-            TextColumn('{task.description}'), BarColumn(bar_width=12), MofNCompleteColumn(),
-            TextColumn('{task.fields[note]}', markup=False), TimeRemainingColumn(), console=console,
-            refresh_per_second=4)
+            TextColumn('{task.description}'),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(),
+            TextColumn('{task.fields[note]}', markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            refresh_per_second=4,
+        )
         self._task = self.progress.add_task(title, total=steps, note='')
         self._shown = [metric for metric in metrics if metric.column == 'ended' and not metric.flag]
         self._costs: list[float] = []
@@ -53,9 +58,11 @@ class RunProgress:
             if not isnan(value := metrics.get(name, float('nan'))):
                 values.append(abs(value))
         rate = (len(self._costs) - 1) / max(now - self._started, 1e-9)
-        parts = [f'cost {_mean(self._costs):.3f}',
-                 *(f'{magnitude(metric)} {_mean(self._values[metric.name]):.3f}' for metric in self._shown),
-                 f'{rate:.0f}/s']
+        parts = [
+            f'cost {_mean(self._costs):.3f}',
+            *(f'{magnitude(metric)} {_mean(self._values[metric.name]):.3f}' for metric in self._shown),
+            f'{rate:.0f}/s',
+        ]
         self.progress.update(self._task, completed=len(self._costs), note=' '.join(parts))
 
 
@@ -90,7 +97,7 @@ class StepsFollower:
         with self._path.open('rb') as file:
             file.seek(self._read)
             data = file.read()
-        whole = data[:data.rfind(b'\n') + 1]
+        whole = data[: data.rfind(b'\n') + 1]
         self._read += len(whole)
         return whole.decode('utf-8').splitlines()
 

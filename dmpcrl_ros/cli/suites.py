@@ -27,13 +27,16 @@ def run_suite(suite: ExperimentSuite, workers: int, console: Console) -> None:
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     if suite.missing:
         with Progress(*columns, console=console) as bar:
-            task = bar.add_task(f'{len(suite.missing)} runs, steps',
-                                total=sum(job.settings.steps for job in suite.missing))
+            task = bar.add_task(
+                f'{len(suite.missing)} runs, steps', total=sum(job.settings.steps for job in suite.missing)
+            )
             try:
                 suite.run(workers, lambda steps: bar.update(task, completed=steps))
             except BrokenProcessPool:
-                raise click.ClickException('a worker was killed (out of memory?); the same command goes on where it '
-                                           'was, --jobs 1 needs the least') from None
+                raise click.ClickException(
+                    'a worker was killed (out of memory?); the same command goes on where it '
+                    'was, --jobs 1 needs the least'
+                ) from None
     for job in suite.jobs:
         file = suite.folder / job.name / DIVERGED
         if file.exists():

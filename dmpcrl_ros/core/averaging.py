@@ -26,8 +26,14 @@ class AveragingSchedule:
         rounds: K, of repeated weights.
     """
 
-    def __init__(self, *, divided: np.ndarray | None = None, divisors: Sequence[float] = (),
-                 repeated: np.ndarray | None = None, rounds: int = 0):
+    def __init__(
+        self,
+        *,
+        divided: np.ndarray | None = None,
+        divisors: Sequence[float] = (),
+        repeated: np.ndarray | None = None,
+        rounds: int = 0,
+    ):
         self.n_agents = len(divided if repeated is None else repeated)
         self.rounds = len(divisors) if repeated is None else rounds
         self._divided = divided
@@ -57,8 +63,11 @@ class AveragingSchedule:
         return [(float(1.0 - own / divisor), tuple((0.0 - others / divisor).tolist())) for divisor in self._divisors]
 
     def _weight(self, k: int) -> np.ndarray:
-        return self._repeated if self._repeated is not None else (
-            np.eye(self.n_agents) - self._divided / self._divisors[k])
+        return (
+            self._repeated
+            if self._repeated is not None
+            else (np.eye(self.n_agents) - self._divided / self._divisors[k])
+        )
 
 
 def fixed_weights(graph: CouplingGraph, rounds: int = 100) -> AveragingSchedule:
@@ -85,7 +94,8 @@ def finite_time(graph: CouplingGraph) -> AveragingSchedule:
     distinct: list[float] = []
     for value in eigenvalues:
         if value > _SAME_EIGENVALUE * eigenvalues[-1] and (
-                not distinct or value - distinct[-1] > _SAME_EIGENVALUE * eigenvalues[-1]):
+            not distinct or value - distinct[-1] > _SAME_EIGENVALUE * eigenvalues[-1]
+        ):
             distinct.append(float(value))
     return AveragingSchedule(divided=graph.laplacian, divisors=_leja_order(distinct))
 

@@ -36,9 +36,18 @@ class RoundEngine:
         leave_out_lost: whether to go on without lost neighbours: inboxes lack them.
     """
 
-    def __init__(self, agent: int, neighbours: Iterable[int], *, names: Mapping[int, str] | None = None,
-                 round_timeout: float = math.inf, patient_rounds: float = math.inf, resend_after: float = math.inf,
-                 optional_timeout: float = 1.0, leave_out_lost: bool = False):
+    def __init__(
+        self,
+        agent: int,
+        neighbours: Iterable[int],
+        *,
+        names: Mapping[int, str] | None = None,
+        round_timeout: float = math.inf,
+        patient_rounds: float = math.inf,
+        resend_after: float = math.inf,
+        optional_timeout: float = 1.0,
+        leave_out_lost: bool = False,
+    ):
         self.agent = agent
         self.neighbours = tuple(neighbours)
         self.mailbox = Mailbox(self.neighbours)
@@ -51,9 +60,9 @@ class RoundEngine:
         self._outbox = Outbox(agent, resend_after)
         self._program: Any = None
         self._request: Exchange | None = None  # the round that is waited for
-        self._acted = False                    # the program is to be resumed after its Act
+        self._acted = False  # the program is to be resumed after its Act
         self._interruption = ''
-        self.acted, self._thrown = False, 0    # in this step: whether it has acted, number of exceptions
+        self.acted, self._thrown = False, 0  # in this step: whether it has acted, number of exceptions
         self._deadline = self._together = self._give_up_at = self._optional_until = math.inf
 
     @property
@@ -193,7 +202,8 @@ class RoundEngine:
             self._refuse(f'goes on exchanging although {reason}')
         self._resume(self._program.throw, reason, answer, now)
         in_time = isinstance(reason, DeadlineReached) and any(
-            isinstance(event, Acted) and not event.fallback for event in answer)
+            isinstance(event, Acted) and not event.fallback for event in answer
+        )
         if self._request is None:
             frame = OUT_OF_TIME if in_time else GIVEN_UP
             events.extend(self._outbox.frames(frame, self.mailbox.now, self.neighbours))
@@ -237,8 +247,9 @@ class RoundEngine:
         if now >= self._give_up_at:
             self.timeouts += 1
             names = self._others.lose(self._missing())
-            return ExchangeTimeout(f'no {self._request.kind!r} from {names} in round {self.rounds} within '
-                                   f'{self._round_timeout:g} s')
+            return ExchangeTimeout(
+                f'no {self._request.kind!r} from {names} in round {self.rounds} within {self._round_timeout:g} s'
+            )
         return None
 
     def _missing(self) -> list[int]:

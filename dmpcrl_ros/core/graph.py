@@ -40,8 +40,9 @@ class CouplingGraph:
         parts, label = connected_components(self.adjacency, directed=False)
         if parts != 1:
             groups = [np.flatnonzero(label == part).tolist() for part in range(parts)]
-            raise NetworkError('the communication graph is not connected: agents '
-                               + ' and '.join(map(str, groups)) + ' share no edge')
+            raise NetworkError(
+                'the communication graph is not connected: agents ' + ' and '.join(map(str, groups)) + ' share no edge'
+            )
 
     @property
     def n_agents(self) -> int:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CAPACITY = 256   # rounds of one neighbour for which messages are kept; neighbours are at most a few rounds ahead
-_CANDIDATES = 4   # messages kept for one round: a wrong one is not to take the place of the right one
+_CAPACITY = 256  # rounds of one neighbour for which messages are kept; neighbours are at most a few rounds ahead
+_CANDIDATES = 4  # messages kept for one round: a wrong one is not to take the place of the right one
 
 
 @dataclass(slots=True, eq=False)
@@ -91,8 +91,9 @@ class Mailbox:
         for sender, shape in expects.items():
             if not self.holds(kind, sender, shape):
                 return None
-        return {sender: self._waiting[sender].pop(self._now)[0].data.reshape(shape)
-                for sender, shape in expects.items()}
+        return {
+            sender: self._waiting[sender].pop(self._now)[0].data.reshape(shape) for sender, shape in expects.items()
+        }
 
     def missing(self, expects: Iterable[int]) -> list[int]:
         """Senders whose message of the round that is due is missing."""

@@ -11,7 +11,7 @@ from dmpcrl_ros.core.exchange import Exchange
 from dmpcrl_ros.core.mailbox import Envelope
 
 _RESENDS = 20  # of one round, at most: a neighbour that has not answered by then will not
-_KEPT = 16     # rounds of one neighbour, at most, if it does not answer
+_KEPT = 16  # rounds of one neighbour, at most, if it does not answer
 
 
 class Outbox:
@@ -46,8 +46,10 @@ class Outbox:
             request: of the program.
             now: s.
         """
-        messages = [Send(receiver, Envelope(*stamp, self._agent, request.kind, _rows(data)))
-                    for receiver, data in request.outbox.items()]
+        messages = [
+            Send(receiver, Envelope(*stamp, self._agent, request.kind, _rows(data)))
+            for receiver, data in request.outbox.items()
+        ]
         for receiver, envelope in messages:
             self._sent.setdefault(receiver, deque(maxlen=_KEPT)).append(envelope)
         self._next, self._left = now + self._resend_after, _RESENDS

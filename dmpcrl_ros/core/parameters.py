@@ -35,8 +35,11 @@ class ParameterLayout:
     @property
     def labels(self) -> list[str]:
         """One label for each element of theta: the name, with its indices where it has more than one element."""
-        return [name + (str(list(index)).replace(' ', '') if np.prod(shape, dtype=int) > 1 else '')
-                for name, shape in self.shapes.items() for index in np.ndindex(*shape)]
+        return [
+            name + (str(list(index)).replace(' ', '') if np.prod(shape, dtype=int) > 1 else '')
+            for name, shape in self.shapes.items()
+            for index in np.ndindex(*shape)
+        ]
 
     def pack(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Flat float64 vector (size,) of the named arrays.

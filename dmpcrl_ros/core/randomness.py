@@ -49,7 +49,7 @@ class KeyedDraws:
         if len(key) > 3 or any(not 0 <= number < _LARGEST_KEY for number in key):
             raise ValueError(f'a key is up to three whole numbers from 0 to 2**64 - 1, not {key}')
         counter = np.zeros(4, dtype=np.uint64)
-        counter[1:1 + len(key)] = key
+        counter[1 : 1 + len(key)] = key
         self._state['state']['counter'] = counter
         self._state['buffer_pos'], self._state['has_uint32'] = 4, 0
         self._bits.state = self._state

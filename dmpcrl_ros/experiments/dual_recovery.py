@@ -35,8 +35,10 @@ def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | N
     length = system.episode_length
     middle = min(len(run.states) // 2 + length // 2, len(run.states) - 1)
     cases = ((system.initial_state, 0), (run.states[middle], middle % length if length else 0))
-    return {name: dual_errors(system, settings, state, iterations, step)
-            for name, (state, step) in zip(DUAL_ERROR_COLUMNS[1:], cases, strict=True)}
+    return {
+        name: dual_errors(system, settings, state, iterations, step)
+        for name, (state, step) in zip(DUAL_ERROR_COLUMNS[1:], cases, strict=True)
+    }
 
 
 def has_local_multipliers(system: System, settings: Settings) -> bool:
@@ -48,8 +50,7 @@ def has_local_multipliers(system: System, settings: Settings) -> bool:
     return isinstance(agent, MpcAgent) and isinstance(agent.mpc, ParametricMpc)
 
 
-def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterations: int,
-                step: int = 0) -> np.ndarray:
+def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterations: int, step: int = 0) -> np.ndarray:
     """Distance of all multipliers of dynamics and bounds from the centralised ones, after each iteration (iterations,).
 
     Args:
@@ -65,14 +66,19 @@ def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterat
     for agent, part, own in zip(agents, system.state_parts, exogenous, strict=True):
         agent.mpc.begin(state[part], exogenous=own)
     found: list[list[np.ndarray]] = [[] for _ in agents]
-    run_lockstep([agent.admm.run(agent.mpc.solve, _recorder(agent, duals))
-                  for agent, duals in zip(agents, found, strict=True)])
+    run_lockstep(
+        [agent.admm.run(agent.mpc.solve, _recorder(agent, duals)) for agent, duals in zip(agents, found, strict=True)]
+    )
     central = settings.make_central_agent(system)
     central.mpc.begin(state, exogenous=np.concatenate(exogenous))
     central.mpc.solve()
     optimal = _duals(central.mpc.solution())
-    return np.array([sum(np.linalg.norm(_stack(parts)[kind] - optimal[kind]) for kind in range(2))
-                     for parts in zip(*found, strict=True)])
+    return np.array(
+        [
+            sum(np.linalg.norm(_stack(parts)[kind] - optimal[kind]) for kind in range(2))
+            for parts in zip(*found, strict=True)
+        ]
+    )
 
 
 def _recorder(agent: MpcAgent, duals: list):

@@ -33,8 +33,9 @@ class Candidate:
 
     def job(self, common: Settings, seed: int) -> Job:
         """Its run on the noise of one seed, without learning."""
-        return Job(f'{self.name}-seed-{seed}', common.but(**self.settings, learn=False, seed=seed), self.central,
-                   self.policy)
+        return Job(
+            f'{self.name}-seed-{seed}', common.but(**self.settings, learn=False, seed=seed), self.central, self.policy
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,11 @@ class Scores:
         steps = runs[0].settings.steps
         lost = np.array([steps - len(run.steps) for run in runs])
         costs = np.array([run.costs.sum() for run in runs])
-        return Scores(costs=np.where(lost > 0, np.inf, costs), steps=steps,
-                      violated=np.array([violations(run, run.states).sum() for run in runs]) + lost)
+        return Scores(
+            costs=np.where(lost > 0, np.inf, costs),
+            steps=steps,
+            violated=np.array([violations(run, run.states).sum() for run in runs]) + lost,
+        )
 
 
 def evaluation_jobs(candidates: Sequence[Candidate], common: Settings, seeds: Sequence[int]) -> list[Job]:
@@ -66,8 +70,9 @@ def evaluation_jobs(candidates: Sequence[Candidate], common: Settings, seeds: Se
     return [candidate.job(common, seed) for candidate in candidates for seed in seeds]
 
 
-def scores_of(runs: Iterable[tuple[Job, Run]], candidates: Sequence[Candidate],
-              seeds: Sequence[int]) -> dict[str, Scores]:
+def scores_of(
+    runs: Iterable[tuple[Job, Run]], candidates: Sequence[Candidate], seeds: Sequence[int]
+) -> dict[str, Scores]:
     """Scores of each candidate by its name, from the runs of its jobs."""
     found = {job.name: run for job, run in runs}
     return {each.name: Scores.of([found[f'{each.name}-seed-{seed}'] for seed in seeds]) for each in candidates}
@@ -88,7 +93,15 @@ def score_table(scores: Mapping[str, Scores]) -> list[dict[str, Any]]:
     rows = []
     for name, found in scores.items():
         low, high = confidence_interval(found.costs)
-        rows.append({'controller': name, 'mean cost': float(found.costs.mean()), 'low': low, 'high': high,
-                     'median': float(np.median(found.costs)), 'worst': float(found.costs.max()),
-                     'steps out': float(found.violated.mean())})
+        rows.append(
+            {
+                'controller': name,
+                'mean cost': float(found.costs.mean()),
+                'low': low,
+                'high': high,
+                'median': float(np.median(found.costs)),
+                'worst': float(found.costs.max()),
+                'steps out': float(found.violated.mean()),
+            }
+        )
     return rows

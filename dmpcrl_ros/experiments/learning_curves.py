@@ -25,7 +25,7 @@ from dmpcrl_ros.recording.plot_style import (
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.recording.summary import violations
 
-WINDOW = 100         # steps of the moving average
+WINDOW = 100  # steps of the moving average
 _BAND = (32.0, 68.0)  # percentiles over the seeds
 
 
@@ -46,12 +46,15 @@ class LearningCurves:
     @staticmethod
     def of(runs: Sequence[Run], steps: int) -> 'LearningCurves':
         """Make the curves of some runs. Where one ended early because its plant was lost, costs are infinite."""
+
         def padded(values: np.ndarray, lost: float) -> np.ndarray:
             return np.concatenate([values, np.full(steps - len(values), lost)])
+
         return LearningCurves(
             costs=np.array([padded(run.costs.sum(axis=1), np.inf) for run in runs]),
             td_errors=np.array([padded(np.abs(run.metrics['td_error']), np.inf) for run in runs]),
-            violated=np.array([padded(violations(run, run.states), 1.0) for run in runs], dtype=bool))
+            violated=np.array([padded(violations(run, run.states), 1.0) for run in runs], dtype=bool),
+        )
 
     def smooth(self, name: str) -> np.ndarray:
         """Moving average (S, T) of costs or td_errors; infinite from where a plant was lost."""
@@ -66,15 +69,22 @@ def learning_curves(curves: Mapping[str, LearningCurves]) -> Figure:
     """|TD error| and stage cost, median over the seeds and band of the 32nd to 68th percentile."""
     figure = new_figure(TWO_COLUMNS, 2.8)
     panels = figure.subplots(1, 2)
-    for panel, key, label in zip(panels, ('td_errors', 'costs'), ('|TD error| (-)', 'network stage cost (-)'),
-                                 strict=True):
+    for panel, key, label in zip(
+        panels, ('td_errors', 'costs'), ('|TD error| (-)', 'network stage cost (-)'), strict=True
+    ):
         for k, (name, found) in enumerate(curves.items()):
             smooth, colour = found.smooth(key), COLOURS[k % len(COLOURS)]
             steps = np.arange(1, smooth.shape[1] + 1)
             low, high = np.nanpercentile(smooth, _BAND, axis=0, method='nearest')  # between infinities lies nothing
             panel.fill_between(steps, positive(low), positive(high), color=colour, alpha=0.2, linewidth=0)
-            panel.plot(steps, positive(np.nanmedian(smooth, axis=0)), color=colour, label=name,
-                       linestyle=DASHES[k % len(DASHES)], linewidth=1.3)
+            panel.plot(
+                steps,
+                positive(np.nanmedian(smooth, axis=0)),
+                color=colour,
+                label=name,
+                linestyle=DASHES[k % len(DASHES)],
+                linewidth=1.3,
+            )
         panel.set(yscale='log', ylabel=label)
         x_axis(panel, 'control step (-)')
     legend_on_top(figure, *panels[0].get_legend_handles_labels())
@@ -91,9 +101,11 @@ def states_and_inputs(runs: Mapping[str, Run]) -> Figure:
     grid = figure.subplots(3, len(runs), sharex=True, sharey='row', squeeze=False)
     for column, (name, run) in zip(grid.T, runs.items(), strict=True):
         column[0].set_title(name)
-        rows = ((run.states, run.state_parts, run.state_bounds, 0, 'state x[0] (-)'),
-                (run.states, run.state_parts, run.state_bounds, 1, 'state x[1] (-)'),
-                (run.actions, run.input_parts, run.input_bounds, 0, 'input u (-)'))
+        rows = (
+            (run.states, run.state_parts, run.state_bounds, 0, 'state x[0] (-)'),
+            (run.states, run.state_parts, run.state_bounds, 1, 'state x[1] (-)'),
+            (run.actions, run.input_parts, run.input_bounds, 0, 'input u (-)'),
+        )
         for panel, (values, parts, bounds, k, label) in zip(column, rows, strict=True):
             for part, colour in zip(parts, colours, strict=True):
                 line_or_band(panel, run.steps, values[:, part.start + k], colour, band=True)

@@ -18,9 +18,9 @@ from dmpcrl_ros.recording.recorded_run import Run, load_run
 from dmpcrl_ros.recording.run_files import DIVERGED, RunDirectoryError
 from dmpcrl_ros.settings.run import Settings
 
-_LOCK = '.lock'               # file that is locked while a command writes into the folder
+_LOCK = '.lock'  # file that is locked while a command writes into the folder
 _UNFINISHED = '.unfinished-'  # before the name of a directory that is being written
-_REFRESH = 0.2                # s between two calls of `progress`
+_REFRESH = 0.2  # s between two calls of `progress`
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,13 @@ class ExperimentSuite:
         """
         context = multiprocessing.get_context('spawn')
         steps, stop = context.Value('q', 0), context.Event()
-        with _locked(self.folder), _one_thread_each(), ProcessPoolExecutor(
-                min(workers, len(self.missing)) or 1, context, _start_worker, (steps, stop, os.getpid())) as pool:
+        with (
+            _locked(self.folder),
+            _one_thread_each(),
+            ProcessPoolExecutor(
+                min(workers, len(self.missing)) or 1, context, _start_worker, (steps, stop, os.getpid())
+            ) as pool,
+        ):
             try:
                 pending = {pool.submit(_work, job, self.folder) for job in self.missing}
                 while pending:
@@ -123,8 +128,11 @@ class ExperimentSuite:
 def _differences(found: Settings, wanted: Settings) -> list[str]:
     """Settings that differ. Those that only one of the two has belong to another method or system, which is named."""
     ours, theirs = wanted.plain(), found.plain()
-    return [f'{name} = {theirs[name]}, not {value}' for name, value in ours.items()
-            if name in theirs and theirs[name] != value]
+    return [
+        f'{name} = {theirs[name]}, not {value}'
+        for name, value in ours.items()
+        if name in theirs and theirs[name] != value
+    ]
 
 
 @contextmanager
@@ -135,8 +143,9 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunDirectoryError(f'another command is writing into {folder}; wait for it, or choose another '
-                                    'folder') from None
+            raise RunDirectoryError(
+                f'another command is writing into {folder}; wait for it, or choose another folder'
+            ) from None
         yield
 
 

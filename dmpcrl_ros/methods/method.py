@@ -40,8 +40,9 @@ class Metric:
 def check_metrics(reported: Mapping[str, float], declared: Collection[str]) -> None:
     """Raise ProgramError if an agent reports a metric that its method does not declare; names it."""
     if unknown := reported.keys() - declared:
-        raise ProgramError(f'an agent reports the metric {min(unknown)!r}; its method declares '
-                           f'{", ".join(declared) or "none"}')
+        raise ProgramError(
+            f'an agent reports the metric {min(unknown)!r}; its method declares {", ".join(declared) or "none"}'
+        )
 
 
 class Method(Interface):

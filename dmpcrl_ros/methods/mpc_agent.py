@@ -11,14 +11,7 @@ from dmpcrl_ros.core.exchange import Act, ExchangeTimeout, Protocol
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
 from dmpcrl_ros.methods.learner import Explorer, Learner, Transition, Update
-from dmpcrl_ros.methods.mpc_step import (
-    Agreement,
-    Decision,
-    Memory,
-    agreement_metrics,
-    decision_metrics,
-    void_reason,
-)
+from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, decision_metrics, void_reason
 from dmpcrl_ros.mpc.admm import Admm
 from dmpcrl_ros.mpc.evaluation import Evaluation, evaluate
 from dmpcrl_ros.mpc.interface import Mpc, Solution
@@ -44,8 +37,17 @@ class MpcAgent:
         exploration: None to follow the policy.
     """
 
-    def __init__(self, *, mpc: Mpc, admm: Admm, consensus: Consensus, plan: FallbackPlan, discount: float,
-                 learner: Learner | None = None, exploration: Explorer | None = None):
+    def __init__(
+        self,
+        *,
+        mpc: Mpc,
+        admm: Admm,
+        consensus: Consensus,
+        plan: FallbackPlan,
+        discount: float,
+        learner: Learner | None = None,
+        exploration: Explorer | None = None,
+    ):
         self.mpc = mpc
         self.admm = admm
         self.consensus = consensus
@@ -131,8 +133,9 @@ class MpcAgent:
         """Input (n_u,) when there is no fresh decision."""
         return self._plan.follow()
 
-    def evaluate(self, state: np.ndarray, action: np.ndarray | None = None,
-                 exogenous: np.ndarray | None = None) -> Protocol[Evaluation]:
+    def evaluate(
+        self, state: np.ndarray, action: np.ndarray | None = None, exogenous: np.ndarray | None = None
+    ) -> Protocol[Evaluation]:
         """V(state) or, with an action, Q(state, action); see mpc.evaluation."""
         return evaluate(self.mpc, self.admm, state, action, exogenous)
 
@@ -143,8 +146,7 @@ class MpcAgent:
             self._memory = None
         coins = self.exploration.coins(step) if self.exploration else np.zeros(1, dtype=bool)
         anyone_explores = bool(coins.any())
-        explored = (anyone_explores and bool(coins[self.exploration.agent])
-                    and not (observation.hold or self._holding))
+        explored = anyone_explores and bool(coins[self.exploration.agent]) and not (observation.hold or self._holding)
         policy = yield from self.evaluate(state, exogenous=exogenous)
         solution = policy.solution
         if explored and solution:
@@ -174,8 +176,11 @@ class MpcAgent:
                 fault = fault or visited.failure or visited.report.late
         if visited.solution and not (agreement.partial or visited.report.late):
             self._memory = self._remember(decision, visited)
-        return StepReport(updates=self.updates, fault=fault,
-                          metrics=decision_metrics(decision) | agreement_metrics(agreement) | update.metrics)
+        return StepReport(
+            updates=self.updates,
+            fault=fault,
+            metrics=decision_metrics(decision) | agreement_metrics(agreement) | update.metrics,
+        )
 
     def _agree(self, decision: Decision, memory: Memory | None) -> Protocol[Agreement]:
         """Sum up V, Q and the stage cost over the network, and find out whether all agents have the transition."""
@@ -185,11 +190,13 @@ class MpcAgent:
         valid = float(not policy.failure)
         own = [observation.stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3
         value, valid, cost, q_value, samples = (
-            yield from self.consensus.total(np.array([policy.value, valid, *own]))).tolist()
+            yield from self.consensus.total(np.array([policy.value, valid, *own]))
+        ).tolist()
         partial = self.consensus.partial
         # an average may be inexact: not to branch on
         lacking, self._holding = (
-            yield from self.consensus.maximum([not whole, partial or bool(observation.hold)])) > 0.5
+            yield from self.consensus.maximum([not whole, partial or bool(observation.hold)])
+        ) > 0.5
         evaluated = not (lacking or self._holding)
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
         fault = policy.failure or void_reason(valid, 'a valid evaluation', n_agents)
@@ -231,8 +238,14 @@ class MpcAgent:
         numbers = [derivatives.gradient] if derivatives.hessian is None else [derivatives.gradient, derivatives.hessian]
         if not all(np.isfinite(each).all() for each in numbers):
             return None
-        return Memory(decision.observation.step, decision.observation.episode, decision.action, visited.value,
-                       derivatives.gradient, derivatives.hessian)
+        return Memory(
+            decision.observation.step,
+            decision.observation.episode,
+            decision.action,
+            visited.value,
+            derivatives.gradient,
+            derivatives.hessian,
+        )
 
     def _perturbed(self, state: np.ndarray, exogenous: np.ndarray | None, direction: np.ndarray) -> Solution | None:
         """The local problem once more with the perturbed objective, at the averages and multipliers that were agreed:

@@ -23,8 +23,9 @@ def consensus_of(system: MpcSystem, index: int, settings: MpcSettings) -> Consen
     return Consensus(index, system.graph, settings.consensus.schedule(system.graph))
 
 
-def local_parts(system: MpcSystem, index: int, theta: np.ndarray, options: AdmmOptions,
-                consensus: Consensus) -> tuple[ParametricMpc, Admm]:
+def local_parts(
+    system: MpcSystem, index: int, theta: np.ndarray, options: AdmmOptions, consensus: Consensus
+) -> tuple[ParametricMpc, Admm]:
     """Problem of one agent at theta (p,), and its coordination with the neighbours."""
     admm = Admm(index, system.graph, system.trajectory_shapes(index), options, consensus)
     layout, _ = system.parameters(index)
@@ -39,20 +40,37 @@ def central_parts(options: AdmmOptions) -> tuple[Admm, Consensus]:
     return Admm(0, alone, {0: (0, 0)}, options, consensus), consensus
 
 
-def central_parameters(system: MpcSystem,
-                       theta_of: Callable[[int], np.ndarray]) -> tuple[ParameterLayout, np.ndarray]:
+def central_parameters(system: MpcSystem, theta_of: Callable[[int], np.ndarray]) -> tuple[ParameterLayout, np.ndarray]:
     """Names and values of the parameters of all agents, stacked in their order."""
     every = range(system.n_agents)
-    shapes = {f'{system.names[i]}.{part}': shape for i in every
-              for part, shape in system.parameters(i)[0].shapes.items()}
+    shapes = {
+        f'{system.names[i]}.{part}': shape for i in every for part, shape in system.parameters(i)[0].shapes.items()
+    }
     return ParameterLayout(shapes), np.concatenate([theta_of(i) for i in every])
 
 
-def mpc_agent(system: MpcSystem, settings: MpcSettings, members: Sequence[int], mpc: Mpc, admm: Admm,
-              consensus: Consensus, learner: Learner | None = None, exploration: Explorer | None = None) -> MpcAgent:
+def mpc_agent(
+    system: MpcSystem,
+    settings: MpcSettings,
+    members: Sequence[int],
+    mpc: Mpc,
+    admm: Admm,
+    consensus: Consensus,
+    learner: Learner | None = None,
+    exploration: Explorer | None = None,
+) -> MpcAgent:
     """The agent that controls these members of the system."""
-    bounds = [np.concatenate([getattr(system.local[i], name) for i in members])
-              for name in ('input_lower', 'input_upper', 'safe_input')]
+    bounds = [
+        np.concatenate([getattr(system.local[i], name) for i in members])
+        for name in ('input_lower', 'input_upper', 'safe_input')
+    ]
     plan = FallbackPlan(*bounds, steps=settings.fallback_steps)
-    return MpcAgent(mpc=mpc, admm=admm, consensus=consensus, plan=plan, discount=system.structure.discount,
-                    learner=learner, exploration=exploration)
+    return MpcAgent(
+        mpc=mpc,
+        admm=admm,
+        consensus=consensus,
+        plan=plan,
+        discount=system.structure.discount,
+        learner=learner,
+        exploration=exploration,
+    )

@@ -14,23 +14,44 @@ class AdmmSettings:
     """Settings of the agreement of neighbours on their predictions."""
 
     iterations: int | None = setting(
-        None, 'per evaluation (the most, with a tolerance); more are more exact and slower, and each costs two message '
-        'rounds; auto takes the published number', kind=int, absent='auto', minimum=1, maximum=10000)
+        None,
+        'per evaluation (the most, with a tolerance); more are more exact and slower, and each costs two message '
+        'rounds; auto takes the published number',
+        kind=int,
+        absent='auto',
+        minimum=1,
+        maximum=10000,
+    )
     rho: float | None = setting(
-        None, 'penalty; decides the speed of convergence; auto takes the published value, for scenario_mpc a multiple '
-        'of it', kind=float, absent='auto', minimum=1e-9, maximum=1e6)
+        None,
+        'penalty; decides the speed of convergence; auto takes the published value, for scenario_mpc a multiple of it',
+        kind=float,
+        absent='auto',
+        minimum=1e-9,
+        maximum=1e6,
+    )
     tolerance: float | None = setting(
-        None, 'stop when all residuals of all agents are at or below it; none runs all iterations, as published',
-        kind=float, absent='none', minimum=1e-15, maximum=1.0)
+        None,
+        'stop when all residuals of all agents are at or below it; none runs all iterations, as published',
+        kind=float,
+        absent='none',
+        minimum=1e-15,
+        maximum=1.0,
+    )
     warm_start: bool = setting(
-        True, 'begin where the evaluation before ended, as released, instead of at zero, as in Algorithm 1 of paper '
-        '001; more exact for the same iterations')
+        True,
+        'begin where the evaluation before ended, as released, instead of at zero, as in Algorithm 1 of paper '
+        '001; more exact for the same iterations',
+    )
 
     def options(self, defaults: LearningDefaults, stiffness: float = 1.0) -> AdmmOptions:
         """Options of ADMM for a system with these published constants; `stiffness` multiplies the published rho."""
-        return AdmmOptions(rho=stiffness * defaults.rho if self.rho is None else self.rho,
-                           iterations=self.iterations or defaults.admm_iterations, tolerance=self.tolerance or 0.0,
-                           warm_start=self.warm_start)
+        return AdmmOptions(
+            rho=stiffness * defaults.rho if self.rho is None else self.rho,
+            iterations=self.iterations or defaults.admm_iterations,
+            tolerance=self.tolerance or 0.0,
+            warm_start=self.warm_start,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +59,14 @@ class ConsensusSettings:
     """Settings of the agreement on sums over the network."""
 
     averaging: str = setting(
-        'finite-time', 'finite-time is exact in as few rounds as the graph allows, fixed has the weights of paper 001, '
-        'metropolis needs only the degrees of the neighbours', choices=('finite-time', 'fixed', 'metropolis'))
-    rounds: int = setting(100, 'per average, with fixed or metropolis weights; more are more exact', minimum=1,
-                          maximum=100000)
+        'finite-time',
+        'finite-time is exact in as few rounds as the graph allows, fixed has the weights of paper 001, '
+        'metropolis needs only the degrees of the neighbours',
+        choices=('finite-time', 'fixed', 'metropolis'),
+    )
+    rounds: int = setting(
+        100, 'per average, with fixed or metropolis weights; more are more exact', minimum=1, maximum=100000
+    )
 
     def schedule(self, graph: CouplingGraph) -> AveragingSchedule:
         """Weights of average consensus on a graph."""
@@ -57,13 +82,21 @@ class MpcSettings:
     admm: AdmmSettings = group(AdmmSettings)
     consensus: ConsensusSettings = group(ConsensusSettings)
     fallback_steps: int = setting(
-        10, 'number of control steps in a row in which an agent without a fresh decision follows its last plan, as far '
-        'as that reaches, before it takes its safe input', minimum=0, maximum=1000)
+        10,
+        'number of control steps in a row in which an agent without a fresh decision follows its last plan, as far '
+        'as that reaches, before it takes its safe input',
+        minimum=0,
+        maximum=1000,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSettings(MpcSettings):
     """Settings of MPC that does not learn."""
 
-    model: str = setting('inexact', 'what the controllers know: inexact, the first model of the system and how '
-                                    'uncertain it is, or exact, the true dynamics', choices=('inexact', 'exact'))
+    model: str = setting(
+        'inexact',
+        'what the controllers know: inexact, the first model of the system and how '
+        'uncertain it is, or exact, the true dynamics',
+        choices=('inexact', 'exact'),
+    )

@@ -19,7 +19,8 @@ METRICS = (
     Metric(name='admm_iterations', meaning='iterations of ADMM until the action'),
     Metric(name='primal_residual', meaning='of ADMM: copies of this agent against the averages'),
     Metric(name='dual_residual', meaning='of ADMM: change of the averages'),
-    Metric(name='kkt_residual', meaning='of the local problem: largest violation of its optimality conditions'))
+    Metric(name='kkt_residual', meaning='of the local problem: largest violation of its optimality conditions'),
+)
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,19 @@ class Memory:
 def decision_metrics(decision: Decision) -> dict[str, float]:
     """Metrics of a decision by their names."""
     policy = decision.policy
-    return {'explored': float(decision.explored), **_residuals(policy.report),
-            'kkt_residual': policy.solution.kkt_residual if policy.solution else 0.0}
+    return {
+        'explored': float(decision.explored),
+        **_residuals(policy.report),
+        'kkt_residual': policy.solution.kkt_residual if policy.solution else 0.0,
+    }
 
 
 def _residuals(report: AdmmReport) -> dict[str, float]:
-    return {'admm_iterations': float(report.iterations), 'primal_residual': report.primal_residual,
-            'dual_residual': report.dual_residual}
+    return {
+        'admm_iterations': float(report.iterations),
+        'primal_residual': report.primal_residual,
+        'dual_residual': report.dual_residual,
+    }
 
 
 def agreement_metrics(agreement: Agreement) -> dict[str, float]:

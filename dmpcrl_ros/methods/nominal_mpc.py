@@ -34,7 +34,8 @@ class NominalMpc:
         """The centralised twin."""
         system = system.for_baselines()
         layout, theta = central_parameters(
-            system, lambda i: system.model_parameters(i, exact=settings.model == 'exact'))
+            system, lambda i: system.model_parameters(i, exact=settings.model == 'exact')
+        )
         mpc = ParametricMpc(system.central_problem(), layout, theta)
         admm, consensus = central_parts(settings.admm.options(system.defaults))
         return mpc_agent(system, settings, range(system.n_agents), mpc, admm, consensus)

@@ -69,8 +69,15 @@ class Admm:
             which must agree as well. Their average costs no message.
     """
 
-    def __init__(self, agent: int, graph: CouplingGraph, shapes: Mapping[int, tuple[int, int]],
-                 options: AdmmOptions, consensus: Consensus, repeated: tuple[int, int] = (0, 0)):
+    def __init__(
+        self,
+        agent: int,
+        graph: CouplingGraph,
+        shapes: Mapping[int, tuple[int, int]],
+        options: AdmmOptions,
+        consensus: Consensus,
+        repeated: tuple[int, int] = (0, 0),
+    ):
         self.options = options
         self._parents, self._holders = graph.parents[agent], graph.holders[agent]
         self._own_shape = shapes[agent]
@@ -92,8 +99,9 @@ class Admm:
         self._predicted = np.zeros(self.size)  # averages of the last run
         self.linear = np.zeros(self.size)  # of a local update that would follow the last run
 
-    def run(self, solve: Callable[[np.ndarray], np.ndarray],
-            observe: Callable[[int], None] | None = None) -> Protocol[AdmmReport]:
+    def run(
+        self, solve: Callable[[np.ndarray], np.ndarray], observe: Callable[[int], None] | None = None
+    ) -> Protocol[AdmmReport]:
         """Alternate local updates and averages.
 
         A run whose time is up ends with the iterate it has (anytime ADMM) once the neighbours have agreed on anything.
@@ -135,8 +143,11 @@ class Admm:
 
     def _average(self, x: np.ndarray) -> Protocol[np.ndarray]:
         """Averages (size,) of all opinions on each trajectory; of a parent that is lost that of the run before."""
-        inbox = yield Exchange('copies', {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
-                               dict.fromkeys(self._holders, self._own_shape))
+        inbox = yield Exchange(
+            'copies',
+            {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
+            dict.fromkeys(self._holders, self._own_shape),
+        )
         own = x[self._own].reshape(self._own_shape).copy()
         for opinion in inbox.values():
             own += opinion

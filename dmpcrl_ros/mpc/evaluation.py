@@ -30,8 +30,9 @@ class Evaluation:
         return self.report.failure
 
 
-def evaluate(mpc: Mpc, admm: Admm, state: np.ndarray, action: np.ndarray | None = None,
-             exogenous: np.ndarray | None = None) -> Protocol[Evaluation]:
+def evaluate(
+    mpc: Mpc, admm: Admm, state: np.ndarray, action: np.ndarray | None = None, exogenous: np.ndarray | None = None
+) -> Protocol[Evaluation]:
     """V(state) or, with an action, Q(state, action), by ADMM (Algorithm 1 of paper 001).
 
     Args:
@@ -59,4 +60,5 @@ def evaluate(mpc: Mpc, admm: Admm, state: np.ndarray, action: np.ndarray | None 
 def _always_raise(failure: QpFailure):
     def solve(linear: np.ndarray) -> np.ndarray:
         raise failure
+
     return solve

@@ -22,8 +22,9 @@ class Mpc(Protocol):
     layout: ParameterLayout
     theta: np.ndarray
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *,
-              exogenous: np.ndarray | None = None) -> None:
+    def begin(
+        self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None
+    ) -> None:
         """Start an evaluation at the state (n_x,), with the first input (n_u,) held at `action` if there is one, given
         what the agent is told of the step (n_d,)."""
 

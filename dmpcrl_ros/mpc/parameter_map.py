@@ -15,8 +15,8 @@ from scipy.linalg import block_diag
 class MappedParameters(Protocol):
     """phi and its derivatives at one theta (p,)."""
 
-    value: np.ndarray      # phi (m,)
-    jacobian: np.ndarray   # (m, p)
+    value: np.ndarray  # phi (m,)
+    jacobian: np.ndarray  # (m, p)
 
     def curvature(self, weights: np.ndarray) -> np.ndarray:
         """sum_k weights_k d2phi_k/dtheta2, (p, p), for weights (m,)."""
@@ -46,8 +46,9 @@ class StackedMap:
 
     def at(self, theta: np.ndarray) -> 'StackedParameters':
         """phi and its derivatives at theta (p,)."""
-        return StackedParameters([each.at(part) for each, part in
-                                  zip(self._maps, np.split(theta, self._cuts), strict=True)])
+        return StackedParameters(
+            [each.at(part) for each, part in zip(self._maps, np.split(theta, self._cuts), strict=True)]
+        )
 
 
 class StackedParameters:
@@ -65,5 +66,6 @@ class StackedParameters:
     def curvature(self, weights: np.ndarray) -> np.ndarray:
         """sum_k weights_k d2phi_k/dtheta2, (p, p)."""
         cuts = np.cumsum([len(part.value) for part in self._parts])[:-1]
-        return block_diag(*(part.curvature(each) for part, each in
-                            zip(self._parts, np.split(weights, cuts), strict=True)))
+        return block_diag(
+            *(part.curvature(each) for part, each in zip(self._parts, np.split(weights, cuts), strict=True))
+        )

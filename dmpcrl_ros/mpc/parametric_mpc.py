@@ -35,8 +35,15 @@ class ParametricMpc(Parametrised):
         n_consensus: number of those variables; 0 for a problem without neighbours.
     """
 
-    def __init__(self, problem: ParametricProblem, layout: ParameterLayout, theta: np.ndarray, *,
-                 rho: float = 0.0, n_consensus: int = 0):
+    def __init__(
+        self,
+        problem: ParametricProblem,
+        layout: ParameterLayout,
+        theta: np.ndarray,
+        *,
+        rho: float = 0.0,
+        n_consensus: int = 0,
+    ):
         super().__init__(layout)
         self.n_consensus = n_consensus
         self._problem = problem
@@ -52,8 +59,19 @@ class ParametricMpc(Parametrised):
         phi = theta if mapped is None else mapped.value
         hessian, equality, lower, upper, penalty = (np.array(part) for part in self._matrices(phi))
         linear, constant, value = (np.array(part) for part in self._vectors(phi, self._exogenous))
-        data = QpData(hessian, linear, float(constant[0]), equality, value, p.hard_lower, p.hard_upper, p.soft,
-                      lower, upper, penalty)
+        data = QpData(
+            hessian,
+            linear,
+            float(constant[0]),
+            equality,
+            value,
+            p.hard_lower,
+            p.hard_upper,
+            p.soft,
+            lower,
+            upper,
+            penalty,
+        )
         policy = SoftBoundedQp(data, p.state, self._curvature)
         self._data, self._policy_qp, self._action_qp = data, policy, None
         self._mapped, self._phi, self._jacobian = mapped, phi.copy(), None
@@ -63,8 +81,13 @@ class ParametricMpc(Parametrised):
         """The quadratic programme at the current parameters."""
         return self._data
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None, perturbation: np.ndarray | None = None,
-              exogenous: np.ndarray | None = None) -> None:
+    def begin(
+        self,
+        state: np.ndarray,
+        action: np.ndarray | None = None,
+        perturbation: np.ndarray | None = None,
+        exogenous: np.ndarray | None = None,
+    ) -> None:
         """Start an evaluation of V(state), or of Q(state, action).
 
         `value` and `sensitivities` of its solution are for the exogenous input given here, so ask for them before the
@@ -90,7 +113,7 @@ class ParametricMpc(Parametrised):
         self._linear = self._data.linear.copy()
         if perturbation is not None:
             self._linear[p.action] += perturbation
-        self._base = self._linear[:self.n_consensus].copy()
+        self._base = self._linear[: self.n_consensus].copy()
         self._qp.fix(values)
 
     def _tell(self, exogenous: np.ndarray) -> None:
@@ -110,9 +133,9 @@ class ParametricMpc(Parametrised):
         Raises:
             QpFailure: no solution.
         """
-        self._linear[:self.n_consensus] = self._base + linear
+        self._linear[: self.n_consensus] = self._base + linear
         self._primal = self._qp.solve(self._linear)
-        return self._primal[:self.n_consensus]
+        return self._primal[: self.n_consensus]
 
     def solution(self) -> QpSolution:
         """Primal-dual solution of the last solve.
@@ -129,8 +152,15 @@ class ParametricMpc(Parametrised):
 
     def sensitivities(self, solution: QpSolution, second_order: bool = False) -> Sensitivities:
         """Derivatives in theta of the Lagrangian at a fixed primal-dual point (paper 001, equation (19))."""
-        arguments = (solution.primal, self._phi, self._exogenous, solution.slack, solution.dual_equality,
-                     solution.dual_soft_lower, solution.dual_soft_upper)
+        arguments = (
+            solution.primal,
+            self._phi,
+            self._exogenous,
+            solution.slack,
+            solution.dual_equality,
+            solution.dual_soft_lower,
+            solution.dual_soft_upper,
+        )
         gradient = self._gradient(*arguments)[0].copy()
         hessian = self._second(*arguments)[0].copy() if second_order else None
         if self._mapped is None:
@@ -166,16 +196,26 @@ def _compile(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
     gradient and Hessian of the Lagrangian in phi as functions of these and of the solution."""
     hessian, linear = ca.hessian(p.objective, p.variables)
     equality = ca.jacobian(p.residual, p.variables)
-    at_zero = [ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape))
-               for e in (linear, p.objective, -p.residual)]
+    at_zero = [
+        ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape)) for e in (linear, p.objective, -p.residual)
+    ]
     matrices = CompiledFunction('matrices', [p.parameters], [hessian, equality, p.soft_lower, p.soft_upper, p.penalty])
     vectors = CompiledFunction('vectors', [p.parameters, p.exogenous], at_zero)
     slack, lower, upper = (ca.SX.sym(name, p.penalty.shape[0]) for name in ('slack', 'lower', 'upper'))
     multiplier = ca.SX.sym('multiplier', p.residual.shape[0])
     bounded = p.variables[p.soft.tolist()] if len(p.soft) else ca.SX(0, 1)
-    lagrangian = (p.objective + ca.dot(p.penalty, slack) + ca.dot(multiplier, p.residual)
-                  + ca.dot(lower, p.soft_lower - bounded) + ca.dot(upper, bounded - p.soft_upper))
+    lagrangian = (
+        p.objective
+        + ca.dot(p.penalty, slack)
+        + ca.dot(multiplier, p.residual)
+        + ca.dot(lower, p.soft_lower - bounded)
+        + ca.dot(upper, bounded - p.soft_upper)
+    )
     arguments = [p.variables, p.parameters, p.exogenous, slack, multiplier, lower, upper]
     second, gradient = ca.hessian(lagrangian, p.parameters)
-    return (matrices, vectors, CompiledFunction('gradient', arguments, [gradient]),
-            CompiledFunction('second', arguments, [second]))
+    return (
+        matrices,
+        vectors,
+        CompiledFunction('gradient', arguments, [gradient]),
+        CompiledFunction('second', arguments, [second]),
+    )

@@ -32,11 +32,11 @@ class ParametricProblem:
     soft_lower: ca.SX
     soft_upper: ca.SX
     penalty: ca.SX
-    soft: np.ndarray           # index in v of each soft row
-    state: np.ndarray          # indices in v of x(0)
-    action: np.ndarray         # indices in v of u(0)
-    inputs: np.ndarray         # indices in v of u, (N, n_u)
-    trajectory: np.ndarray     # indices in v of x, (N+1, n_x)
+    soft: np.ndarray  # index in v of each soft row
+    state: np.ndarray  # indices in v of x(0)
+    action: np.ndarray  # indices in v of u(0)
+    inputs: np.ndarray  # indices in v of u, (N, n_u)
+    trajectory: np.ndarray  # indices in v of x, (N+1, n_x)
     hard_lower: np.ndarray
     hard_upper: np.ndarray
 
@@ -112,8 +112,10 @@ def join_central(agents: Sequence[AgentFormulation], horizon: int) -> Parametric
     with its original; v = [x_1; ...; x_M; u_1; ...; u_M]."""
     xs = [ca.SX.sym(f'x_{i}', agent.n_states, horizon + 1) for i, agent in enumerate(agents)]
     us = [ca.SX.sym(f'u_{i}', agent.n_inputs, horizon) for i, agent in enumerate(agents)]
-    terms = [agent.terms(AgentVariables(x=xs[i], u=us[i], parents={j: xs[j] for j in sorted(agent.parent_states)}))
-             for i, agent in enumerate(agents)]
+    terms = [
+        agent.terms(AgentVariables(x=xs[i], u=us[i], parents={j: xs[j] for j in sorted(agent.parent_states)}))
+        for i, agent in enumerate(agents)
+    ]
     return _assemble(terms, xs, us)
 
 
@@ -122,22 +124,28 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
     blocks = (*trajectories, *inputs)
     start = np.cumsum([0] + [block.numel() for block in blocks])
     grids = [np.arange(a, b).reshape(-1, block.shape[0]) for a, b, block in zip(start, start[1:], blocks, strict=False)]
-    own, controls = grids[:len(terms)], grids[len(trajectories):]
+    own, controls = grids[: len(terms)], grids[len(trajectories) :]
     lower, upper = np.full(start[-1], -np.inf), np.full(start[-1], np.inf)
     for agent, index in zip(terms, controls, strict=True):
         lower[index], upper[index] = agent.input_lower, agent.input_upper
     return ParametricProblem(
         variables=ca.vertcat(*(ca.vec(block) for block in blocks)),
         parameters=ca.vertcat(*(agent.parameters for agent in terms)),
-        exogenous=column([agent.exogenous for agent in terms]), parameter_map=_joint_map(terms),
+        exogenous=column([agent.exogenous for agent in terms]),
+        parameter_map=_joint_map(terms),
         objective=sum(agent.objective for agent in terms),
         residual=ca.vertcat(*(agent.residual for agent in terms)),
         soft_lower=ca.vertcat(*(agent.soft_lower for agent in terms)),
         soft_upper=ca.vertcat(*(agent.soft_upper for agent in terms)),
         penalty=ca.vertcat(*(agent.penalty for agent in terms)),
         soft=np.concatenate([x[tuple(agent.soft.T)] for agent, x in zip(terms, own, strict=True)]),
-        state=np.concatenate([x[0] for x in own]), action=np.concatenate([u[0] for u in controls]),
-        inputs=np.hstack(controls), trajectory=np.hstack(own), hard_lower=lower, hard_upper=upper)
+        state=np.concatenate([x[0] for x in own]),
+        action=np.concatenate([u[0] for u in controls]),
+        inputs=np.hstack(controls),
+        trajectory=np.hstack(own),
+        hard_lower=lower,
+        hard_upper=upper,
+    )
 
 
 def _joint_map(terms: Sequence[AgentTerms]) -> ParameterMap | None:

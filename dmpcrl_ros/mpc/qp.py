@@ -130,7 +130,7 @@ class SoftBoundedQp:
             raise QpFailure('the state or action is not finite')
         self._values, data = values, self._data
         self._upper[self._fixed] = self._lower[self._fixed] = values
-        self._upper[self._n:] = self._lower[self._n:] = data.equality_value
+        self._upper[self._n :] = self._lower[self._n :] = data.equality_value
         if self._shift is not None:
             self._shift = data.equality.T @ data.equality_value
         self._model.update(bupper=self._upper, blower=self._lower, sense=self._sense)  # forgets the active set:
@@ -158,8 +158,9 @@ class SoftBoundedQp:
 
     def _misplaced(self) -> np.ndarray:
         rows = self._rows
-        return misplaced(self._primal[rows], self._dual[rows], self._lower[rows], self._upper[rows],
-                         self._penalty[rows])
+        return misplaced(
+            self._primal[rows], self._dual[rows], self._lower[rows], self._upper[rows], self._penalty[rows]
+        )
 
     def _solve_afresh(self) -> np.ndarray:
         """Solve without the active set of earlier calls. Rows that the solver misplaces even so are held."""
@@ -199,8 +200,15 @@ class SoftBoundedQp:
         constant = data.penalty * ((above > 0.0).astype(float) - (below > 0.0))
         dual = np.where(self._free_rows, bound[rows], constant)
         bound[rows[self._free_rows]] = 0.0
-        return QpSolution(v, np.maximum(np.maximum(above, below), 0.0), self._dual[n:].copy(), bound,
-                          np.maximum(-dual, 0.0), np.maximum(dual, 0.0), residual)
+        return QpSolution(
+            v,
+            np.maximum(np.maximum(above, below), 0.0),
+            self._dual[n:].copy(),
+            bound,
+            np.maximum(-dual, 0.0),
+            np.maximum(dual, 0.0),
+            residual,
+        )
 
     def _kkt_residual(self) -> float:
         """Largest violation of stationarity, of the equalities, and of the optimality of each bound: a multiplier is

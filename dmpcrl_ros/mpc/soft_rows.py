@@ -37,14 +37,17 @@ class SoftRowsQp:
         r, n = rows.shape
         self._reciprocal = np.full(n + r, 1.0 / SLACK_CURVATURE)
         self._weight = np.concatenate([np.zeros(n), penalty])
-        self._all_rows, self._all_penalties = (np.vstack([np.eye(n), rows]),
-                                               np.concatenate([np.full(n, np.inf), penalty]))
+        self._all_rows, self._all_penalties = (
+            np.vstack([np.eye(n), rows]),
+            np.concatenate([np.full(n, np.inf), penalty]),
+        )
         self._settings = SETTINGS | {'iter_limit': max(SETTINGS['iter_limit'], _ITERATIONS_PER_ROW * (n + r))}
         self._model = daqp.Model()
         self._model.settings = self._settings
 
-    def solve(self, linear: np.ndarray, lower: np.ndarray, upper: np.ndarray, row_lower: np.ndarray,
-              row_upper: np.ndarray) -> tuple[np.ndarray, float]:
+    def solve(
+        self, linear: np.ndarray, lower: np.ndarray, upper: np.ndarray, row_lower: np.ndarray, row_upper: np.ndarray
+    ) -> tuple[np.ndarray, float]:
         """Minimiser u (n,) and by how much it misses the optimality conditions.
 
         Args:
@@ -73,8 +76,9 @@ class SoftRowsQp:
                 break
         raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
 
-    def _solve(self, linear: np.ndarray, below: np.ndarray, above: np.ndarray,
-               hard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _solve(
+        self, linear: np.ndarray, below: np.ndarray, above: np.ndarray, hard: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The solver's answer with some rows hard: u (n,), multipliers of its bounds and of the rows (n + r,)."""
         n = len(linear)
         of_bounds = np.where(below[:n] == above[:n], EQUALITY, 0)
@@ -88,8 +92,9 @@ class SoftRowsQp:
             raise QpFailure(reason(flag))
         return u, info['lam']
 
-    def _kkt_residual(self, u: np.ndarray, dual: np.ndarray, linear: np.ndarray, below: np.ndarray,
-                      above: np.ndarray) -> float:
+    def _kkt_residual(
+        self, u: np.ndarray, dual: np.ndarray, linear: np.ndarray, below: np.ndarray, above: np.ndarray
+    ) -> float:
         """Largest violation of stationarity and of the optimality of each bound: a multiplier is the projection of
         itself plus the violation on [0, penalty + curvature x violation]; the penalty of a hard bound is infinite."""
         value = self._all_rows @ u

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-SOFT, EQUALITY = 8, 5                # its flags of a constraint
-SLACK_CURVATURE = 1e-7               # it weighs slack by w s + c s^2 / 2; from c = 1e-9 down active sets are wrong
+SOFT, EQUALITY = 8, 5  # its flags of a constraint
+SLACK_CURVATURE = 1e-7  # it weighs slack by w s + c s^2 / 2; from c = 1e-9 down active sets are wrong
 SETTINGS = {'primal_tol': 1e-10, 'eps_prox': 0.0, 'iter_limit': 1000}
-KKT_TOLERANCE = 1e-9                 # of an accepted solution, relative to the size of the linear term
-SLACK_USED = 2                       # its exit flag of a solution with slack
-ATTEMPTS = 10                        # to solve for rows that it has misplaced
-_OFF_BOUND = 1e-9                    # a soft row this far from its bound is not on it
+KKT_TOLERANCE = 1e-9  # of an accepted solution, relative to the size of the linear term
+SLACK_USED = 2  # its exit flag of a solution with slack
+ATTEMPTS = 10  # to solve for rows that it has misplaced
+_OFF_BOUND = 1e-9  # a soft row this far from its bound is not on it
 
 
 class QpFailure(Exception):
@@ -17,12 +17,19 @@ class QpFailure(Exception):
 
 def reason(flag: int) -> str:
     """Meaning of an exit flag that is not positive."""
-    return {-1: 'infeasible', -2: 'the active set cycles', -3: 'unbounded', -4: 'iteration limit',
-            -5: 'not convex', -6: 'contradictory active constraints'}.get(flag, f'solver flag {flag}')
+    return {
+        -1: 'infeasible',
+        -2: 'the active set cycles',
+        -3: 'unbounded',
+        -4: 'iteration limit',
+        -5: 'not convex',
+        -6: 'contradictory active constraints',
+    }.get(flag, f'solver flag {flag}')
 
 
-def misplaced(value: np.ndarray, dual: np.ndarray, lower: np.ndarray, upper: np.ndarray,
-              penalty: np.ndarray) -> np.ndarray:
+def misplaced(
+    value: np.ndarray, dual: np.ndarray, lower: np.ndarray, upper: np.ndarray, penalty: np.ndarray
+) -> np.ndarray:
     """Distances (r,) of soft rows with a multiplier from where they should be: on their bound, or beyond it at the end
     of the multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from
     the end of its box; the row then stays off its bound in proportion to its multiplier.

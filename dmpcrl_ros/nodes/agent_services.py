@@ -20,15 +20,22 @@ class AgentServices:
     def __init__(self, node: Node, managers: Sequence[CheckpointManager]):
         self._managers = managers
         node.create_service(SetBool, '~/set_learning', self._on_set_learning)
-        for name, action in (('save', CheckpointManager.save), ('load', CheckpointManager.load),
-                             ('reset', CheckpointManager.reset)):
+        for name, action in (
+            ('save', CheckpointManager.save),
+            ('load', CheckpointManager.load),
+            ('reset', CheckpointManager.reset),
+        ):
             node.create_service(Trigger, f'~/{name}', self._on(action))
 
     def _on(self, action: Callable[[CheckpointManager], tuple[bool, str]]) -> Callable:
         def serve(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             outcomes = [action(manager) for manager in self._managers]
-            return answer(response, all(success for success, _ in outcomes),
-                          '; '.join(dict.fromkeys(message for _, message in outcomes)))
+            return answer(
+                response,
+                all(success for success, _ in outcomes),
+                '; '.join(dict.fromkeys(message for _, message in outcomes)),
+            )
+
         return serve
 
     def _on_set_learning(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

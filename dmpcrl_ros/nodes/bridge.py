@@ -36,23 +36,26 @@ class RobotInterface:
         speed: seconds of the robot per second of the clock.
     """
 
-    def __init__(self, node: ControlLoopNode, network: MpcSystem, mapping: Mapping, sensor_timeout: float,
-                 speed: float = 1.0):
+    def __init__(
+        self, node: ControlLoopNode, network: MpcSystem, mapping: Mapping, sensor_timeout: float, speed: float = 1.0
+    ):
         self._network, self._mapping, self._sensor_timeout, self._speed = network, mapping, sensor_timeout, speed
-        self._publishers = {topic: node.create_publisher(kind, topic, qos_profile_system_default,
-                                                         qos_overriding_options=OVERRIDABLE)
-                            for topic, kind in mapping.publications}
+        self._publishers = {
+            topic: node.create_publisher(kind, topic, qos_profile_system_default, qos_overriding_options=OVERRIDABLE)
+            for topic, kind in mapping.publications
+        }
         for topic, kind in mapping.subscriptions:
-            node.create_subscription(kind, topic, self._taker(topic), qos_profile_sensor_data,
-                                     qos_overriding_options=OVERRIDABLE)
+            node.create_subscription(
+                kind, topic, self._taker(topic), qos_profile_sensor_data, qos_overriding_options=OVERRIDABLE
+            )
         self._commanded = time.monotonic()
         self.reset()
 
     def reset(self) -> None:
         """Count steps from zero; the robot stays where it is."""
         self._step = self._episode = 0
-        self._interrupted = False               # by safe commands, since the last step
-        self._seen: np.ndarray | None = None    # stacked state of the present step
+        self._interrupted = False  # by safe commands, since the last step
+        self._seen: np.ndarray | None = None  # stacked state of the present step
         self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
 
     def stale_measurements(self) -> str:
@@ -73,8 +76,9 @@ class RobotInterface:
         costs, applied = np.zeros(self._network.n_agents), [np.zeros(0)] * self._network.n_agents
         if self._before is not None:
             applied = self._mapping.applied()
-            costs = self._network.stage_costs(self._before, np.concatenate(applied),
-                                              self._network.exogenous_at(self._step - 1))
+            costs = self._network.stage_costs(
+                self._before, np.concatenate(applied), self._network.exogenous_at(self._step - 1)
+            )
         return PlantStep(self._step, self._episode, states, self._network.exogenous_at(self._step), costs, applied)
 
     def apply(self, actions: list[np.ndarray]) -> None:
@@ -90,8 +94,11 @@ class RobotInterface:
 
     def unmatched_topics(self) -> list[str]:
         """Topics of commands without a listener, as where the driver of an actuator is not running yet."""
-        return [f'a listener to {topic}' for topic, publisher in self._publishers.items()
-                if not publisher.get_subscription_count()]
+        return [
+            f'a listener to {topic}'
+            for topic, publisher in self._publishers.items()
+            if not publisher.get_subscription_count()
+        ]
 
     def flush(self) -> None:
         """Wait, but not for long, until the last commands have arrived where delivery is reliable."""

@@ -33,8 +33,11 @@ class CheckpointManager:
         settings, options = node.settings, node.options
         self._log, self._agent, self._name = node.get_logger(), agent, name
         self._every, self._learn = options.checkpoint_every, settings.learn
-        self._folder = CheckpointFolder(Path(options.checkpoints), system.name, settings.method, name,
-                                        agent.layout, system.names) if options.checkpoints else None
+        self._folder = (
+            CheckpointFolder(Path(options.checkpoints), system.name, settings.method, name, agent.layout, system.names)
+            if options.checkpoints
+            else None
+        )
         self._place = (0, 0)
         self._snapshot = agent.snapshot()
         self._updates = self._saved = self._tried = agent.updates
@@ -54,8 +57,10 @@ class CheckpointManager:
         except ForeignCheckpointError as error:
             raise SettingError(f'{error}; choose another folder for checkpoints') from None
         if not self._restore() and self._folder and not self._learn:
-            raise SettingError(f'checkpoints holds none that can be used by {self._name}: {self._folder.newest}; '
-                               'without learning there is nothing to begin with but the untrained controller')
+            raise SettingError(
+                f'checkpoints holds none that can be used by {self._name}: {self._folder.newest}; '
+                'without learning there is nothing to begin with but the untrained controller'
+            )
 
     def begin_run(self, run: int) -> None:
         """Prepare the agent for a run of the plant. With checkpoints it keeps its parameters and, after a restart

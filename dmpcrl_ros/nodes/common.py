@@ -104,14 +104,20 @@ def _descriptor(entry: Setting) -> ParameterDescriptor:
     choices = f'one of {", ".join(entry.choices)}' if entry.choices else ''
     if entry.absent:  # a number or a word
         choices = f'{entry.kind.__name__} or {entry.absent}'
-    descriptor = ParameterDescriptor(name=entry.name, description=entry.description + unit, read_only=True,
-                                     additional_constraints=choices, dynamic_typing=bool(entry.absent))
+    descriptor = ParameterDescriptor(
+        name=entry.name,
+        description=entry.description + unit,
+        read_only=True,
+        additional_constraints=choices,
+        dynamic_typing=bool(entry.absent),
+    )
     if entry.minimum is not None and entry.maximum is not None and not entry.absent:
         if entry.kind is float:
             descriptor.floating_point_range = [FloatingPointRange(from_value=entry.minimum, to_value=entry.maximum)]
         else:
             descriptor.integer_range = [
-                IntegerRange(from_value=int(entry.minimum), to_value=int(entry.maximum), step=1)]
+                IntegerRange(from_value=int(entry.minimum), to_value=int(entry.maximum), step=1)
+            ]
     return descriptor
 
 

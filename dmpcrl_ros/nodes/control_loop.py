@@ -58,11 +58,14 @@ class ControlLoopNode(ManagedNode):
         self._period = options.period_of(self.system)
         self.timer = LoopTimer(self._period / options.speed)
         agents = self.system.names
-        self._states = [self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY,
-                                              qos_overriding_options=OVERRIDABLE) for name in agents]
+        self._states = [
+            self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY, qos_overriding_options=OVERRIDABLE)
+            for name in agents
+        ]
         for i, name in enumerate(agents):
-            self.create_subscription(msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY,
-                                     qos_overriding_options=OVERRIDABLE)
+            self.create_subscription(
+                msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY, qos_overriding_options=OVERRIDABLE
+            )
         self._run = first_run(options.launch)
         needed = [*agents, *(['monitor'] if options.wait_for_monitor else [])]
         self._startup_barrier = StartupBarrier(self, needed, options.launch, self._run)
@@ -76,8 +79,9 @@ class ControlLoopNode(ManagedNode):
     def work(self) -> None:
         """Run, and run again after each reset."""
         wait_until_matched(self, self.executor_, self.missing, self.options.start_timeout)
-        self.get_logger().info(f'{self.system.name}: {self.system.n_agents} agents connected, '
-                               f'{self.settings.steps} steps')
+        self.get_logger().info(
+            f'{self.system.name}: {self.system.n_agents} agents connected, {self.settings.steps} steps'
+        )
         while self._goes_on():
             if not self._begun:
                 self._begun, self._reset_asked = True, False
@@ -171,8 +175,11 @@ class ControlLoopNode(ManagedNode):
             return []
         self._startup_barrier.check_alone()
         listeners = 1 + self.options.wait_for_monitor
-        unheard = {name for name, state in zip(self.system.names, self._states, strict=True)
-                if state.get_subscription_count() < listeners}
+        unheard = {
+            name
+            for name, state in zip(self.system.names, self._states, strict=True)
+            if state.get_subscription_count() < listeners
+        }
         return sorted(unheard.union(self._startup_barrier.missing()))
 
     def _publish(self, only_silent: bool = False) -> None:
@@ -196,8 +203,9 @@ class ControlLoopNode(ManagedNode):
             now = time.monotonic()
             timeout = self.options.action_timeout
             if timeout and now - started > timeout:
-                raise NodeFailure(f'no action from {", ".join(self.silent())} for step {self._seen.step} '
-                                  f'within {timeout:g} s')
+                raise NodeFailure(
+                    f'no action from {", ".join(self.silent())} for step {self._seen.step} within {timeout:g} s'
+                )
             if now > self._told + _ASK_AGAIN:
                 self._publish(only_silent=True)
             self.executor_.spin_once(timeout_sec=SPIN_SLICE)
@@ -235,6 +243,7 @@ class ControlLoopNode(ManagedNode):
                 self.actions[agent] = action_from_msg(message, agent, self.system.agents[agent])
             except MessageError as reason:
                 self.get_logger().warning(f'action of {self.system.names[agent]} dropped: {reason}')
+
         return receive
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

@@ -36,8 +36,13 @@ class Diagnostics:
 
     def _publish(self) -> None:
         level, summary, values = self.state()
-        status = DiagnosticStatus(level=level, name=self._name, hardware_id=self._hardware, message=summary,
-                                  values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+        status = DiagnosticStatus(
+            level=level,
+            name=self._name,
+            hardware_id=self._hardware,
+            message=summary,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
         self._publisher.publish(DiagnosticArray(header=self._header(), status=[status]))
 
     def _header(self):
@@ -85,13 +90,21 @@ class AgentDiagnostics(Diagnostics):
 
     def _values(self, learning: bool) -> dict[str, Any]:
         engine = self._hosted.engine
-        metrics = {f'{name} [{self._units[name]}]' if self._units.get(name) else name: f'{value:.4g}'
-                   for name, value in self._report.metrics.items()}
-        return {'solve time [s]': f'{self._action_time:.4f}', 'rounds': engine.rounds, **metrics,
-                'stale neighbours': ', '.join(engine.lost) or 'none', 'timeouts': engine.timeouts,
-                'dropped messages': engine.dropped,
-                **{f'dropped: {reason}': count for reason, count in engine.mailbox.dropped.items()},
-                'learning': 'on' if learning else 'off', 'updates': self._report.updates}
+        metrics = {
+            f'{name} [{self._units[name]}]' if self._units.get(name) else name: f'{value:.4g}'
+            for name, value in self._report.metrics.items()
+        }
+        return {
+            'solve time [s]': f'{self._action_time:.4f}',
+            'rounds': engine.rounds,
+            **metrics,
+            'stale neighbours': ', '.join(engine.lost) or 'none',
+            'timeouts': engine.timeouts,
+            'dropped messages': engine.dropped,
+            **{f'dropped: {reason}': count for reason, count in engine.mailbox.dropped.items()},
+            'learning': 'on' if learning else 'off',
+            'updates': self._report.updates,
+        }
 
 
 class LoopDiagnostics(Diagnostics):
@@ -105,8 +118,13 @@ class LoopDiagnostics(Diagnostics):
         """An error while inputs are missing."""
         timer, silent = self._node.timer, self._node.silent()
         fresh, self._missed = timer.missed - self._missed, timer.missed
-        values = {'step': self._node.step, 'deadlines met': timer.met, 'deadlines missed': timer.missed,
-                  'ticks skipped': timer.skipped, 'waiting for': ', '.join(silent) or 'nobody'}
+        values = {
+            'step': self._node.step,
+            'deadlines met': timer.met,
+            'deadlines missed': timer.missed,
+            'ticks skipped': timer.skipped,
+            'waiting for': ', '.join(silent) or 'nobody',
+        }
         if not self._node.active:
             return DiagnosticStatus.STALE, 'not active', values
         if blocking_reason := self._node.blocking_reason():

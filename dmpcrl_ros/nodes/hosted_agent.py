@@ -62,10 +62,15 @@ class HostedAgent:
         settings, options = node.settings, node.options
         self.spec, self.agent = system.agents[index], settings.make_agent(system, index)
         self.engine = RoundEngine(
-            index, system.graph.neighbours[index], names=dict(enumerate(system.names)),
-            round_timeout=options.round_timeout or math.inf, patient_rounds=system.graph.diameter,
-            resend_after=options.resend_after or math.inf, optional_timeout=options.optional_timeout,
-            leave_out_lost=options.lost_neighbours == 'leave-out')
+            index,
+            system.graph.neighbours[index],
+            names=dict(enumerate(system.names)),
+            round_timeout=options.round_timeout or math.inf,
+            patient_rounds=system.graph.diameter,
+            resend_after=options.resend_after or math.inf,
+            optional_timeout=options.optional_timeout,
+            leave_out_lost=options.lost_neighbours == 'leave-out',
+        )
         self.checkpoints = CheckpointManager(node, self.agent, system, self.spec.name)
         self.diagnostics = AgentDiagnostics(node, self)
         self._node, self._host, self._index = node, host, index
@@ -73,13 +78,19 @@ class HostedAgent:
         self._deadline = options.deadline_in(system) or math.inf
         self._dropped = self.engine.mailbox.dropped
         self._exchange = ExchangeTopics(
-            node, agent=index, names=dict(enumerate(system.names)), launch=options.launch,
+            node,
+            agent=index,
+            names=dict(enumerate(system.names)),
+            launch=options.launch,
             neighbours=[j for j in system.graph.neighbours[index] if j not in local],
-            deliver=lambda envelope: host.deliver(index, envelope), dropped=self._dropped)
+            deliver=lambda envelope: host.deliver(index, envelope),
+            dropped=self._dropped,
+        )
         host.add(Hosted(self.engine, self._exchange.send, self._on_act, self._on_end))
         self._actions, self._status, self._parameters = (
             node.create_publisher(kind, agent_topic(self.spec.name, topic), HISTORY, qos_overriding_options=OVERRIDABLE)
-            for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters')))
+            for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters'))
+        )
         self._ready = node.create_publisher(UInt64, ready_topic(self.spec.name), LATCHED)
         self._next: _Begun | None = None
         self._present: _Begun | None = None
@@ -98,8 +109,13 @@ class HostedAgent:
         """Receive states from now on."""
         if not self._listening:
             self._listening = True
-            self._node.create_subscription(msg.State, agent_topic(self.spec.name, 'state'), self._on_state, STREAM,
-                                           qos_overriding_options=OVERRIDABLE)
+            self._node.create_subscription(
+                msg.State,
+                agent_topic(self.spec.name, 'state'),
+                self._on_state,
+                STREAM,
+                qos_overriding_options=OVERRIDABLE,
+            )
             self._ready.publish(UInt64(data=self._node.options.launch))
 
     def serve(self) -> None:
@@ -112,8 +128,9 @@ class HostedAgent:
             begun, self._next = self._next, None
             self._begin(begun)
         elif (silence := time.monotonic() - self._heard) > _SILENCE:
-            self._node.get_logger().warning(f'no state of {self.spec.name} for {silence:.0f} s',
-                                            throttle_duration_sec=_SILENCE)
+            self._node.get_logger().warning(
+                f'no state of {self.spec.name} for {silence:.0f} s', throttle_duration_sec=_SILENCE
+            )
 
     def halt(self) -> None:
         """Leave the step. In real time the present state is answered with the safe action; in lockstep the plant waits
@@ -135,8 +152,9 @@ class HostedAgent:
             observation = observation_from_msg(message, self._index, self.spec)
         except MessageError as reason:
             self._dropped[str(reason)] += 1
-            self._node.get_logger().warning(f'state of step {message.step} dropped: {reason}',
-                                            throttle_duration_sec=1.0)
+            self._node.get_logger().warning(
+                f'state of step {message.step} dropped: {reason}', throttle_duration_sec=1.0
+            )
             return
         begun = _Begun(message.run, message.stamp, observation, self._heard)
         if begun.place == self._done:
@@ -185,8 +203,14 @@ class HostedAgent:
 
     def _answer_with(self, act: Acted) -> None:
         begun = self._present
-        self._answer = action_to_msg(stamp=begun.stamp, run=begun.run, step=begun.observation.step, agent=self._index,
-                                     action=act.action, fallback=act.fallback)
+        self._answer = action_to_msg(
+            stamp=begun.stamp,
+            run=begun.run,
+            step=begun.observation.step,
+            agent=self._index,
+            action=act.action,
+            fallback=act.fallback,
+        )
         self._actions.publish(self._answer)
 
     def _on_act(self, act: Acted) -> None:
@@ -205,14 +229,34 @@ class HostedAgent:
             self._node.get_logger().warning(f'step {begun.observation.step}: {report.fault}', throttle_duration_sec=1.0)
         if report.updates != self._updates:
             self._publish_parameters(begun)
-        self._status.publish(status_to_msg(
-            report, self._metrics, stamp=begun.stamp, run=begun.run, step=begun.observation.step, agent=self._index,
-            rounds=self.engine.rounds, action_time=self._action_time, step_time=step_time,
-            timeouts=self.engine.timeouts, dropped=self.engine.dropped, fallback=self._answer.fallback))
+        self._status.publish(
+            status_to_msg(
+                report,
+                self._metrics,
+                stamp=begun.stamp,
+                run=begun.run,
+                step=begun.observation.step,
+                agent=self._index,
+                rounds=self.engine.rounds,
+                action_time=self._action_time,
+                step_time=step_time,
+                timeouts=self.engine.timeouts,
+                dropped=self.engine.dropped,
+                fallback=self._answer.fallback,
+            )
+        )
         self.diagnostics.note(report, self._action_time, self._answer.fallback)
 
     def _publish_parameters(self, begun: _Begun) -> None:
         self._updates = self.agent.updates
-        self._parameters.publish(parameters_to_msg(
-            self.agent.theta, self.agent.layout, stamp=begun.stamp, run=begun.run, step=begun.observation.step,
-            agent=self._index, updates=self._updates))
+        self._parameters.publish(
+            parameters_to_msg(
+                self.agent.theta,
+                self.agent.layout,
+                stamp=begun.stamp,
+                run=begun.run,
+                step=begun.observation.step,
+                agent=self._index,
+                updates=self._updates,
+            )
+        )

@@ -108,7 +108,8 @@ class ManagedNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def _LifecycleNodeMixin__on_change_state(  # noqa: N802 - rclpy lets a request for an impossible transition raise
-            self, request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
         try:
             return super()._LifecycleNodeMixin__on_change_state(request, response)
         except rclpy_implementation.RCLError as error:
@@ -129,8 +130,11 @@ class ManagedNode(LifecycleNode):
 
     def _destroy_entities(self) -> None:
         made = self._entities() - self._before
-        for entities, destroy in ((self.publishers, self.destroy_publisher),
-                                  (self.subscriptions, self.destroy_subscription),
-                                  (self.services, self.destroy_service), (self.timers, self.destroy_timer)):
+        for entities, destroy in (
+            (self.publishers, self.destroy_publisher),
+            (self.subscriptions, self.destroy_subscription),
+            (self.services, self.destroy_service),
+            (self.timers, self.destroy_timer),
+        ):
             for entity in made.intersection(entities):
                 destroy(entity)

@@ -49,7 +49,9 @@ class MonitorNode(Node):
         self._executor.add_node(self)
         self._watched = [
             self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), HISTORY)
-            for i, name in enumerate(self._system.names) for topic, kind in _TOPICS]
+            for i, name in enumerate(self._system.names)
+            for topic, kind in _TOPICS
+        ]
         self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
         self._last_heard = self._last_report = time.monotonic()
         self._run, self._superseded, self._complete = 0, False, False
@@ -67,8 +69,9 @@ class MonitorNode(Node):
                 blocking_reason = 'interrupted'
         if blocking_reason:
             recorded = self._assembler.next - self._assembler.lost
-            raise NodeFailure(f'{blocking_reason}: {recorded} of {self.settings.steps} steps are recorded in '
-                              f'{self.options.output}')
+            raise NodeFailure(
+                f'{blocking_reason}: {recorded} of {self.settings.steps} steps are recorded in {self.options.output}'
+            )
 
     def _record(self) -> str:
         """Record until the run is complete, or until it cannot be completed: then return the reason."""
@@ -88,8 +91,9 @@ class MonitorNode(Node):
         return 'a message was lost on its way to the monitor' if self._assembler.lost else ''
 
     def _missing(self) -> list[str]:
-        return sorted({subscription.topic_name for subscription in self._watched
-                       if not subscription.get_publisher_count()})
+        return sorted(
+            {subscription.topic_name for subscription in self._watched if not subscription.get_publisher_count()}
+        )
 
     def _receiver(self, agent: int, topic: str):
         take = self._on_parameters if topic == 'parameters' else self._on_part
@@ -97,6 +101,7 @@ class MonitorNode(Node):
         def receive(message) -> None:
             if self._is_recorded(message.run):
                 take(agent, message)
+
         return receive
 
     def _is_recorded(self, run: int) -> bool:
@@ -129,8 +134,9 @@ class MonitorNode(Node):
                 return message.agent == agent
             observation_from_msg(message, agent, self._system.agents[agent])
         except MessageError as reason:
-            self.get_logger().warning(f'message of {self._system.names[agent]} dropped: {reason}',
-                                      throttle_duration_sec=1.0)
+            self.get_logger().warning(
+                f'message of {self._system.names[agent]} dropped: {reason}', throttle_duration_sec=1.0
+            )
             return False
         return True
 
@@ -148,7 +154,8 @@ class MonitorNode(Node):
             self._last_report = now
             metrics = ''.join(f', {name} {value:.3f}' for name, value in step.metrics.items())
             self.get_logger().info(
-                f'step {step.step + 1} of {self.settings.steps}: cost {step.costs.sum():.3f}{metrics}')
+                f'step {step.step + 1} of {self.settings.steps}: cost {step.costs.sum():.3f}{metrics}'
+            )
 
 
 def main() -> int:

@@ -33,9 +33,9 @@ from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY
 from dmpcrl_ros.transport.runs import no_run
 
-_HELD = 0.01            # s by which a message to be reordered is held back: several rounds
+_HELD = 0.01  # s by which a message to be reordered is held back: several rounds
 _LOOK_FOR_OTHERS = 0.05  # s between two looks for subscribers
-_REMEMBERED = 64        # stamps of an edge and a kind, the newest
+_REMEMBERED = 64  # stamps of an edge and a kind, the newest
 LOG_COLUMNS = ('sender', 'receiver', 'step', 'round', 'kind', 'attempt', 'fate')
 
 
@@ -47,8 +47,11 @@ def plan_of(settings: RelaySettings) -> FaultPlan:
     """
     names = {field.name for field in fields(FaultPlan)} & {field.name for field in fields(RelaySettings)}
     try:
-        return FaultPlan(**{name: getattr(settings, name) for name in names - {'seed', 'deaths'}},
-                         seed=settings.fault_seed, deaths=Death.parse(settings.deaths))
+        return FaultPlan(
+            **{name: getattr(settings, name) for name in names - {'seed', 'deaths'}},
+            seed=settings.fault_seed,
+            deaths=Death.parse(settings.deaths),
+        )
     except ValueError as error:
         raise SettingError(str(error)) from None
 
@@ -67,11 +70,15 @@ class RelayNode(Node):
         plant, edges = system.n_agents, []
         for receiver, neighbours in enumerate(system.graph.neighbours):
             name = system.names[receiver]
-            edges += [(sender, receiver, msg.Exchange, exchange_topic(system.names[sender], name), EXCHANGE)
-                      for sender in neighbours]
+            edges += [
+                (sender, receiver, msg.Exchange, exchange_topic(system.names[sender], name), EXCHANGE)
+                for sender in neighbours
+            ]
             if self.options.faulty_plant:
-                edges += [(plant, receiver, msg.State, agent_topic(name, 'state'), HISTORY),
-                          (receiver, plant, msg.Action, agent_topic(name, 'action'), HISTORY)]
+                edges += [
+                    (plant, receiver, msg.State, agent_topic(name, 'state'), HISTORY),
+                    (receiver, plant, msg.Action, agent_topic(name, 'action'), HISTORY),
+                ]
         self._unheard = [(edge, self.create_publisher(edge[2], relayed(edge[3]), edge[4])) for edge in edges]
         self._held: list[tuple[float, int, Publisher, Message]] = []  # a heap, by when they are due
         self._order = count()
@@ -119,6 +126,7 @@ class RelayNode(Node):
             self._note((self._names[sender], self._names[receiver], step, number, kind, attempt), copies)
             for copy in copies:
                 self._pass_on(publisher, message, copy)
+
         return receive
 
     def _attempt(self, edge: tuple[int, int, str], at: tuple[int, int, int]) -> int:

@@ -45,8 +45,10 @@ class StartupBarrier:
         """Raise NodeFailure if another plant was running before."""
         if self._elder_heard:
             domain = os.environ.get('ROS_DOMAIN_ID') or 0
-            raise NodeFailure(f'another plant was running before in ROS domain {domain}: '
-                              'choose another ROS_DOMAIN_ID for this run, or end the other one')
+            raise NodeFailure(
+                f'another plant was running before in ROS domain {domain}: '
+                'choose another ROS_DOMAIN_ID for this run, or end the other one'
+            )
 
     def missing(self) -> list[str]:
         """Names of the nodes that are not ready yet. Another plant known to DDS gets some time to announce itself: one
@@ -58,4 +60,5 @@ class StartupBarrier:
         def receive(message: UInt64) -> None:
             if message.data == self._launch:
                 self._absent.discard(name)
+
         return receive

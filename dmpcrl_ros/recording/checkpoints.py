@@ -60,11 +60,25 @@ class CheckpointFolder:
         agents: names of all agents of the system.
     """
 
-    def __init__(self, folder: str | Path, system: str, method: str, agent: str, layout: ParameterLayout,
-                 agents: Sequence[str] = ()):
+    def __init__(
+        self,
+        folder: str | Path,
+        system: str,
+        method: str,
+        agent: str,
+        layout: ParameterLayout,
+        agents: Sequence[str] = (),
+    ):
         self._folder, self._agent = Path(folder), agent
-        self._identity = {'format': FORMAT, 'system': system, 'method': method, 'agent': agent, 'agents': list(agents),
-                          'names': list(layout.names), 'sizes': list(layout.sizes)}
+        self._identity = {
+            'format': FORMAT,
+            'system': system,
+            'method': method,
+            'agent': agent,
+            'agents': list(agents),
+            'names': list(layout.names),
+            'sizes': list(layout.sizes),
+        }
 
     def check_own(self) -> None:
         """Raise ForeignCheckpointError if the newest checkpoint is another's: to save would overwrite it."""
@@ -91,8 +105,14 @@ class CheckpointFolder:
         Raises:
             CheckpointError: it cannot be written, as on a full disk; the old ones are as they were.
         """
-        header = json.dumps({**self._identity, 'arrays': list(checkpoint.arrays), 'run': int(checkpoint.run),
-                             'step': int(checkpoint.step)})
+        header = json.dumps(
+            {
+                **self._identity,
+                'arrays': list(checkpoint.arrays),
+                'run': int(checkpoint.run),
+                'step': int(checkpoint.step),
+            }
+        )
         arrays = {_HEADER: np.array(header), **{_ARRAY + name: array for name, array in checkpoint.arrays.items()}}
         fresh = self._folder / f'.{self._agent}.{os.getpid()}.tmp'
         try:
@@ -110,8 +130,9 @@ class CheckpointFolder:
         except OSError as error:
             raise CheckpointError(f'cannot save a checkpoint to {self.newest}: {error.strerror or error}') from None
 
-    def load(self, restore: Callable[[Mapping[str, np.ndarray]], None] | None = None) \
-            -> tuple[Checkpoint | None, list[str]]:
+    def load(
+        self, restore: Callable[[Mapping[str, np.ndarray]], None] | None = None
+    ) -> tuple[Checkpoint | None, list[str]]:
         """Load the newest usable checkpoint.
 
         Args:

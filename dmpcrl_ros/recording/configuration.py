@@ -26,30 +26,44 @@ def configuration_of(system: System, settings: Settings, extra: Mapping[str, Any
     """
     method = settings.make_method()
     return {
-        'system': system.name, 'seed': settings.seed, 'started': datetime.now(UTC).isoformat(timespec='seconds'),
+        'system': system.name,
+        'seed': settings.seed,
+        'started': datetime.now(UTC).isoformat(timespec='seconds'),
         'episode_length': system.episode_length,
         'settings': settings.plain(),
         'method': method.name,
         'metrics': [asdict(metric) for metric in method.metrics],
         'agents': [_agent(system, method, i) for i in range(system.n_agents)],
         'versions': {
-            'dmpcrl_ros': dmpcrl_ros.__version__, 'python': platform.python_version(), 'platform': platform.platform(),
-            **{name: _version(name) for name in ('numpy', 'scipy', 'casadi', 'daqp')}},
-        'extra': dict(extra)}
+            'dmpcrl_ros': dmpcrl_ros.__version__,
+            'python': platform.python_version(),
+            'platform': platform.platform(),
+            **{name: _version(name) for name in ('numpy', 'scipy', 'casadi', 'daqp')},
+        },
+        'extra': dict(extra),
+    }
 
 
 def _agent(system: System, method: Method, index: int) -> dict[str, Any]:
     """Sizes and bounds of the spaces, and the shapes of the named parameters."""
     agent, layout = system.agents[index], method.layout(system, index)
-    return {'name': agent.name, 'n_x': agent.state.size, 'n_u': agent.action.size,
-            **_bounds('state', agent.state), **_bounds('input', agent.action),
-            'parameters': layout.shapes, 'labels': layout.labels}
+    return {
+        'name': agent.name,
+        'n_x': agent.state.size,
+        'n_u': agent.action.size,
+        **_bounds('state', agent.state),
+        **_bounds('input', agent.action),
+        'parameters': layout.shapes,
+        'labels': layout.labels,
+    }
 
 
 def _bounds(name: str, space: Space) -> dict[str, list[float | None]]:
     """Bounds of a space, null where there is none: JSON has no infinity."""
-    return {f'{name}_{side}': [value if np.isfinite(value) else None for value in bound.tolist()]
-            for side, bound in (('lower', space.lower), ('upper', space.upper))}
+    return {
+        f'{name}_{side}': [value if np.isfinite(value) else None for value in bound.tolist()]
+        for side, bound in (('lower', space.lower), ('upper', space.upper))
+    }
 
 
 def _version(package: str) -> str:

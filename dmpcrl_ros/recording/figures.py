@@ -39,9 +39,9 @@ from dmpcrl_ros.recording.plot_style import (
 from dmpcrl_ros.recording.recorded_run import Run, recorded_arrays
 from dmpcrl_ros.simulation.closed_loop import Step
 
-_AGENTS_ABREAST = 4    # with columns of their own
-_AGENTS_TO_DRAW = 10   # of which save_all draws the parameters one by one
-_LABELS = 16           # lines of a panel that a legend has room for
+_AGENTS_ABREAST = 4  # with columns of their own
+_AGENTS_TO_DRAW = 10  # of which save_all draws the parameters one by one
+_LABELS = 16  # lines of a panel that a legend has room for
 
 
 @styled
@@ -51,16 +51,22 @@ def states_and_inputs(run: Run) -> Figure:
     More than four agents share one column and differ by colour. Of a long run the mean (line) and, where agents have
     columns of their own, the range (band) over short stretches of steps are shown.
     """
-    components = [(kind, k) for kind, parts in (('x', run.state_parts), ('u', run.input_parts))
-                  for k in range(max(part.stop - part.start for part in parts))]
+    components = [
+        (kind, k)
+        for kind, parts in (('x', run.state_parts), ('u', run.input_parts))
+        for k in range(max(part.stop - part.start for part in parts))
+    ]
     every, colours = range(len(run.agents)), agent_colours(len(run.agents))
     groups = [[i] for i in every] if len(run.agents) <= _AGENTS_ABREAST else [list(every)]
     figure = new_figure(TWO_COLUMNS, 0.5 + 1.2 * len(components))
     grid = figure.subplots(len(components), len(groups), sharex=True, sharey='row', squeeze=False)
     for column, group in zip(grid.T, groups, strict=True):
         for panel, (kind, k) in zip(column, components, strict=True):
-            values, parts, bounds = ((run.states, run.state_parts, run.state_bounds) if kind == 'x'
-                                     else (run.actions, run.input_parts, run.input_bounds))
+            values, parts, bounds = (
+                (run.states, run.state_parts, run.state_bounds)
+                if kind == 'x'
+                else (run.actions, run.input_parts, run.input_bounds)
+            )
             entries = [(i, parts[i].start + k) for i in group if parts[i].start + k < parts[i].stop]
             for i, entry in entries:
                 line_or_band(panel, run.steps, values[:, entry], colours[i], band=len(group) == 1)
@@ -85,8 +91,11 @@ def learning_curves(run: Run, window: int = 100, baseline: Run | Sequence[Step] 
         window: number of steps.
         baseline: the untrained controller on the same noise: its cost is drawn too.
     """
-    curves = [(np.abs(run.metrics[metric.name]), f'{magnitude(metric)} ({metric.unit or "-"})')
-              for metric in run.declared_metrics if metric.column == 'ended' and not metric.flag]
+    curves = [
+        (np.abs(run.metrics[metric.name]), f'{magnitude(metric)} ({metric.unit or "-"})')
+        for metric in run.declared_metrics
+        if metric.column == 'ended' and not metric.flag
+    ]
     curves.append((run.costs.sum(axis=1), 'network stage cost (-)'))
     figure = new_figure(ONE_COLUMN, 0.5 + 1.7 * len(curves))
     panels = figure.subplots(len(curves), sharex=True, squeeze=False)[:, 0]
@@ -96,8 +105,14 @@ def learning_curves(run: Run, window: int = 100, baseline: Run | Sequence[Step] 
     costs = panels[-1]
     if baseline is not None:
         steps, _, untrained = recorded_arrays(baseline)
-        costs.plot(steps, positive(moving_average(untrained.sum(axis=1), window)), color=COLOURS[1], linewidth=1.3,
-                   linestyle='--', label='untrained, same noise')
+        costs.plot(
+            steps,
+            positive(moving_average(untrained.sum(axis=1), window)),
+            color=COLOURS[1],
+            linewidth=1.3,
+            linestyle='--',
+            label='untrained, same noise',
+        )
     x_axis(costs, 'control step (-)')
     legend_on_top(figure, *costs.get_legend_handles_labels(), columns=2)
     return figure
@@ -108,11 +123,23 @@ def _learning_curve(panel: Axes, run: Run, values: np.ndarray, window: int) -> N
     faint = min(0.6, max(0.15, 1200 / max(len(run.steps), 1)))  # a long run has more points on the same paper
     for chosen, colour, label in ((~explored, FAINT, 'step'), (explored, COLOURS[4], 'explored step')):
         if chosen.any():
-            panel.plot(run.steps[chosen], positive(values[chosen]), '.', color=colour, markersize=2.2, alpha=faint,
-                       markeredgewidth=0)
+            panel.plot(
+                run.steps[chosen],
+                positive(values[chosen]),
+                '.',
+                color=colour,
+                markersize=2.2,
+                alpha=faint,
+                markeredgewidth=0,
+            )
             panel.plot([], [], '.', color=colour, markersize=6, label=label)
-    panel.plot(run.steps, positive(moving_average(values, window)), color=COLOURS[0], linewidth=1.3,
-               label=f'mean of {window} steps')
+    panel.plot(
+        run.steps,
+        positive(moving_average(values, window)),
+        color=COLOURS[0],
+        linewidth=1.3,
+        label=f'mean of {window} steps',
+    )
     panel.set_yscale('log')
     if (seen := values[values > 0]).size:
         panel.set_ylim(bottom=np.quantile(seen, 0.01) / 2)  # a TD error that happens to be near zero says little
@@ -138,8 +165,13 @@ def _parameters_of_one(run: Run, agent: str) -> Figure:
         panel, theta = panels[name], history.theta[:, part]
         for k, label in enumerate(history.labels[part]):
             initial = f': {theta[0, k]:.3g}' if len(theta) else ''
-            panel.plot(history.updates, theta[:, k] - theta[:1, k], label=(label.removeprefix(name) or name) + initial,
-                       color=COLOURS[k % len(COLOURS)], linestyle=DASHES[k // len(COLOURS) % len(DASHES)])
+            panel.plot(
+                history.updates,
+                theta[:, k] - theta[:1, k],
+                label=(label.removeprefix(name) or name) + initial,
+                color=COLOURS[k % len(COLOURS)],
+                linestyle=DASHES[k // len(COLOURS) % len(DASHES)],
+            )
         title, count = slice_title(name, run.agents), theta.shape[1]
         if count <= _LABELS:
             legend_under_title(panel, title, count)
@@ -160,8 +192,9 @@ def _parameters_of_all(run: Run) -> Figure:
             change = history.theta[:, part] - history.theta[:1, part]
             most = max(most, change.shape[1])
             for k in range(change.shape[1]):
-                panels[slice_kind(name)].plot(history.updates, change[:, k], color=colour,
-                                              linestyle=DASHES[k % len(DASHES)])
+                panels[slice_kind(name)].plot(
+                    history.updates, change[:, k], color=colour, linestyle=DASHES[k % len(DASHES)]
+                )
     for kind, panel in panels.items():
         panel.set_title(kind, loc='left')
     handles, labels = agent_handles(run.agents, colours)
@@ -182,8 +215,13 @@ def dual_error(errors: Mapping[str, np.ndarray]) -> Figure:
     figure = new_figure(ONE_COLUMN, 2.5)
     panel = figure.subplots()
     for k, (label, values) in enumerate(errors.items()):
-        panel.plot(np.arange(1, len(values) + 1), positive(np.asarray(values, dtype=float)), label=label,
-                   color=COLOURS[k % len(COLOURS)], linestyle=DASHES[k // len(COLOURS) % len(DASHES)])
+        panel.plot(
+            np.arange(1, len(values) + 1),
+            positive(np.asarray(values, dtype=float)),
+            label=label,
+            color=COLOURS[k % len(COLOURS)],
+            linestyle=DASHES[k // len(COLOURS) % len(DASHES)],
+        )
     panel.set(yscale='log', ylabel='error of the multipliers (-)')
     x_axis(panel, 'ADMM iteration (-)')
     if errors:
@@ -197,8 +235,7 @@ def save_all(run: Run, directory: str | Path, baseline: Run | Sequence[Step] | N
     Raises:
         OSError: they cannot be written.
     """
-    figures = {'states_and_inputs': states_and_inputs(run),
-               'learning_curves': learning_curves(run, baseline=baseline)}
+    figures = {'states_and_inputs': states_and_inputs(run), 'learning_curves': learning_curves(run, baseline=baseline)}
     named = [agent for agent in run.agents if run.layout(agent).size]
     if any(len(run.parameters[agent].updates) > 1 for agent in named):
         figures['parameters'] = parameters(run)

@@ -18,20 +18,35 @@ COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#0
 DASHES = ('-', '--', '-.', ':')
 FAINT = '#999999'
 _STYLE = {
-    'font.size': 8, 'axes.labelsize': 8, 'axes.titlesize': 8, 'xtick.labelsize': 8, 'ytick.labelsize': 8,
-    'legend.fontsize': 8, 'legend.frameon': False, 'legend.handlelength': 1.6, 'axes.spines.top': False,
-    'axes.spines.right': False, 'axes.linewidth': 0.6, 'lines.linewidth': 1.0, 'axes.grid': True,
-    'grid.color': '#E5E5E5', 'grid.linewidth': 0.5, 'axes.axisbelow': True}
+    'font.size': 8,
+    'axes.labelsize': 8,
+    'axes.titlesize': 8,
+    'xtick.labelsize': 8,
+    'ytick.labelsize': 8,
+    'legend.fontsize': 8,
+    'legend.frameon': False,
+    'legend.handlelength': 1.6,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.linewidth': 0.6,
+    'lines.linewidth': 1.0,
+    'axes.grid': True,
+    'grid.color': '#E5E5E5',
+    'grid.linewidth': 0.5,
+    'axes.axisbelow': True,
+}
 _OF_PARENTS = {'A': 'state of', 'P': 'line to'}  # kinds of slices of which there is one for each parent
 _BINS = 120  # stretches of steps of which a long run shows the mean and the range
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Decorate a function so that it draws with the style above, which holds for nothing else."""
+
     @wraps(draw)
     def drawn(*args, **kwargs) -> Figure:
         with matplotlib.rc_context(_STYLE):
             return draw(*args, **kwargs)
+
     return drawn
 
 
@@ -85,8 +100,14 @@ def line_or_band(panel: Axes, steps: np.ndarray, values: np.ndarray, colour: str
     size = max(1, len(values) // _BINS)
     starts = np.arange(0, len(values), size)
     if size > 1 and band:
-        panel.fill_between(steps[starts], np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts),
-                           color=colour, alpha=0.25, linewidth=0)
+        panel.fill_between(
+            steps[starts],
+            np.minimum.reduceat(values, starts),
+            np.maximum.reduceat(values, starts),
+            color=colour,
+            alpha=0.25,
+            linewidth=0,
+        )
     if size > 1:
         values = np.add.reduceat(values, starts) / np.diff([*starts, len(values)])
     panel.plot(steps[starts], values, color=colour)
@@ -121,14 +142,31 @@ def legend_on_top(figure: Figure, handles: list, labels: list[str], columns: int
     """Above all panels. A blank title keeps the place: matplotlib 3.6 of Ubuntu 24.04 knows no 'outside' legends."""
     lines = -(-len(labels) // columns)
     figure.suptitle('\n'.join([' '] * lines), fontsize=9)
-    figure.legend(handles, labels, loc='upper center', ncols=columns, columnspacing=1.4, labelspacing=0.3,
-                  borderaxespad=0.2, **look)
+    figure.legend(
+        handles,
+        labels,
+        loc='upper center',
+        ncols=columns,
+        columnspacing=1.4,
+        labelspacing=0.3,
+        borderaxespad=0.2,
+        **look,
+    )
 
 
 def legend_under_title(panel: Axes, title: str, labels: int) -> None:
     """The legend of a panel between its title and itself; it takes part in the layout by its height only."""
-    legend = panel.legend(loc='lower left', bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.2,
-                          columnspacing=1.0, labelspacing=0.2, handlelength=1.0, handletextpad=0.4)
+    legend = panel.legend(
+        loc='lower left',
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=2,
+        borderaxespad=0.1,
+        borderpad=0.2,
+        columnspacing=1.0,
+        labelspacing=0.2,
+        handlelength=1.0,
+        handletextpad=0.4,
+    )
     legend.set_in_layout(False)
     panel.set_title(title, loc='left', pad=5 + 10 * -(-labels // 2))
 

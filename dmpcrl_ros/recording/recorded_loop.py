@@ -39,20 +39,27 @@ class Policy:
     def described(self) -> dict[str, Any]:
         """Facts about it, of JSON types. The digest notices that another run has taken the place of this one."""
         history = load_run(self.run).parameters
-        return {'run': self.run.name, 'updates': self.updates,
-                'digest': _digest(*(theta.tobytes() for theta in self.thetas(sorted(history))))}
+        return {
+            'run': self.run.name,
+            'updates': self.updates,
+            'digest': _digest(*(theta.tobytes() for theta in self.thetas(sorted(history)))),
+        }
 
     def _theta(self, history: ParameterHistory | None, agent: str) -> np.ndarray:
-        rows = [] if history is None else [row for row, updates in enumerate(history.updates)
-                                           if self.updates in (None, updates)]
+        rows = (
+            []
+            if history is None
+            else [row for row, updates in enumerate(history.updates) if self.updates in (None, updates)]
+        )
         if not rows:
             after = '' if self.updates is None else f' after {self.updates} updates'
             raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
         return history.theta[rows[-1]]
 
 
-def recorded(settings: Settings, output: str | Path, *, central: bool = False,
-             policy: Policy | None = None) -> Iterator[Step]:
+def recorded(
+    settings: Settings, output: str | Path, *, central: bool = False, policy: Policy | None = None
+) -> Iterator[Step]:
     """The transitions of a run, each after it was written to the directory `output`, where an interruption keeps it.
 
     Args:
@@ -72,8 +79,12 @@ def recorded(settings: Settings, output: str | Path, *, central: bool = False,
     sizes = [method.layout(system, i).size for i in range(system.n_agents)]
     if policy:
         _adopt(policy, loop, sizes)
-    extra = {'transport': 'in process', 'central': central, 'policy': policy and policy.described(),
-             'system_digest': system_digest(settings)}
+    extra = {
+        'transport': 'in process',
+        'central': central,
+        'policy': policy and policy.described(),
+        'system_digest': system_digest(settings),
+    }
     with RunWriter(output, system, settings, extra=extra) as writer:
         known = [0] * system.n_agents
         for index, (updates, theta) in enumerate(_parameters(loop, sizes)):

@@ -134,10 +134,14 @@ class Run:
         return ParameterLayout({name: tuple(shape) for name, shape in shapes.items()})
 
     def _bounds(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
-        lower, upper = ([value for agent in self.configuration['agents'] for value in agent[f'{kind}_{side}']]
-                        for side in ('lower', 'upper'))
-        return (np.array([-np.inf if value is None else value for value in lower], dtype=float),
-                np.array([np.inf if value is None else value for value in upper], dtype=float))
+        lower, upper = (
+            [value for agent in self.configuration['agents'] for value in agent[f'{kind}_{side}']]
+            for side in ('lower', 'upper')
+        )
+        return (
+            np.array([-np.inf if value is None else value for value in lower], dtype=float),
+            np.array([np.inf if value is None else value for value in upper], dtype=float),
+        )
 
 
 def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,8 +150,11 @@ def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, 
         return getattr(run, 'steps', np.arange(len(run.costs))), run.states, run.costs
     if not run:
         return np.zeros(0, dtype=int), np.zeros((0, 0)), np.zeros((0, 0))
-    return (np.array([step.step for step in run], dtype=int), np.array([step.states for step in run]),
-            np.array([step.costs for step in run]))
+    return (
+        np.array([step.step for step in run], dtype=int),
+        np.array([step.states for step in run]),
+        np.array([step.costs for step in run]),
+    )
 
 
 def load_run(path: str | Path) -> Run:
@@ -165,8 +172,9 @@ def load_run(path: str | Path) -> Run:
         _metrics(configuration)
     except (KeyError, TypeError) as error:
         if 'scenario' in configuration and 'metrics' not in configuration:
-            raise RunDirectoryError(f'{path} was recorded by an older version of dmpcrl_ros, whose runs cannot be read '
-                                    'any more') from None
+            raise RunDirectoryError(
+                f'{path} was recorded by an older version of dmpcrl_ros, whose runs cannot be read any more'
+            ) from None
         reason = f'no {error}' if isinstance(error, KeyError) else error
         raise RunDirectoryError(f'{path / CONFIGURATION} is not the configuration of a run: {reason}') from None
     parameters = {agent: _parameters(path / parameters_file(agent), header) for agent, header in layouts.items()}
@@ -202,19 +210,30 @@ def _steps(file: Path, configuration: Mapping[str, Any]) -> dict[str, Any]:
     last = 2 + len(metrics)  # columns before rounds and fault
 
     def parse(row: list[str]) -> list:
-        return [int(row[0]), float(row[1]), *(float(text or 'nan') for text in row[2:last]), int(row[last]),
-                row[last + 1], *map(float, row[last + 2:])]
+        return [
+            int(row[0]),
+            float(row[1]),
+            *(float(text or 'nan') for text in row[2:last]),
+            int(row[last]),
+            row[last + 1],
+            *map(float, row[last + 2 :]),
+        ]
 
     rows = list(read_rows(file, header, parse))
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
-    numbers = np.array([row[last + 2:] for row in rows], dtype=float).reshape(-1, len(header) - last - 2)
+    numbers = np.array([row[last + 2 :] for row in rows], dtype=float).reshape(-1, len(header) - last - 2)
     costs, values = np.split(numbers, [len(sizes)], axis=1)
     cuts = np.cumsum([n for n_x_n_u in sizes.values() for n in n_x_n_u])[:-1]
     parts = np.split(values, cuts, axis=1)  # states and inputs by turns, agent after agent
     return {
-        'steps': np.array(columns[0], dtype=int), 'states': np.hstack(parts[0::2]), 'actions': np.hstack(parts[1::2]),
-        'costs': costs.copy(), 'rounds': np.array(columns[last], dtype=int), 'faults': list(columns[last + 1]),
-        'metrics': {name: np.array(columns[2 + k], dtype=float) for k, name in enumerate(metrics)}}
+        'steps': np.array(columns[0], dtype=int),
+        'states': np.hstack(parts[0::2]),
+        'actions': np.hstack(parts[1::2]),
+        'costs': costs.copy(),
+        'rounds': np.array(columns[last], dtype=int),
+        'faults': list(columns[last + 1]),
+        'metrics': {name: np.array(columns[2 + k], dtype=float) for k, name in enumerate(metrics)},
+    }
 
 
 def _configuration(path: Path) -> dict[str, Any]:
@@ -232,8 +251,11 @@ def _parameters(file: Path, header: list[str]) -> ParameterHistory:
     rows = list(read_rows(file, header, lambda row: [int(row[0]), int(row[1]), *map(float, row[2:])]))
     first = len(PARAMETER_COLUMNS)
     return ParameterHistory(
-        np.array([row[0] for row in rows], dtype=int), np.array([row[1] for row in rows], dtype=int),
-        np.array([row[first:] for row in rows], dtype=float).reshape(len(rows), len(header) - first), header[first:])
+        np.array([row[0] for row in rows], dtype=int),
+        np.array([row[1] for row in rows], dtype=int),
+        np.array([row[first:] for row in rows], dtype=float).reshape(len(rows), len(header) - first),
+        header[first:],
+    )
 
 
 def _sizes(configuration: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -39,8 +39,9 @@ def check_unused(path: str | Path) -> None:
     try:
         if path.exists() and not path.is_dir():
             raise RunDirectoryError(f'{path} is no directory; choose another with --output')
-        if (any((path / name).exists() for name in (CONFIGURATION, STEPS, UNTRAINED, DUAL_ERRORS))
-                or any(path.glob(parameters_file('*')))):
+        if any((path / name).exists() for name in (CONFIGURATION, STEPS, UNTRAINED, DUAL_ERRORS)) or any(
+            path.glob(parameters_file('*'))
+        ):
             raise RunDirectoryError(f'{path} already holds a run; choose another directory with --output')
     except OSError as error:
         raise RunDirectoryError(f'cannot look into {path}: {error.strerror}') from None
@@ -143,8 +144,10 @@ class RunWriter(_StepsWriter):
         except OSError as error:
             raise _unwritable(path, error) from None
         super().__init__(path, system, settings.make_method(), STEPS)
-        self._parameters = [self._open(parameters_file(agent['name']), [*PARAMETER_COLUMNS, *agent['labels']])
-                            for agent in configuration['agents']]
+        self._parameters = [
+            self._open(parameters_file(agent['name']), [*PARAMETER_COLUMNS, *agent['labels']])
+            for agent in configuration['agents']
+        ]
 
     def record_parameters(self, agent_index: int, step: int, updates: int, theta: np.ndarray) -> None:
         """Append the parameters of an agent. The first row is that of 0 updates.

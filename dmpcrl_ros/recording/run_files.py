@@ -33,8 +33,12 @@ def step_columns(agents: Mapping[str, tuple[int, int]], metrics: Sequence[str]) 
     Raises:
         ValueError: two columns would have the same name.
     """
-    values = [f'{name}.{symbol}[{k}]' for name, sizes in agents.items()
-              for symbol, size in zip('xu', sizes, strict=True) for k in range(size)]
+    values = [
+        f'{name}.{symbol}[{k}]'
+        for name, sizes in agents.items()
+        for symbol, size in zip('xu', sizes, strict=True)
+        for k in range(size)
+    ]
     columns = ['step', 'cost', *metrics, 'rounds', 'fault', *(f'cost.{name}' for name in agents), *values]
     if double := [name for name, count in Counter(columns).items() if count > 1]:
         raise ValueError(f'{STEPS} would have two columns {double[0]!r}: give the metric of the method another name')
@@ -54,7 +58,7 @@ def read_rows(file: Path, header: Sequence[str], parse: Callable[[list[str]], li
     """
     try:
         data = file.read_bytes()
-        text = data[:data.rfind(b'\n') + 1].decode('utf-8')
+        text = data[: data.rfind(b'\n') + 1].decode('utf-8')
     except OSError as error:
         raise RunDirectoryError(f'cannot read {file}: {error.strerror}') from None
     except UnicodeDecodeError as error:

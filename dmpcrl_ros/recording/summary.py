@@ -73,8 +73,11 @@ def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: 
     title = f'{run.configuration["system"]}, {agents}, seed {run.configuration["seed"]}'
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     columns = [(heading, cell) for heading, cell, comparing in _COLUMNS if baseline is not None or not comparing]
-    columns += [(f'\n{magnitude(metric)}', _metric_cell(metric.name)) for metric in run.declared_metrics
-                if metric.column == 'ended']
+    columns += [
+        (f'\n{magnitude(metric)}', _metric_cell(metric.name))
+        for metric in run.declared_metrics
+        if metric.column == 'ended'
+    ]
     for heading, _ in columns:
         table.add_column(heading, justify='left' if heading == 'mean over\nsteps' else 'right', no_wrap=True)
     for summary in summarise(run, baseline, part):
@@ -111,13 +114,22 @@ def _summary(run: Run, baseline: Run | Sequence[Step] | None, part: slice) -> Pa
         at, states, costs = recorded_arrays(baseline)
         same = np.isin(at, steps)
         if same.sum() == len(steps):
-            untrained = {'untrained_cost': float(costs[same].sum(axis=1).mean()),
-                         'untrained_violated': float(violations(run, states[same]).mean())}
+            untrained = {
+                'untrained_cost': float(costs[same].sum(axis=1).mean()),
+                'untrained_violated': float(violations(run, states[same]).mean()),
+            }
     return PartSummary(
-        first=int(steps[0]), last=int(steps[-1]), cost=float(run.costs[part].sum(axis=1).mean()),
+        first=int(steps[0]),
+        last=int(steps[-1]),
+        cost=float(run.costs[part].sum(axis=1).mean()),
         violated=float(violations(run, run.states[part]).mean()),
-        metrics={metric.name: _mean_magnitude(run.metrics[metric.name][part]) for metric in run.declared_metrics
-                 if metric.column == 'ended'}, **untrained)
+        metrics={
+            metric.name: _mean_magnitude(run.metrics[metric.name][part])
+            for metric in run.declared_metrics
+            if metric.column == 'ended'
+        },
+        **untrained,
+    )
 
 
 def _mean_magnitude(values: np.ndarray) -> float:
@@ -144,4 +156,5 @@ _COLUMNS: tuple[tuple[str, Callable[[PartSummary], str], bool], ...] = (
     ('\nuntrained', lambda part: _number(part.untrained_cost), True),
     ('\nratio', lambda part: _number(part.ratio), True),
     ('out of\nbounds', lambda part: _percent(part.violated), False),
-    ('\nuntrained', lambda part: _percent(part.untrained_violated), True))
+    ('\nuntrained', lambda part: _percent(part.untrained_violated), True),
+)

@@ -27,15 +27,24 @@ SECOND_ORDER = 'second-order'  # distributed, as in paper 000, for comparison
 EVALUATED_STEPS = 100
 FIRST_EVALUATION_SEED = 1001
 # Released data, one noise sequence: cost of 100 steps, and steps with the first state of an agent below zero.
-PUBLISHED = {'learned-0': (312.4, 62), 'learned-500': (22.2, 10), 'learned-10000': (10.1, 2),
-             'nominal': (360.2, 73), 'nominal-exact': (786.8, 92), 'scenario': (24.0, 0), 'scenario-exact': (7.67, 0)}
+PUBLISHED = {
+    'learned-0': (312.4, 62),
+    'learned-500': (22.2, 10),
+    'learned-10000': (10.1, 2),
+    'nominal': (360.2, 73),
+    'nominal-exact': (786.8, 92),
+    'scenario': (24.0, 0),
+    'scenario-exact': (7.67, 0),
+}
 
 
 def training(seed: int, steps: int) -> list[Job]:
     """The agents and their centralised twin, and agents that learn in second order, on the same noise."""
     settings = Settings(seed=seed, steps=steps)
-    return [*(Job(name, settings, central=name == 'centralised') for name in TRAINED),
-            Job(SECOND_ORDER, settings.but(learning__order='second'))]
+    return [
+        *(Job(name, settings, central=name == 'centralised') for name in TRAINED),
+        Job(SECOND_ORDER, settings.but(learning__order='second')),
+    ]
 
 
 def candidates(folder: Path, updates: int) -> list[Candidate]:
@@ -45,20 +54,30 @@ def candidates(folder: Path, updates: int) -> list[Candidate]:
         folder: of the training runs.
         updates: number that the training has made.
     """
-    learned = [Candidate(f'learned-{count}', policy=Policy(folder / 'distributed', count))
-               for count in dict.fromkeys((0, min(500, updates), updates))]
-    return [*learned,
-            Candidate(SECOND_ORDER, policy=Policy(folder / SECOND_ORDER)),
-            Candidate('nominal', {'method': 'nominal_mpc'}),
-            Candidate('nominal-exact', {'method': 'nominal_mpc', 'model': 'exact'}),
-            Candidate('scenario', {'method': 'scenario_mpc'}, central=True),
-            Candidate('scenario-exact', {'method': 'scenario_mpc', 'model': 'exact'}, central=True)]
+    learned = [
+        Candidate(f'learned-{count}', policy=Policy(folder / 'distributed', count))
+        for count in dict.fromkeys((0, min(500, updates), updates))
+    ]
+    return [
+        *learned,
+        Candidate(SECOND_ORDER, policy=Policy(folder / SECOND_ORDER)),
+        Candidate('nominal', {'method': 'nominal_mpc'}),
+        Candidate('nominal-exact', {'method': 'nominal_mpc', 'model': 'exact'}),
+        Candidate('scenario', {'method': 'scenario_mpc'}, central=True),
+        Candidate('scenario-exact', {'method': 'scenario_mpc', 'model': 'exact'}, central=True),
+    ]
 
 
 def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a score table beside the published numbers."""
-    return [row | {'published cost': PUBLISHED.get(row['controller'], (np.nan, np.nan))[0],
-                   'published out': float(PUBLISHED.get(row['controller'], (np.nan, np.nan))[1])} for row in rows]
+    return [
+        row
+        | {
+            'published cost': PUBLISHED.get(row['controller'], (np.nan, np.nan))[0],
+            'published out': float(PUBLISHED.get(row['controller'], (np.nan, np.nan))[1]),
+        }
+        for row in rows
+    ]
 
 
 @styled

@@ -38,9 +38,12 @@ def candidates(folder: Path) -> list[Candidate]:
         folder: of the training run.
     """
     exact = {'model': 'exact'}
-    return [Candidate('learned', policy=Policy(folder / 'grid')), Candidate('untrained'),
-            Candidate('nominal', {'method': 'nominal_mpc', **exact}, central=True),
-            Candidate('scenario', {'method': 'scenario_mpc', **exact}, central=True)]
+    return [
+        Candidate('learned', policy=Policy(folder / 'grid')),
+        Candidate('untrained'),
+        Candidate('nominal', {'method': 'nominal_mpc', **exact}, central=True),
+        Candidate('scenario', {'method': 'scenario_mpc', **exact}, central=True),
+    ]
 
 
 def common() -> Settings:
@@ -51,8 +54,14 @@ def common() -> Settings:
 def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a score table beside the published numbers."""
     none = (np.nan, np.nan)
-    return [row | {'published return': PUBLISHED.get(row['controller'], none)[0],
-                   'published out': PUBLISHED.get(row['controller'], none)[1]} for row in rows]
+    return [
+        row
+        | {
+            'published return': PUBLISHED.get(row['controller'], none)[0],
+            'published out': PUBLISHED.get(row['controller'], none)[1],
+        }
+        for row in rows
+    ]
 
 
 @styled
@@ -60,12 +69,13 @@ def learning(run: Run) -> Figure:
     """Figure 6: mean |TD error| and return of each episode of training."""
     length = episode_length()
     count = len(run.steps) // length
-    errors = np.abs(run.metrics['td_error'][:count * length]).reshape(count, length)
-    returns = run.costs[:count * length].sum(axis=1).reshape(count, length).sum(axis=1)
+    errors = np.abs(run.metrics['td_error'][: count * length]).reshape(count, length)
+    returns = run.costs[: count * length].sum(axis=1).reshape(count, length).sum(axis=1)
     figure = new_figure(ONE_COLUMN, 3.4)
     panels = figure.subplots(2, sharex=True)
-    for panel, values, name in zip(panels, (np.nanmean(errors, axis=1), returns), ('mean |TD error| (-)', 'return (-)'),
-                                   strict=True):
+    for panel, values, name in zip(
+        panels, (np.nanmean(errors, axis=1), returns), ('mean |TD error| (-)', 'return (-)'), strict=True
+    ):
         panel.plot(np.arange(1, count + 1), values, color=COLOURS[0])
         panel.set_ylabel(name)
     x_axis(panels[1], 'episode (-)')
@@ -80,8 +90,9 @@ def first_and_last_episode(run: Run) -> Figure:
     flow = grid.coefficients[2, 3] * (third - fourth)
     figure = new_figure(ONE_COLUMN, 3.4)
     panels = figure.subplots(2, sharex=True)
-    for panel, values, name in zip(panels, (fourth, flow), ('angle of area 4 (rad)', 'flow from 3 to 4 (p.u.)'),
-                                   strict=True):
+    for panel, values, name in zip(
+        panels, (fourth, flow), ('angle of area 4 (rad)', 'flow from 3 to 4 (p.u.)'), strict=True
+    ):
         panel.plot(values[:length], color=COLOURS[1], linestyle='--', label='first episode')
         panel.plot(values[-length:], color=COLOURS[0], label='last episode')
         panel.set_ylabel(name)
@@ -97,10 +108,14 @@ def comparison(scores: Mapping[str, Scores]) -> Figure:
     """Figure 8: box plots of the returns and of the violations per episode; diamonds are the published means."""
     figure = new_figure(TWO_COLUMNS, 2.6)
     names = list(scores)
-    for k, (panel, values, label) in enumerate(zip(
-            figure.subplots(1, 2), ([each.costs for each in scores.values()],
-                                    [each.violated for each in scores.values()]),
-            ('return of an episode (-)', 'steps out of bounds (-)'), strict=True)):
+    for k, (panel, values, label) in enumerate(
+        zip(
+            figure.subplots(1, 2),
+            ([each.costs for each in scores.values()], [each.violated for each in scores.values()]),
+            ('return of an episode (-)', 'steps out of bounds (-)'),
+            strict=True,
+        )
+    ):
         panel.boxplot([each[np.isfinite(each)] for each in values], widths=0.5, flierprops={'markersize': 3})
         for place, name in enumerate(names, 1):
             if name in PUBLISHED:

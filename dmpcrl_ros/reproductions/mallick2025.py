@@ -11,7 +11,7 @@ from dmpcrl_ros.experiments.suite import Job
 from dmpcrl_ros.settings.run import Settings
 
 CHECKPOINTS = (100, 500, 1000, 2000)
-LAST = 500                        # steps of the means in the last columns
+LAST = 500  # steps of the means in the last columns
 _SECOND_ORDER = {'learning__order': 'second'}
 _WITHOUT_SAFEGUARDS = {'learning__curvature': 'keep', 'learning__step_limit': None, 'learning__bound_parameters': False}
 
@@ -48,8 +48,15 @@ PUBLISHED = {'D-SO': (0.072, 0.052), 'C-SO': (0.076, 0.030), 'D-FO': (4.54, 7.06
 def jobs(variants: Sequence[str], seeds: Sequence[int], steps: int) -> list[Job]:
     """One run for each variant and seed; the noise of a seed is the same for all variants. The slow ones come first."""
     ordered = sorted(variants, key=lambda name: VARIANTS[name].central)
-    return [Job(f'{name}-seed-{seed}', _COMMON.but(seed=seed, steps=steps, **VARIANTS[name].settings),
-                VARIANTS[name].central) for name in ordered for seed in seeds]
+    return [
+        Job(
+            f'{name}-seed-{seed}',
+            _COMMON.but(seed=seed, steps=steps, **VARIANTS[name].settings),
+            VARIANTS[name].central,
+        )
+        for name in ordered
+        for seed in seeds
+    ]
 
 
 def learning_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
@@ -72,9 +79,15 @@ def final_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
     for name, found in curves.items():
         last = slice(-min(LAST, found.costs.shape[1]), None)
         published = PUBLISHED.get(name, (np.nan, np.nan))
-        rows.append({
-            'variant': name, 'mean cost': float(found.costs[:, last].mean()),
-            'out of bounds': float(found.violated[:, last].mean()),
-            'median cost': float(np.median(found.costs[:, last])), 'published cost': published[0],
-            'median |TD|': float(np.nanmedian(found.td_errors[:, last])), 'published |TD|': published[1]})
+        rows.append(
+            {
+                'variant': name,
+                'mean cost': float(found.costs[:, last].mean()),
+                'out of bounds': float(found.violated[:, last].mean()),
+                'median cost': float(np.median(found.costs[:, last])),
+                'published cost': published[0],
+                'median |TD|': float(np.nanmedian(found.td_errors[:, last])),
+                'published |TD|': published[1],
+            }
+        )
     return rows

@@ -14,20 +14,32 @@ _SHARE_FOR_ACTING = 0.7  # of the period, in which agents decide unless told oth
 class StartSettings:
     """Settings of all nodes that wait for others at the start."""
 
-    start_timeout: float = setting(60.0, 'wait at the start for all nodes that are needed for this long', unit='s',
-                                   minimum=1.0, maximum=3600.0)
+    start_timeout: float = setting(
+        60.0, 'wait at the start for all nodes that are needed for this long', unit='s', minimum=1.0, maximum=3600.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClockSettings(StartSettings):
     """Settings of the clock that a system follows."""
 
-    real_time: bool = setting(False, 'the plant advances with the clock and takes the inputs that are there; otherwise '
-                                     'it waits for those of all agents, as fast as the machine allows')
-    period: float | None = setting(None, 'of a control step; auto takes that of the system (0.1 s for linear networks)',
-                                   kind=float, absent='auto', unit='s', minimum=0.001, maximum=3600.0)
-    speed: float = setting(1.0, 'in real time: seconds of the plant per second of the clock', minimum=0.001,
-                           maximum=1000.0)
+    real_time: bool = setting(
+        False,
+        'the plant advances with the clock and takes the inputs that are there; otherwise '
+        'it waits for those of all agents, as fast as the machine allows',
+    )
+    period: float | None = setting(
+        None,
+        'of a control step; auto takes that of the system (0.1 s for linear networks)',
+        kind=float,
+        absent='auto',
+        unit='s',
+        minimum=0.001,
+        maximum=3600.0,
+    )
+    speed: float = setting(
+        1.0, 'in real time: seconds of the plant per second of the clock', minimum=0.001, maximum=1000.0
+    )
 
     def period_of(self, system: System) -> float:
         """Duration of a control step of the plant [s]."""
@@ -39,26 +51,58 @@ class AgentOptions(ClockSettings):
     """Settings that all agents of a system share."""
 
     round_timeout: float | None = setting(
-        5.0, 'a communication round without an answer for this long is given up, and with it the step; short is quick '
-        'to recover, too short gives up healthy rounds', kind=float, absent='never', unit='s', minimum=0.001,
-        maximum=3600.0)
+        5.0,
+        'a communication round without an answer for this long is given up, and with it the step; short is quick '
+        'to recover, too short gives up healthy rounds',
+        kind=float,
+        absent='never',
+        unit='s',
+        minimum=0.001,
+        maximum=3600.0,
+    )
     resend_after: float | None = setting(
-        0.1, 'without progress for this long, agents send again what their neighbours may lack, at most 20 times: for '
-        'networks that lose messages', kind=float, absent='never', unit='s', minimum=0.001, maximum=3600.0)
-    optional_timeout: float = setting(0.5, 'wait for the optional senders of a round for this long', unit='s',
-                                      minimum=0.001, maximum=3600.0)
+        0.1,
+        'without progress for this long, agents send again what their neighbours may lack, at most 20 times: for '
+        'networks that lose messages',
+        kind=float,
+        absent='never',
+        unit='s',
+        minimum=0.001,
+        maximum=3600.0,
+    )
+    optional_timeout: float = setting(
+        0.5, 'wait for the optional senders of a round for this long', unit='s', minimum=0.001, maximum=3600.0
+    )
     action_deadline: float | None = setting(
-        None, 'after its state an agent acts on what it has by then, and nobody learns from that step; auto sets 70 % '
-        'of the period in real time, and none otherwise', kind=float, absent='auto', unit='s', minimum=0.001,
-        maximum=3600.0)
+        None,
+        'after its state an agent acts on what it has by then, and nobody learns from that step; auto sets 70 % '
+        'of the period in real time, and none otherwise',
+        kind=float,
+        absent='auto',
+        unit='s',
+        minimum=0.001,
+        maximum=3600.0,
+    )
     lost_neighbours: str = setting(
-        'fall-back', 'reaction of agents to the loss of a neighbour: fall-back on the last plan and then the safe '
+        'fall-back',
+        'reaction of agents to the loss of a neighbour: fall-back on the last plan and then the safe '
         'input, or, from the step after, leave-out: continue with a network without it, its last prediction held, and '
-        'learn nothing', choices=('fall-back', 'leave-out'))
-    checkpoints: str = setting('', 'folder in which every agent keeps what it has learned and from which it continues '
-                                   'when it starts again; empty keeps nothing')
-    checkpoint_every: int | None = setting(50, 'updates between two checkpoints; never saves only on request and at '
-                                               'the end', kind=int, absent='never', minimum=1, maximum=10**6)
+        'learn nothing',
+        choices=('fall-back', 'leave-out'),
+    )
+    checkpoints: str = setting(
+        '',
+        'folder in which every agent keeps what it has learned and from which it continues '
+        'when it starts again; empty keeps nothing',
+    )
+    checkpoint_every: int | None = setting(
+        50,
+        'updates between two checkpoints; never saves only on request and at the end',
+        kind=int,
+        absent='never',
+        minimum=1,
+        maximum=10**6,
+    )
 
     def deadline_in(self, system: System) -> float | None:
         """Time from a state to the action [s of the clock]; None for as long as it takes."""
@@ -72,37 +116,67 @@ class LoopOptions(ClockSettings):
     """Settings of the plant node, whether it simulates or is a bridge to a robot."""
 
     action_timeout: float | None = setting(
-        30.0, 'without real time: the run ends with an error when an agent has not answered a state for this long',
-        kind=float, absent='never', unit='s', minimum=0.1, maximum=3600.0)
-    hold_steps: int = setting(3, 'number of control steps in a row in which the last input of an agent is held when '
-                                 'none comes in real time, before its safe input is applied', minimum=0, maximum=1000)
+        30.0,
+        'without real time: the run ends with an error when an agent has not answered a state for this long',
+        kind=float,
+        absent='never',
+        unit='s',
+        minimum=0.1,
+        maximum=3600.0,
+    )
+    hold_steps: int = setting(
+        3,
+        'number of control steps in a row in which the last input of an agent is held when '
+        'none comes in real time, before its safe input is applied',
+        minimum=0,
+        maximum=1000,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnosticsSettings:
     """Settings of all nodes that publish diagnostics."""
 
-    diagnostics_period: float | None = setting(1.0, 'time between two messages on /diagnostics', kind=float,
-                                               absent='never', unit='s', minimum=0.01, maximum=3600.0)
+    diagnostics_period: float | None = setting(
+        1.0,
+        'time between two messages on /diagnostics',
+        kind=float,
+        absent='never',
+        unit='s',
+        minimum=0.01,
+        maximum=3600.0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SensorSettings:
     """Settings of the measurements of a bridge."""
 
-    sensor_timeout: float = setting(0.5, 'with a bridge: an older measurement counts as missing; the agents are told '
-                                         'of no state and the safe inputs are applied', unit='s', minimum=0.001,
-                                    maximum=3600.0)
+    sensor_timeout: float = setting(
+        0.5,
+        'with a bridge: an older measurement counts as missing; the agents are told '
+        'of no state and the safe inputs are applied',
+        unit='s',
+        minimum=0.001,
+        maximum=3600.0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorSettings):
     """Settings of a whole system over ROS 2."""
 
-    agents_per_process: int = setting(1, 'number of agents that share a node: more need fewer processes, and '
-                                         'messages between them stay in the process', minimum=1, maximum=10000)
-    bridge: str = setting('', 'YAML file that maps standard topics to states and inputs of the agents: a robot or a '
-                              'physics simulator in place of the simulated plant, in real time')
+    agents_per_process: int = setting(
+        1,
+        'number of agents that share a node: more need fewer processes, and messages between them stay in the process',
+        minimum=1,
+        maximum=10000,
+    )
+    bridge: str = setting(
+        '',
+        'YAML file that maps standard topics to states and inputs of the agents: a robot or a '
+        'physics simulator in place of the simulated plant, in real time',
+    )
 
     def part(self, kind: type[Kind], **own: Any) -> Kind:
         """Settings of one of its nodes.
@@ -119,16 +193,22 @@ class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorS
 class NodeSettings:
     """Settings of every node."""
 
-    launch: int = setting(0, 'number that the nodes of one system share, drawn by the launcher; messages of nodes with '
-                             'another number are dropped; 0 for nodes started by hand', minimum=0, maximum=2**32 - 1)
+    launch: int = setting(
+        0,
+        'number that the nodes of one system share, drawn by the launcher; messages of nodes with '
+        'another number are dropped; 0 for nodes started by hand',
+        minimum=0,
+        maximum=2**32 - 1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManagedNodeSettings(DiagnosticsSettings, NodeSettings):
     """Settings of a lifecycle node."""
 
-    autostart: bool = setting(True, 'whether the node configures and activates itself; otherwise a lifecycle manager '
-                                    'does')
+    autostart: bool = setting(
+        True, 'whether the node configures and activates itself; otherwise a lifecycle manager does'
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +237,22 @@ class MonitorSettings(StartSettings, NodeSettings):
     """Settings of the monitor node."""
 
     output: str = setting('', 'directory of the run; must not hold one yet')
-    report_period: float | None = setting(5.0, 'time between two lines of progress in the log', kind=float,
-                                          absent='never', unit='s', minimum=0.01, maximum=3600.0)
-    silence_timeout: float = setting(90.0, 'the recording ends with an error when nothing was heard for this long',
-                                     unit='s', minimum=1.0, maximum=3600.0)
+    report_period: float | None = setting(
+        5.0,
+        'time between two lines of progress in the log',
+        kind=float,
+        absent='never',
+        unit='s',
+        minimum=0.01,
+        maximum=3600.0,
+    )
+    silence_timeout: float = setting(
+        90.0,
+        'the recording ends with an error when nothing was heard for this long',
+        unit='s',
+        minimum=1.0,
+        maximum=3600.0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +264,15 @@ class RelaySettings(NodeSettings):
     delay_probability: float = setting(0.0, 'probability that a message is delayed', minimum=0.0, maximum=1.0)
     delay: float = setting(0.05, 'longest delay', unit='s', minimum=0.0, maximum=3600.0)
     duplication: float = setting(0.0, 'probability that a message arrives twice', minimum=0.0, maximum=1.0)
-    reordering: float = setting(0.0, 'probability that a message is held back until later ones have passed',
-                                minimum=0.0, maximum=1.0)
-    corruption: float = setting(0.0, 'probability that a message is corrupted: NaN, infinity, another size, kind, '
-                                     'sender or run', minimum=0.0, maximum=1.0)
+    reordering: float = setting(
+        0.0, 'probability that a message is held back until later ones have passed', minimum=0.0, maximum=1.0
+    )
+    corruption: float = setting(
+        0.0,
+        'probability that a message is corrupted: NaN, infinity, another size, kind, sender or run',
+        minimum=0.0,
+        maximum=1.0,
+    )
     hit_steps: float = setting(1.0, 'probability that a control step is hit by faults at all', minimum=0.0, maximum=1.0)
     deaths: str = setting('', 'agents that fall silent, as agent:step:round:returns, ... (numbers, of agents from 0)')
     faulty_plant: bool = setting(False, 'whether states and actions pass the relay, too')

@@ -61,8 +61,11 @@ class Settings:
     def values(self) -> dict[str, Any]:
         """All settings by their names."""
         source = system_source(self.system)
-        return {**dict(flat(self.common)), **dict(flat(self.of_system, f'{source.name}.')),
-                **dict(flat(self.of_method))}
+        return {
+            **dict(flat(self.common)),
+            **dict(flat(self.of_system, f'{source.name}.')),
+            **dict(flat(self.of_method)),
+        }
 
     def plain(self) -> dict[str, Any]:
         """All settings by their names, as files have them: words such as 'auto' in place of None."""
@@ -87,8 +90,10 @@ class Settings:
         check_agent_names(system)
         method = self.make_method()
         if not isinstance(system, method.requires):
-            raise SettingError(f'method {method.name} needs a system of kind {method.requires.__name__}; '
-                               f'{system.name} is a {type(system).__name__}')
+            raise SettingError(
+                f'method {method.name} needs a system of kind {method.requires.__name__}; '
+                f'{system.name} is a {type(system).__name__}'
+            )
         return system
 
     def make_method(self) -> Method:
@@ -125,8 +130,10 @@ def settings_table(system: str, method: str) -> list[Setting]:
     taken = {entry.name for entry in shared} | node_setting_names()
     for entry in own:
         if entry.name in taken:
-            raise SettingError(f'method {method} has a setting {entry.name!r}, which is the name of another setting: '
-                               'put it into a group (core.settings.group)')
+            raise SettingError(
+                f'method {method} has a setting {entry.name!r}, which is the name of another setting: '
+                'put it into a group (core.settings.group)'
+            )
     return [*shared, *own]
 
 

@@ -54,8 +54,10 @@ class ClosedLoop:
         self.system = system
         self.plant = system.plant(settings.seed)
         self.agents: list[Agent] = (
-            [settings.make_central_agent(system)] if central
-            else [settings.make_agent(system, i) for i in range(system.n_agents)])
+            [settings.make_central_agent(system)]
+            if central
+            else [settings.make_agent(system, i) for i in range(system.n_agents)]
+        )
         self._metrics = settings.make_method().metrics
         self._names = {metric.name: metric for metric in self._metrics}
         self._spaces = [(agent.name, agent.action, (agent.action.size,)) for agent in system.agents]
@@ -66,8 +68,9 @@ class ClosedLoop:
         episodes, begun = Episodes(self.system, self.plant), None
         for step in range(steps + 1):
             seen = episodes.observe()
-            acts, reports, rounds = self._drive([
-                agent.step(seen.of_all() if self._central else seen.of(i)) for i, agent in enumerate(self.agents)])
+            acts, reports, rounds = self._drive(
+                [agent.step(seen.of_all() if self._central else seen.of(i)) for i, agent in enumerate(self.agents)]
+            )
             if begun is not None:
                 yield self._transition(begun, seen, reports)
             if step < steps:
@@ -90,16 +93,28 @@ class ClosedLoop:
         sizes = [agent.action.size for agent in self.system.agents]
         return np.split(stacked, np.cumsum(sizes)[:-1])
 
-    def _transition(self, begun: tuple[PlantStep, np.ndarray, Sequence[StepReport], int], seen: PlantStep,
-                    ended: Sequence[StepReport]) -> Step:
+    def _transition(
+        self,
+        begun: tuple[PlantStep, np.ndarray, Sequence[StepReport], int],
+        seen: PlantStep,
+        ended: Sequence[StepReport],
+    ) -> Step:
         start, actions, first, rounds = begun
         metrics = transition_metrics(self._metrics, [r.metrics for r in first], [r.metrics for r in ended])
-        return Step(start.step, np.concatenate(start.states), actions, seen.costs, metrics, rounds,
-                    tuple(report.fault for report in ended))
+        return Step(
+            start.step,
+            np.concatenate(start.states),
+            actions,
+            seen.costs,
+            metrics,
+            rounds,
+            tuple(report.fault for report in ended),
+        )
 
 
-def transition_metrics(declared: Sequence[Metric], begun: Sequence[Mapping[str, float]],
-                       ended: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def transition_metrics(
+    declared: Sequence[Metric], begun: Sequence[Mapping[str, float]], ended: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
     """Values of the metrics that have a column, of one transition; NaN where no agent reports one.
 
     Args:
@@ -110,8 +125,11 @@ def transition_metrics(declared: Sequence[Metric], begun: Sequence[Mapping[str, 
     found = {}
     for metric in declared:
         if metric.column:
-            values = [each[metric.name] for each in (begun if metric.column == 'begun' else ended)
-                      if not np.isnan(each.get(metric.name, np.nan))]
+            values = [
+                each[metric.name]
+                for each in (begun if metric.column == 'begun' else ended)
+                if not np.isnan(each.get(metric.name, np.nan))
+            ]
             # agents add up in different orders: which one is asked decides the last digit
             found[metric.name] = np.nan if not values else max(values) if metric.column == 'begun' else values[0]
     return found

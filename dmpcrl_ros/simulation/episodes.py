@@ -33,15 +33,25 @@ class PlantStep:
 
     def of(self, agent: int) -> Observation:
         """Observation of one agent."""
-        return Observation(step=self.step, episode=self.episode, state=self.states[agent],
-                           exogenous=self.exogenous[agent], stage_cost=float(self.costs[agent]),
-                           applied=self.applied[agent] if self.step else None)
+        return Observation(
+            step=self.step,
+            episode=self.episode,
+            state=self.states[agent],
+            exogenous=self.exogenous[agent],
+            stage_cost=float(self.costs[agent]),
+            applied=self.applied[agent] if self.step else None,
+        )
 
     def of_all(self) -> Observation:
         """Observation of the centralised twin: everything, stacked."""
-        return Observation(step=self.step, episode=self.episode, state=np.concatenate(self.states),
-                           exogenous=np.concatenate(self.exogenous), stage_cost=float(self.costs.sum()),
-                           applied=np.concatenate(self.applied) if self.step else None)
+        return Observation(
+            step=self.step,
+            episode=self.episode,
+            state=np.concatenate(self.states),
+            exogenous=np.concatenate(self.exogenous),
+            stage_cost=float(self.costs.sum()),
+            applied=np.concatenate(self.applied) if self.step else None,
+        )
 
 
 class Episodes:

@@ -34,8 +34,9 @@ def step_in_lockstep(programs: Sequence[StepProgram]) -> StepOutcome:
     return StepOutcome([acts[agent] for agent in range(len(programs))], reports, rounds)
 
 
-def run_lockstep(programs: Sequence[Protocol[Any] | StepProgram],
-                 acts: dict[int, Act] | None = None) -> tuple[list[Any], int]:
+def run_lockstep(
+    programs: Sequence[Protocol[Any] | StepProgram], acts: dict[int, Act] | None = None
+) -> tuple[list[Any], int]:
     """Drive one program per agent, delivering every round at once.
 
     Args:
@@ -60,15 +61,19 @@ def run_lockstep(programs: Sequence[Protocol[Any] | StepProgram],
                 raise ProtocolMismatch(f'agent {agent} asks for {request.kind!r}, agent 0 for {kind!r}')
             inbox = {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.expects.items()}
             if request.optional:
-                inbox |= {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.optional.items()
-                          if agent in requests[sender].outbox}
+                inbox |= {
+                    sender: _deliver(requests[sender], agent, shape)
+                    for sender, shape in request.optional.items()
+                    if agent in requests[sender].outbox
+                }
             inboxes.append(inbox)
         requests, results = _advance(programs, inboxes, acts)
     return results, rounds
 
 
-def _advance(programs: Sequence[Any], inboxes: Sequence[Any],
-             acts: dict[int, Act] | None) -> tuple[list[Exchange] | None, list[Any]]:
+def _advance(
+    programs: Sequence[Any], inboxes: Sequence[Any], acts: dict[int, Act] | None
+) -> tuple[list[Exchange] | None, list[Any]]:
     """Resume every program; either all of them ask for another exchange, or all of them end with a result."""
     requests, results = [], []
     for agent, (program, inbox) in enumerate(zip(programs, inboxes, strict=True)):
@@ -81,8 +86,9 @@ def _advance(programs: Sequence[Any], inboxes: Sequence[Any],
         except StopIteration as end:
             results.append(end.value)
     if requests and results:
-        raise ProtocolMismatch(f'{len(results)} of {len(programs)} agents ended while the others exchange '
-                               f'{requests[0].kind!r}')
+        raise ProtocolMismatch(
+            f'{len(results)} of {len(programs)} agents ended while the others exchange {requests[0].kind!r}'
+        )
     return (requests or None), results
 
 

@@ -41,13 +41,31 @@ class VirtualTimeNetwork:
         leave_out_lost: whether agents go on without lost neighbours.
     """
 
-    def __init__(self, plan: FaultPlan, neighbours: Sequence[Sequence[int]], *, latency: float = 1.0,
-                 round_timeout: float = 10.0, patient_rounds: float = math.inf, resend_after: float = math.inf,
-                 optional_timeout: float = 5.0, deadline: float = math.inf, leave_out_lost: bool = False):
-        self.engines = [RoundEngine(agent, each, round_timeout=round_timeout, patient_rounds=patient_rounds,
-                                    resend_after=resend_after, optional_timeout=optional_timeout,
-                                    leave_out_lost=leave_out_lost)
-                        for agent, each in enumerate(neighbours)]
+    def __init__(
+        self,
+        plan: FaultPlan,
+        neighbours: Sequence[Sequence[int]],
+        *,
+        latency: float = 1.0,
+        round_timeout: float = 10.0,
+        patient_rounds: float = math.inf,
+        resend_after: float = math.inf,
+        optional_timeout: float = 5.0,
+        deadline: float = math.inf,
+        leave_out_lost: bool = False,
+    ):
+        self.engines = [
+            RoundEngine(
+                agent,
+                each,
+                round_timeout=round_timeout,
+                patient_rounds=patient_rounds,
+                resend_after=resend_after,
+                optional_timeout=optional_timeout,
+                leave_out_lost=leave_out_lost,
+            )
+            for agent, each in enumerate(neighbours)
+        ]
         self.lost: list[tuple[int, int, int, int, str]] = []  # sender, receiver, step, round, kind
         self.acted_at: list[float] = [math.nan] * len(self.engines)  # s after the start of the last step
         self.now, self.deadline = 0.0, deadline
@@ -139,5 +157,14 @@ class VirtualTimeNetwork:
             self.lost.append(stamp)
         for copy in copies:
             latencies = 1 + math.ceil(copy.delay * self._plan.delay_rounds) + copy.reordered
-            heapq.heappush(self._on_the_way, (self.now + latencies * self._latency, copy.reordered, next(self._order),
-                                              envelope.sender, receiver, corrupt(envelope, copy.corruption)))
+            heapq.heappush(
+                self._on_the_way,
+                (
+                    self.now + latencies * self._latency,
+                    copy.reordered,
+                    next(self._order),
+                    envelope.sender,
+                    receiver,
+                    corrupt(envelope, copy.corruption),
+                ),
+            )

@@ -107,10 +107,16 @@ class MpcSystem(System):
     @cached_property
     def agents(self) -> tuple[AgentSpec, ...]:
         """Name and spaces of each agent."""
-        return tuple(AgentSpec(
-            name=name, state=Box(data.state_lower, data.state_upper), action=Box(data.input_lower, data.input_upper),
-            exogenous=Box(np.full(data.n_exogenous, -np.inf), np.full(data.n_exogenous, np.inf)),
-            safe_action=data.safe_input) for name, data in zip(self.agent_names, self.local, strict=True))
+        return tuple(
+            AgentSpec(
+                name=name,
+                state=Box(data.state_lower, data.state_upper),
+                action=Box(data.input_lower, data.input_upper),
+                exogenous=Box(np.full(data.n_exogenous, -np.inf), np.full(data.n_exogenous, np.inf)),
+                safe_action=data.safe_input,
+            )
+            for name, data in zip(self.agent_names, self.local, strict=True)
+        )
 
     def trajectory_shapes(self, index: int) -> dict[int, tuple[int, int]]:
         """(N+1, n_x) of the trajectory of an agent and of each agent whose state it uses."""
@@ -152,8 +158,9 @@ class MpcSystem(System):
 
     def violation(self, states: np.ndarray) -> np.ndarray:
         """Distance of each state from its bounds, (..., n); zero within them."""
-        return (np.maximum(self.stacked('state_lower') - states, 0.0)
-                + np.maximum(states - self.stacked('state_upper'), 0.0))
+        return np.maximum(self.stacked('state_lower') - states, 0.0) + np.maximum(
+            states - self.stacked('state_upper'), 0.0
+        )
 
     def for_baselines(self) -> Self:
         """The system as the MPC that does not learn has it in the published comparisons."""

@@ -48,8 +48,9 @@ def check_schema(description: Any, file: str, plural: str, singular: str) -> Non
     if file != _COMMON:
         schema['properties']['learning'] = common['properties']['learning']
         schema['properties'][plural]['items']['properties']['name'] = common['$defs']['agent']['properties']['name']
-    for error in sorted(Draft202012Validator(schema).iter_errors(description), key=lambda e: len(e.absolute_path),
-                        reverse=True):
+    for error in sorted(
+        Draft202012Validator(schema).iter_errors(description), key=lambda e: len(e.absolute_path), reverse=True
+    ):
         reason = error.message
         if error.validator in ('pattern', 'not'):  # a pattern says little to whoever has not written it
             reason = f'{error.instance!r} will not do ({error.schema["description"]})'
@@ -89,8 +90,10 @@ def learning_defaults(description: Mapping[str, Any]) -> LearningDefaults:
     """
     found = LearningDefaults(**finite('learning', description.get('learning', {}), LearningDefaults))
     if not found.replay_latest <= found.replay_sample <= found.replay_capacity:
-        raise NetworkError('learning: replay_latest, replay_sample and replay_capacity must not decrease in this '
-                           f'order, but are {found.replay_latest}, {found.replay_sample} and {found.replay_capacity}')
+        raise NetworkError(
+            'learning: replay_latest, replay_sample and replay_capacity must not decrease in this '
+            f'order, but are {found.replay_latest}, {found.replay_sample} and {found.replay_capacity}'
+        )
     return found
 
 

@@ -44,10 +44,15 @@ class SystemFile:
         return load_system(self.name)
 
 
-SYSTEMS = Registry('system', 'dmpcrl_ros.systems', {
-    'chain': 'dmpcrl_ros.systems.linear.chain:CHAIN',
-    'power_grid': 'dmpcrl_ros.systems.power_grid.four_areas:FOUR_AREAS'},
-    ('name', 'title', 'settings', 'make'))
+SYSTEMS = Registry(
+    'system',
+    'dmpcrl_ros.systems',
+    {
+        'chain': 'dmpcrl_ros.systems.linear.chain:CHAIN',
+        'power_grid': 'dmpcrl_ros.systems.power_grid.four_areas:FOUR_AREAS',
+    },
+    ('name', 'title', 'settings', 'make'),
+)
 
 
 def system_source(name: str) -> SystemSource:

@@ -19,8 +19,9 @@ def check_agent_names(system: 'System') -> None:
     """Raise NetworkError unless the names of the agents are different ROS namespaces, and none is that of a node."""
     for name in system.names:
         if not _NAME.fullmatch(name):
-            raise NetworkError(f'{system.name}: {name!r} is no name for an agent: letters, digits and single '
-                               'underscores between them')
+            raise NetworkError(
+                f'{system.name}: {name!r} is no name for an agent: letters, digits and single underscores between them'
+            )
         if _NODES.fullmatch(name):
             raise NetworkError(f'{system.name}: an agent cannot be named {name!r}, which is the name of a node')
         if system.names.count(name) > 1:

@@ -21,8 +21,8 @@ class ZeroOrderHold:
     def __init__(self, a: np.ndarray, direction: np.ndarray, inputs: np.ndarray, time: float):
         self._n, size = len(a), len(a) + inputs.shape[1]
         self._generator, self._direction = np.zeros((size, size)), np.zeros((size, size))
-        self._generator[:self._n] = time * np.hstack([a, inputs])
-        self._direction[:self._n, :self._n] = time * direction
+        self._generator[: self._n] = time * np.hstack([a, inputs])
+        self._direction[: self._n, : self._n] = time * direction
 
     def at(self, s: float) -> np.ndarray:
         """[exp((A + s D) T), (integral) E], (n, n + m).
@@ -30,7 +30,7 @@ class ZeroOrderHold:
         Raises:
             ArithmeticError: it is not finite.
         """
-        return self._finite(lambda: expm(self._generator + s * self._direction))[:self._n]
+        return self._finite(lambda: expm(self._generator + s * self._direction))[: self._n]
 
     def derivatives(self, s: float) -> tuple[np.ndarray, np.ndarray]:
         """First and second derivative of `at` in s, (n, n + m) each.
@@ -44,7 +44,7 @@ class ZeroOrderHold:
         generator, direction = self._generator + s * self._direction, self._direction
         both = np.block([[generator, direction], [np.zeros_like(generator), generator]])
         found = self._finite(lambda: np.array(expm_frechet(both, block_diag(direction, direction))))
-        first, second = found[:, :self._n, len(generator):]
+        first, second = found[:, : self._n, len(generator) :]
         return first, second
 
     @staticmethod

@@ -126,16 +126,21 @@ class FaultPlan:
         lost, duplicated, *rest = drawn.random(12)
         if lost < self.loss:
             return []
-        return [self._copy(*rest[5 * k:5 * k + 5]) for k in range(1 + (duplicated < self.duplication))]
+        return [self._copy(*rest[5 * k : 5 * k + 5]) for k in range(1 + (duplicated < self.duplication))]
 
     def silent(self, agent: int, step: int, round: int) -> bool:
         """Whether an agent is dead in this round."""
-        return any(death.agent == agent and (death.step, death.round) <= (step, round) and step < death.returns
-                   for death in self.deaths)
+        return any(
+            death.agent == agent and (death.step, death.round) <= (step, round) and step < death.returns
+            for death in self.deaths
+        )
 
     def _copy(self, delayed: float, by: float, reordered: float, corrupted: float, how: float) -> Copy:
-        return Copy(delay=1.0 - by if delayed < self.delay_probability else 0.0, reordered=reordered < self.reordering,
-                    corruption=CORRUPTIONS[int(how * len(CORRUPTIONS))] if corrupted < self.corruption else '')
+        return Copy(
+            delay=1.0 - by if delayed < self.delay_probability else 0.0,
+            reordered=reordered < self.reordering,
+            corruption=CORRUPTIONS[int(how * len(CORRUPTIONS))] if corrupted < self.corruption else '',
+        )
 
 
 def corrupt(envelope: Envelope, corruption: str) -> Envelope:

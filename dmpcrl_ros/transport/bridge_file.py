@@ -80,14 +80,26 @@ def _target(name: str, declared: dict[str, Any]) -> Target:
     if math.isnan(rate_limit):
         raise MappingError(f'{name}: rate_limit is not a number')
     place = int(declared['index']) if kind is Float64MultiArray else tuple(declared['field'].split('.'))
-    return Target(name=name, topic=declared['topic'], kind=kind, place=place, gain=gain, offset=offset, low=low,
-                  high=high, rate_limit=rate_limit, safe=safe)
+    return Target(
+        name=name,
+        topic=declared['topic'],
+        kind=kind,
+        place=place,
+        gain=gain,
+        offset=offset,
+        low=low,
+        high=high,
+        rate_limit=rate_limit,
+        safe=safe,
+    )
 
 
 def _conversion(name: str, declared: dict[str, Any]) -> tuple[float, float]:
     """Gain and offset."""
-    return (declared.get('sign', 1) * _finite(name, 'scale', declared.get('scale', 1.0)),
-            _finite(name, 'offset', declared.get('offset', 0.0)))
+    return (
+        declared.get('sign', 1) * _finite(name, 'scale', declared.get('scale', 1.0)),
+        _finite(name, 'offset', declared.get('offset', 0.0)),
+    )
 
 
 def _finite(name: str, key: str, value: float) -> float:
@@ -113,8 +125,10 @@ def _check_topics(sources: list[Source], targets: list[Target]) -> None:
     for target in targets:
         size = sum(each.topic == target.topic for each in targets)
         if target.kind is Float64MultiArray and target.place >= size:
-            raise MappingError(f'{target.name}: index {target.place} of {target.topic}, of which only {size} '
-                               f'{"is" if size == 1 else "are"} commanded')
+            raise MappingError(
+                f'{target.name}: index {target.place} of {target.topic}, of which only {size} '
+                f'{"is" if size == 1 else "are"} commanded'
+            )
 
 
 def _check_schema(declared: Any) -> None:

@@ -20,8 +20,12 @@ from std_msgs.msg import Float64MultiArray
 
 from dmpcrl_ros.transport.conversions import MessageError, doubles
 
-MESSAGES = {'sensor_msgs/JointState': JointState, 'nav_msgs/Odometry': Odometry, 'geometry_msgs/Twist': Twist,
-            'std_msgs/Float64MultiArray': Float64MultiArray}
+MESSAGES = {
+    'sensor_msgs/JointState': JointState,
+    'nav_msgs/Odometry': Odometry,
+    'geometry_msgs/Twist': Twist,
+    'std_msgs/Float64MultiArray': Float64MultiArray,
+}
 _ROTATION_TOLERANCE = 0.01  # of the norm of a quaternion
 
 
@@ -150,8 +154,9 @@ class Mapping:
         """Elements that were never measured or are too old. One measured after `now` is stale, too: the clock was set
         back."""
         fresh = (self._heard <= now) & (now - self._heard <= max_age)
-        return [f'{source.name} ({source.topic})' for source, known in zip(self._sources, fresh, strict=True)
-                if not known]
+        return [
+            f'{source.name} ({source.topic})' for source, known in zip(self._sources, fresh, strict=True) if not known
+        ]
 
     def commands(self, actions: Sequence[np.ndarray], period: float) -> list[tuple[str, Any]]:
         """One message for each topic that carries the inputs (n_u,) of all agents, `period` [s] after the last ones.
@@ -168,8 +173,10 @@ class Mapping:
                 raise ValueError(f'{target.name} is {value}')
         if not 0.0 <= period < math.inf:
             raise ValueError(f'the period must not be negative or infinite, but is {period} s')
-        self._sent = [target.command(value, last, period)
-                      for target, value, last in zip(self._targets, flat, self._sent, strict=True)]
+        self._sent = [
+            target.command(value, last, period)
+            for target, value, last in zip(self._targets, flat, self._sent, strict=True)
+        ]
         return self._messages()
 
     def safe_commands(self) -> list[tuple[str, Any]]:
@@ -183,9 +190,20 @@ class Mapping:
         return np.split(flat, np.cumsum(self._input_sizes)[:-1])
 
     def _messages(self) -> list[tuple[str, Any]]:
-        return [(topic, _message(kind, {target.place: sent for target, sent in
-                                        zip(self._targets, self._sent, strict=True) if target.topic == topic}))
-                for topic, kind in self.publications]
+        return [
+            (
+                topic,
+                _message(
+                    kind,
+                    {
+                        target.place: sent
+                        for target, sent in zip(self._targets, self._sent, strict=True)
+                        if target.topic == topic
+                    },
+                ),
+            )
+            for topic, kind in self.publications
+        ]
 
 
 def reader(kind: type, declared: dict[str, Any]) -> Callable[[Any], float]:

@@ -27,8 +27,16 @@ def exchange_to_msg(envelope: Envelope) -> msg.Exchange:
     """Message of an envelope; data (n,) travel as n rows of one column."""
     data = envelope.data
     rows, columns = data.shape if data.ndim == 2 else (data.size, 1)
-    return msg.Exchange(run=envelope.run, step=envelope.step, round=envelope.round, sender=envelope.sender,
-                        kind=envelope.kind, rows=rows, columns=columns, data=doubles(data))
+    return msg.Exchange(
+        run=envelope.run,
+        step=envelope.step,
+        round=envelope.round,
+        sender=envelope.sender,
+        kind=envelope.kind,
+        rows=rows,
+        columns=columns,
+        data=doubles(data),
+    )
 
 
 def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
@@ -48,9 +56,17 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
 def state_to_msg(*, stamp: Time, run: int, agent: int, observation: Observation) -> msg.State:
     """Message of the observation of one agent."""
     applied = np.zeros(0) if observation.applied is None else observation.applied
-    return msg.State(stamp=stamp, run=run, step=observation.step, episode=observation.episode, agent=agent,
-                     state=doubles(observation.state), exogenous=doubles(observation.exogenous),
-                     stage_cost=float(observation.stage_cost), applied=doubles(applied))
+    return msg.State(
+        stamp=stamp,
+        run=run,
+        step=observation.step,
+        episode=observation.episode,
+        agent=agent,
+        state=doubles(observation.state),
+        exogenous=doubles(observation.exogenous),
+        stage_cost=float(observation.stage_cost),
+        applied=doubles(applied),
+    )
 
 
 def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
@@ -69,9 +85,14 @@ def observation_from_msg(message: msg.State, agent: int, spec: AgentSpec) -> Obs
     if not np.isfinite(message.stage_cost):
         raise MessageError('not finite')
     applied = _vector(message.applied, spec.action) if message.step or len(message.applied) else None
-    return Observation(step=message.step, episode=message.episode, state=_vector(message.state, spec.state),
-                       exogenous=_vector(message.exogenous, spec.exogenous), stage_cost=message.stage_cost,
-                       applied=applied)
+    return Observation(
+        step=message.step,
+        episode=message.episode,
+        state=_vector(message.state, spec.state),
+        exogenous=_vector(message.exogenous, spec.exogenous),
+        stage_cost=message.stage_cost,
+        applied=applied,
+    )
 
 
 def action_from_msg(message: msg.Action, agent: int, spec: AgentSpec) -> np.ndarray:
@@ -96,9 +117,21 @@ def _vector(values: Sequence[float], space: Space) -> np.ndarray:
     return vector
 
 
-def status_to_msg(report: StepReport, metrics: Sequence[Metric], *, stamp: Time, run: int, step: int, agent: int,
-                  rounds: int, action_time: float, step_time: float, timeouts: int, dropped: int,
-                  fallback: bool) -> msg.Status:
+def status_to_msg(
+    report: StepReport,
+    metrics: Sequence[Metric],
+    *,
+    stamp: Time,
+    run: int,
+    step: int,
+    agent: int,
+    rounds: int,
+    action_time: float,
+    step_time: float,
+    timeouts: int,
+    dropped: int,
+    fallback: bool,
+) -> msg.Status:
     """Message of the report of a step.
 
     Args:
@@ -117,10 +150,22 @@ def status_to_msg(report: StepReport, metrics: Sequence[Metric], *, stamp: Time,
     """
     check_metrics(report.metrics, [metric.name for metric in metrics])
     values = array.array('d', [report.metrics.get(metric.name, np.nan) for metric in metrics])
-    return msg.Status(stamp=stamp, run=run, step=step, agent=agent, updates=report.updates, rounds=rounds,
-                      fallback=fallback, action_time=action_time, step_time=step_time, timeouts=timeouts,
-                      dropped=dropped, fault=report.fault, metric_names=[metric.name for metric in metrics],
-                      metrics=values)
+    return msg.Status(
+        stamp=stamp,
+        run=run,
+        step=step,
+        agent=agent,
+        updates=report.updates,
+        rounds=rounds,
+        fallback=fallback,
+        action_time=action_time,
+        step_time=step_time,
+        timeouts=timeouts,
+        dropped=dropped,
+        fault=report.fault,
+        metric_names=[metric.name for metric in metrics],
+        metrics=values,
+    )
 
 
 def metrics_from_msg(message: msg.Status) -> dict[str, float]:
@@ -134,11 +179,20 @@ def metrics_from_msg(message: msg.Status) -> dict[str, float]:
     return dict(zip(message.metric_names, message.metrics, strict=True))
 
 
-def parameters_to_msg(theta: np.ndarray, layout: ParameterLayout, *, stamp: Time, run: int, step: int, agent: int,
-                      updates: int) -> msg.Parameters:
+def parameters_to_msg(
+    theta: np.ndarray, layout: ParameterLayout, *, stamp: Time, run: int, step: int, agent: int, updates: int
+) -> msg.Parameters:
     """Message of theta (p,) with the names and sizes of its parts."""
-    return msg.Parameters(stamp=stamp, run=run, step=step, agent=agent, updates=updates, names=list(layout.names),
-                          sizes=list(layout.sizes), theta=doubles(theta))
+    return msg.Parameters(
+        stamp=stamp,
+        run=run,
+        step=step,
+        agent=agent,
+        updates=updates,
+        names=list(layout.names),
+        sizes=list(layout.sizes),
+        theta=doubles(theta),
+    )
 
 
 def parameters_from_msg(message: msg.Parameters, layout: ParameterLayout) -> np.ndarray:
@@ -147,8 +201,11 @@ def parameters_from_msg(message: msg.Parameters, layout: ParameterLayout) -> np.
     Raises:
         MessageError: it is not of this layout, or not finite.
     """
-    if (tuple(message.names) != layout.names or tuple(message.sizes) != layout.sizes
-            or len(message.theta) != layout.size):
+    if (
+        tuple(message.names) != layout.names
+        or tuple(message.sizes) != layout.sizes
+        or len(message.theta) != layout.size
+    ):
         raise MessageError('wrong size')
     theta = np.array(message.theta, dtype=np.float64)
     if not np.isfinite(theta).all():

@@ -25,8 +25,10 @@ def corrupted(message: Message, corruption: str) -> Message:
     exchange, values = isinstance(message, msg.Exchange), _VALUES[type(message)]
     step, number, kind = stamp(message)
     sender = message.sender if exchange else message.agent
-    envelope = corrupt(Envelope(message.run, step, number, sender, kind, np.array(getattr(message, values))),
-                     'size' if corruption == 'kind' and not exchange else corruption)
+    envelope = corrupt(
+        Envelope(message.run, step, number, sender, kind, np.array(getattr(message, values))),
+        'size' if corruption == 'kind' and not exchange else corruption,
+    )
     result = copy.deepcopy(message)
     result.run = envelope.run
     setattr(result, values, doubles(envelope.data))

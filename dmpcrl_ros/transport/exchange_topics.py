@@ -32,19 +32,36 @@ class ExchangeTopics:
         dropped: counter of messages that do not fit, by reason.
     """
 
-    def __init__(self, node: Node, *, agent: int, names: Mapping[int, str], neighbours: Iterable[int], launch: int,
-                 deliver: Callable[[Envelope], None], dropped: Counter):
+    def __init__(
+        self,
+        node: Node,
+        *,
+        agent: int,
+        names: Mapping[int, str],
+        neighbours: Iterable[int],
+        launch: int,
+        deliver: Callable[[Envelope], None],
+        dropped: Counter,
+    ):
         self._agent, self._names, self._launch = agent, names, launch
         self._deliver, self._dropped = deliver, dropped
         self._unmatched, self._next_greeting = set(neighbours), 0.0
         self._publishers = {
-            j: node.create_publisher(msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE,
-                                     qos_overriding_options=OVERRIDABLE)
-            for j in neighbours}
+            j: node.create_publisher(
+                msg.Exchange, exchange_topic(names[agent], names[j]), EXCHANGE, qos_overriding_options=OVERRIDABLE
+            )
+            for j in neighbours
+        }
         self._subscriptions = [
-            node.create_subscription(msg.Exchange, exchange_topic(names[j], names[agent]), self._receiver(j), EXCHANGE,
-                                     qos_overriding_options=OVERRIDABLE)
-            for j in neighbours]
+            node.create_subscription(
+                msg.Exchange,
+                exchange_topic(names[j], names[agent]),
+                self._receiver(j),
+                EXCHANGE,
+                qos_overriding_options=OVERRIDABLE,
+            )
+            for j in neighbours
+        ]
 
     def send(self, receiver: int, envelope: Envelope) -> None:
         """Publish an envelope to a neighbour."""
@@ -77,4 +94,5 @@ class ExchangeTopics:
                 self._unmatched.discard(sender)  # a neighbour that answers hears this agent, and is heard
             else:
                 self._deliver(envelope)
+
         return receive

@@ -53,8 +53,10 @@ class LoopTimer:
     def report(self) -> str:
         """Share of deadlines met, latency of the inputs and jitter of the ticks."""
         total = max(self.met + self.missed, 1)
-        return (f'{100.0 * self.met / total:.2f} % of {total} deadlines met, {self.skipped} ticks skipped; '
-                f'{_spread("latency", self._latencies)}; {_spread("jitter", self._jitter)}')
+        return (
+            f'{100.0 * self.met / total:.2f} % of {total} deadlines met, {self.skipped} ticks skipped; '
+            f'{_spread("latency", self._latencies)}; {_spread("jitter", self._jitter)}'
+        )
 
 
 def _spread(name: str, seconds: Collection[float]) -> str:

@@ -21,10 +21,10 @@ from dmpcrl_ros.transport.conversions import exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import EXCHANGE
 
-_SIZE = 22      # numbers in a message: a trajectory of two states over a horizon of ten
+_SIZE = 22  # numbers in a message: a trajectory of two states over a horizon of ten
 _MESSAGES = 200
 _PATIENCE = 10.0  # s for the whole start, and for each answer
-_AGAIN = 0.1      # s until the first message is sent again
+_AGAIN = 0.1  # s until the first message is sent again
 _LIFETIME = 60.0  # s, after which the answering process ends by itself
 
 
@@ -51,8 +51,12 @@ class _End:
 
 def answer(name: str) -> None:
     """Return every message, until the process is ended."""
-    end = _End('round_trip_answerer', exchange_topic(name, 'caller'), exchange_topic(name, 'answerer'),
-               lambda message: end.send(message))
+    end = _End(
+        'round_trip_answerer',
+        exchange_topic(name, 'caller'),
+        exchange_topic(name, 'answerer'),
+        lambda message: end.send(message),
+    )
     end.wait(lambda: False, _LIFETIME)
 
 
@@ -63,8 +67,12 @@ def call(name: str) -> dict[str, float]:
         TimeoutError: the processes do not find one another, or a message is lost.
     """
     received: dict[int, msg.Exchange] = {}
-    end = _End('round_trip_caller', exchange_topic(name, 'answerer'), exchange_topic(name, 'caller'),
-               lambda message: received.setdefault(message.round, message))
+    end = _End(
+        'round_trip_caller',
+        exchange_topic(name, 'answerer'),
+        exchange_topic(name, 'caller'),
+        lambda message: received.setdefault(message.round, message),
+    )
     data, times = np.arange(_SIZE, dtype=float), []
 
     def send(number: int) -> None:

@@ -31,8 +31,8 @@ class StepAssembler:
         self._parts: dict[tuple[int, str], dict[int, msg.State | msg.Status]] = defaultdict(dict)
         self._run: int | None = None
         self._newest = 0
-        self.next = 0   # transition that is waited for
-        self.lost = 0   # transitions given up because a state did not come
+        self.next = 0  # transition that is waited for
+        self.lost = 0  # transitions given up because a state did not come
 
     def add(self, agent: int, message: msg.State | msg.Status) -> Iterator[Step]:
         """Take in a message; the transitions that it completes, in order."""
@@ -70,11 +70,16 @@ class StepAssembler:
         agents = range(self._n_agents)
         here, there = (self._parts[each, 'State'] for each in (step, step + 1))
         begun, ended = (self._parts[each, 'Status'] for each in (step, step + 1))
-        metrics = transition_metrics(self._metrics, *(
-            [metrics_from_msg(reported[agent]) for agent in sorted(reported)] for reported in (begun, ended)))
+        metrics = transition_metrics(
+            self._metrics,
+            *([metrics_from_msg(reported[agent]) for agent in sorted(reported)] for reported in (begun, ended)),
+        )
         return Step(
-            step=step, states=np.concatenate([here[agent].state for agent in agents]),
+            step=step,
+            states=np.concatenate([here[agent].state for agent in agents]),
             actions=np.concatenate([there[agent].applied for agent in agents]),
-            costs=np.array([there[agent].stage_cost for agent in agents]), metrics=metrics,
+            costs=np.array([there[agent].stage_cost for agent in agents]),
+            metrics=metrics,
             rounds=max((m.rounds for m in begun.values()), default=0),
-            faults=tuple(ended[agent].fault if agent in ended else _NO_STATUS for agent in agents))
+            faults=tuple(ended[agent].fault if agent in ended else _NO_STATUS for agent in agents),
+        )

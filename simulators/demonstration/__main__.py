@@ -26,8 +26,16 @@ from dmpcrl_ros.bringup import isolation
 
 _IN_TIME = 0.9  # of the deadlines, below which nothing can be expected
 _TRAINING_SEED, _FIRST_SEED = 1, 401  # of the gusts
-_COLUMNS = ('gusts', 'cost untrained', 'cost learned', 'learned / untrained', 'deadlines met untrained',
-            'deadlines met learned', 'largest command untrained [N]', 'largest command learned [N]')
+_COLUMNS = (
+    'gusts',
+    'cost untrained',
+    'cost learned',
+    'learned / untrained',
+    'deadlines met untrained',
+    'deadlines met learned',
+    'largest command untrained [N]',
+    'largest command learned [N]',
+)
 
 
 def main() -> int:
@@ -51,12 +59,22 @@ def main() -> int:
 def _demonstrate(options: argparse.Namespace, folder: Path, console: Console) -> int:
     kept = ('--checkpoints', str(folder.resolve() / 'checkpoints'))
     seeds, limit = range(_FIRST_SEED, _FIRST_SEED + options.seeds), _limit()
-    with Progress(TextColumn('{task.description:<22}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                  console=console) as bars:
+    with Progress(
+        TextColumn('{task.description:<22}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    ) as bars:
+
         def tried(name: str, steps: int, gusts: int, *arguments: str) -> Outcome:
             bar = bars.add_task(name, total=steps)
-            return run(Trial(folder=folder / name.replace(', ', '-').replace(' ', '-'), steps=steps, gusts=gusts,
-                             speed=options.speed, arguments=arguments), lambda done: bars.update(bar, completed=done))
+            return run(
+                Trial(
+                    folder=folder / name.replace(', ', '-').replace(' ', '-'),
+                    steps=steps,
+                    gusts=gusts,
+                    speed=options.speed,
+                    arguments=arguments,
+                ),
+                lambda done: bars.update(bar, completed=done),
+            )
 
         untrained = [tried(f'untrained, gusts {seed}', options.steps, seed, '--no-learn') for seed in seeds]
         training = tried('learning', options.training_steps, _TRAINING_SEED, *kept)
@@ -64,8 +82,13 @@ def _demonstrate(options: argparse.Namespace, folder: Path, console: Console) ->
     rows = [_row(seed, *pair) for seed, *pair in zip(seeds, untrained, learned, strict=True)]
     _tell(rows, training, limit, console)
     _write(rows, folder / 'table.csv')
-    draw_costs(training.costs, [each.costs for each in untrained], [each.costs for each in learned],
-               PERIOD, folder / 'costs.png')
+    draw_costs(
+        training.costs,
+        [each.costs for each in untrained],
+        [each.costs for each in learned],
+        PERIOD,
+        folder / 'costs.png',
+    )
     _draw_strip(untrained[0].log, learned[0].log, options.steps * PERIOD, folder)
     console.print(f'table.csv, costs.png, film_strip.png and all runs: {folder}', soft_wrap=True)
     shortcomings = _shortcomings(rows, max(each.command for each in (*untrained, training, *learned)), limit)
@@ -94,8 +117,16 @@ def _limit() -> float:
 
 
 def _row(gusts: int, before: Outcome, after: Outcome) -> tuple[float, ...]:
-    return (gusts, before.cost, after.cost, after.cost / before.cost, before.deadlines, after.deadlines,
-            before.command, after.command)
+    return (
+        gusts,
+        before.cost,
+        after.cost,
+        after.cost / before.cost,
+        before.deadlines,
+        after.deadlines,
+        before.command,
+        after.command,
+    )
 
 
 def _tell(rows: list[tuple[float, ...]], training: Outcome, limit: float, console: Console) -> None:
@@ -105,8 +136,15 @@ def _tell(rows: list[tuple[float, ...]], training: Outcome, limit: float, consol
 
     def line(name: str, values: Sequence[float]) -> None:
         before, after, ratio, *shares = values
-        table.add_row(name, f'{before:.1f}', f'{after:.1f}', f'{ratio:.2f}',
-                      f'{100.0 * shares[0]:.1f}, {100.0 * shares[1]:.1f}', f'{shares[2]:.3f}, {shares[3]:.3f}')
+        table.add_row(
+            name,
+            f'{before:.1f}',
+            f'{after:.1f}',
+            f'{ratio:.2f}',
+            f'{100.0 * shares[0]:.1f}, {100.0 * shares[1]:.1f}',
+            f'{shares[2]:.3f}, {shares[3]:.3f}',
+        )
+
     for row in rows:
         line(f'seed {row[0]}', row[1:])
     if len(rows) > 1:
@@ -114,8 +152,12 @@ def _tell(rows: list[tuple[float, ...]], training: Outcome, limit: float, consol
         before, after = values[:, :2].mean(axis=0)
         line('mean; largest', [before, after, after / before, *values[:, 3:5].mean(axis=0), *values[:, 5:].max(axis=0)])
     console.print(table)
-    console.print(f'learning: {len(training.costs)} steps, {100.0 * training.deadlines:.1f} % of deadlines met, '
-                  f'largest command {training.command:.3f} N', highlight=False, soft_wrap=True)
+    console.print(
+        f'learning: {len(training.costs)} steps, {100.0 * training.deadlines:.1f} % of deadlines met, '
+        f'largest command {training.command:.3f} N',
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _write(rows: list[tuple[float, ...]], path: Path) -> None:
@@ -124,9 +166,19 @@ def _write(rows: list[tuple[float, ...]], path: Path) -> None:
 
 
 def _draw_strip(before: Path, after: Path, seconds: float, folder: Path) -> None:
-    subprocess.run([sys.executable, SIMULATOR / 'film_strip.py', f'before learning={before}',
-                    f'after learning={after}', '--seconds', str(seconds), '--output', folder / 'film_strip.png'],
-                   check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            SIMULATOR / 'film_strip.py',
+            f'before learning={before}',
+            f'after learning={after}',
+            '--seconds',
+            str(seconds),
+            '--output',
+            folder / 'film_strip.png',
+        ],
+        check=True,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,8 +186,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--seeds', type=_positive(int), default=1, help='gusts on which controllers are evaluated [1]')
     parser.add_argument('--steps', type=_positive(int), default=100, help='control steps of an evaluation [100]')
     parser.add_argument('--training-steps', type=_positive(int), default=600, help='control steps of learning [600]')
-    parser.add_argument('--speed', type=_positive(float), default=1.0,
-                        help='simulated seconds per second: as many as the machine keeps up with [1]')
+    parser.add_argument(
+        '--speed',
+        type=_positive(float),
+        default=1.0,
+        help='simulated seconds per second: as many as the machine keeps up with [1]',
+    )
     parser.add_argument('--output', type=Path, help='new folder for everything; default: one under runs/')
     return parser
 
@@ -146,6 +202,7 @@ def _positive(kind: type):
         if not 0 < value < float('inf'):
             raise argparse.ArgumentTypeError(f'{text} must be a positive number')
         return value
+
     return number
 
 

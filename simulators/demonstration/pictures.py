@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 _WINDOW = 20  # steps over which the cost of learning is averaged
 
 
-def draw_costs(training: np.ndarray, untrained: Sequence[np.ndarray], learned: Sequence[np.ndarray], period: float,
-               path: Path) -> None:
+def draw_costs(
+    training: np.ndarray, untrained: Sequence[np.ndarray], learned: Sequence[np.ndarray], period: float, path: Path
+) -> None:
     """Write the figure: the stage cost while learning, and the accumulated cost of the evaluations.
 
     Args:
@@ -29,10 +30,19 @@ def draw_costs(training: np.ndarray, untrained: Sequence[np.ndarray], learned: S
     left.set(xlabel='time [s]', ylabel='stage cost', title=f'learning (blue: mean of {period * window:g} s)')
     for runs, colour, name in ((untrained, 'C3', 'untrained'), (learned, 'C2', 'learned')):
         for i, costs in enumerate(runs):
-            right.plot(period * np.arange(1, len(costs) + 1), np.cumsum(costs), color=colour, linewidth=1.0,
-                       label=name if i == 0 else None)
-    right.set(xlabel='time [s]', ylabel='accumulated cost', title=f'evaluation on {len(untrained)} sequences of gusts'
-              if len(untrained) > 1 else 'evaluation', ylim=(0.0, None))
+            right.plot(
+                period * np.arange(1, len(costs) + 1),
+                np.cumsum(costs),
+                color=colour,
+                linewidth=1.0,
+                label=name if i == 0 else None,
+            )
+    right.set(
+        xlabel='time [s]',
+        ylabel='accumulated cost',
+        title=f'evaluation on {len(untrained)} sequences of gusts' if len(untrained) > 1 else 'evaluation',
+        ylim=(0.0, None),
+    )
     right.legend(frameon=False)
     for axes in (left, right):
         axes.spines[['top', 'right']].set_visible(False)

@@ -85,9 +85,23 @@ def run(trial: Trial, progress: Callable[[int], None]) -> Outcome:
     trial.folder.mkdir(parents=True)
     log, steps = trial.folder / 'simulator.csv', trial.folder / 'run' / 'steps.csv'
     simulate = [sys.executable, '-P', SIMULATOR, '--hold', '--seed', trial.gusts, '--rate', trial.speed, '--log', log]
-    control = [Path(sys.executable).with_name('dmpcrl'), 'run', SYSTEM, '--bridge', BRIDGE, '--steps', trial.steps,
-               '--speed', trial.speed, '--output', trial.folder / 'run', '--no-figures', '--no-baseline', '--verbose',
-               *trial.arguments]
+    control = [
+        Path(sys.executable).with_name('dmpcrl'),
+        'run',
+        SYSTEM,
+        '--bridge',
+        BRIDGE,
+        '--steps',
+        trial.steps,
+        '--speed',
+        trial.speed,
+        '--output',
+        trial.folder / 'run',
+        '--no-figures',
+        '--no-baseline',
+        '--verbose',
+        *trial.arguments,
+    ]
     with _process(simulate, trial.folder / 'simulator.txt') as simulator:
         _wait(simulator, log.exists, _START)
         with _process(control, trial.folder / 'dmpcrl.txt') as controllers:
@@ -97,16 +111,21 @@ def run(trial: Trial, progress: Callable[[int], None]) -> Outcome:
                 progress(_rows(steps))
                 time.sleep(0.1)
         if controllers.returncode:
-            raise TrialFailed(f'dmpcrl has ended with exit code {controllers.returncode}: '
-                              f'see {trial.folder / "dmpcrl.txt"}')
+            raise TrialFailed(
+                f'dmpcrl has ended with exit code {controllers.returncode}: see {trial.folder / "dmpcrl.txt"}'
+            )
     progress(trial.steps)
     return _outcome(trial, steps, log)
 
 
 def _outcome(trial: Trial, steps: Path, log: Path) -> Outcome:
     found = _DEADLINES.search((trial.folder / 'dmpcrl.txt').read_text(encoding='utf-8'))
-    return Outcome(costs=_columns(steps, 'cost')[:, 0], deadlines=float(found[1]) / 100.0 if found else float('nan'),
-                   command=float(_columns(log, 'largest_command')[-1].max()), log=log)
+    return Outcome(
+        costs=_columns(steps, 'cost')[:, 0],
+        deadlines=float(found[1]) / 100.0 if found else float('nan'),
+        command=float(_columns(log, 'largest_command')[-1].max()),
+        log=log,
+    )
 
 
 def _columns(path: Path, start: str) -> np.ndarray:
@@ -134,10 +153,15 @@ def _process(command: list, output: Path) -> Iterator[subprocess.Popen]:
     """A process with a session of its own, so that a Ctrl-C reaches it once, by way of this one. It is ended on exit,
     and by the kernel if this process is killed."""
     with output.open('w', encoding='utf-8') as file:
-        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=file,
-                                   stderr=subprocess.STDOUT, start_new_session=True,
-                                   preexec_fn=partial(end_with_parent, signal.SIGINT),
-                                   env={**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200'})
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(end_with_parent, signal.SIGINT),
+            env={**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200'},
+        )
     try:
         yield process
     finally:

@@ -45,13 +45,19 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='mujoco_carts', description=__doc__)
     parser.add_argument('--seed', type=_non_negative(int), default=1, help='of the gusts [1]')
-    parser.add_argument('--gusts', type=_non_negative(float), default=0.8,
-                        help='force of the strongest gust in N [0.8]')
+    parser.add_argument(
+        '--gusts', type=_non_negative(float), default=0.8, help='force of the strongest gust in N [0.8]'
+    )
     parser.add_argument('--rate', type=_positive, default=1.0, help='simulated seconds per second of wall time [1]')
-    parser.add_argument('--hold', action='store_true',
-                        help='brakes hold the carts in their initial state until the first command')
-    parser.add_argument('--duration', type=_non_negative(float), default=0.0,
-                        help='simulated seconds after which to end; 0 goes on until Ctrl-C [0]')
+    parser.add_argument(
+        '--hold', action='store_true', help='brakes hold the carts in their initial state until the first command'
+    )
+    parser.add_argument(
+        '--duration',
+        type=_non_negative(float),
+        default=0.0,
+        help='simulated seconds after which to end; 0 goes on until Ctrl-C [0]',
+    )
     parser.add_argument('--log', type=Path, help='CSV file of positions, velocities, forces and commands')
     parser.add_argument('--render', type=Path, help='PNG file of a film strip, drawn at the end')
     return parser
@@ -63,6 +69,7 @@ def _non_negative(kind: type):
         if not 0 <= value < float('inf'):
             raise argparse.ArgumentTypeError(f'{text} must be a number that is not negative')
         return value
+
     return number
 
 

@@ -13,8 +13,9 @@ from carts import Carts
 from record import Row, read_rows
 
 
-def draw_film_strip(runs: Mapping[str, Sequence[Row]], names: Sequence[str], rest: Sequence[float], path: Path,
-                    frames: int = 8) -> None:
+def draw_film_strip(
+    runs: Mapping[str, Sequence[Row]], names: Sequence[str], rest: Sequence[float], path: Path, frames: int = 8
+) -> None:
     """Write a picture of the carts on their rail, with springs, bounds and forces.
 
     Args:
@@ -35,8 +36,10 @@ def draw_film_strip(runs: Mapping[str, Sequence[Row]], names: Sequence[str], res
         for axes, instant in zip(column, chosen, strict=True):
             _draw_frame(axes, rows[instant], np.asarray(rest))
             axes.tick_params(bottom=instant == chosen[-1])
-        column[-1].set_xlabel(f'{", ".join(names)}: place on the rail [m]; boxes: displacement [cm], red below 0\n'
-                              'dashed: displacement 0; blue: motor, red: gust')
+        column[-1].set_xlabel(
+            f'{", ".join(names)}: place on the rail [m]; boxes: displacement [cm], red below 0\n'
+            'dashed: displacement 0; blue: motor, red: gust'
+        )
     figure.savefig(path, dpi=110)
 
 
@@ -51,11 +54,29 @@ def _draw_frame(axes, row: Row, rest: np.ndarray, metres_per_newton: float = 0.2
     axes.vlines(rest, -0.05, 0.5, color='black', linestyles='dashed', linewidth=0.8, zorder=3)
     axes.bar(places, 0.2, width=0.24, color='0.85', edgecolor='0.3', zorder=2)
     for forces, height, colour in ((row.forces, 0.3, 'C0'), (row.gusts, 0.42, 'C3')):
-        axes.quiver(places, np.full(len(places), height), metres_per_newton * forces, np.zeros(len(places)),
-                    angles='xy', scale_units='xy', scale=1.0, color=colour, width=0.004, zorder=4)
+        axes.quiver(
+            places,
+            np.full(len(places), height),
+            metres_per_newton * forces,
+            np.zeros(len(places)),
+            angles='xy',
+            scale_units='xy',
+            scale=1.0,
+            color=colour,
+            width=0.004,
+            zorder=4,
+        )
     for place, position in zip(places, row.positions, strict=True):
-        axes.text(place, 0.1, f'{100.0 * position:+.1f}', ha='center', va='center', fontsize='x-small', zorder=5,
-                  color='C3' if position < 0.0 else 'black')
+        axes.text(
+            place,
+            0.1,
+            f'{100.0 * position:+.1f}',
+            ha='center',
+            va='center',
+            fontsize='x-small',
+            zorder=5,
+            color='C3' if position < 0.0 else 'black',
+        )
     axes.set(xlim=walls, ylim=(-0.05, 0.55), yticks=[])
     axes.set_ylabel(f'{row.since_reset:.1f} s', rotation=0, ha='right', va='center')
     axes.spines[['top', 'right', 'left']].set_visible(False)
@@ -69,8 +90,10 @@ def main() -> int:
     parser.add_argument('--output', type=Path, required=True, help='PNG file')
     options, carts = parser.parse_args(), Carts(seed=0)
     try:
-        runs = {title: [row for row in read_rows(Path(log)) if row.since_reset <= options.seconds]
-                for title, _, log in (text.rpartition('=') for text in options.logs)}
+        runs = {
+            title: [row for row in read_rows(Path(log)) if row.since_reset <= options.seconds]
+            for title, _, log in (text.rpartition('=') for text in options.logs)
+        }
         draw_film_strip(runs, carts.names, carts.rest, options.output)
     except (OSError, ValueError) as error:
         print(f'film_strip: {error}', file=sys.stderr)

@@ -24,9 +24,9 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-TICK = 0.01            # s of simulated time between two messages
+TICK = 0.01  # s of simulated time between two messages
 COMMAND_TIMEOUT = 0.5  # s of simulated time after which a motor whose command is that old is switched off
-_LATEST = 0.1          # s of wall time that are not caught up when the machine was too slow
+_LATEST = 0.1  # s of wall time that are not caught up when the machine was too slow
 
 
 class Simulator(Node):
@@ -48,7 +48,8 @@ class Simulator(Node):
         self._ticks, self._started, self._stopped = 0, 0.0, False
         self._joint_states = self.create_publisher(JointState, '/joint_states', 10)
         self._clock = self.create_publisher(
-            Clock, '/clock', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+            Clock, '/clock', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        )
         for i, name in enumerate(carts.names):
             self.create_subscription(Float64MultiArray, f'/{name}_effort_controller/commands', self._receiver(i), 10)
         self.create_service(Trigger, '~/reset', self._on_reset)
@@ -87,14 +88,28 @@ class Simulator(Node):
             return
         carts = self._carts
         carts.advance(np.where(fresh, self._commands, 0.0), TICK)
-        self._record.add(Row(self.time, carts.time, carts.positions, carts.velocities, carts.forces,
-                             self._commands.copy(), self.largest.copy(), carts.gusts))
+        self._record.add(
+            Row(
+                self.time,
+                carts.time,
+                carts.positions,
+                carts.velocities,
+                carts.forces,
+                self._commands.copy(),
+                self.largest.copy(),
+                carts.gusts,
+            )
+        )
 
     def _publish(self) -> None:
         nanoseconds = round(self.time * 1e9)
         stamp = Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-        message = JointState(name=self._carts.names, position=self._carts.positions.tolist(),
-                             velocity=self._carts.velocities.tolist(), effort=self._carts.forces.tolist())
+        message = JointState(
+            name=self._carts.names,
+            position=self._carts.positions.tolist(),
+            velocity=self._carts.velocities.tolist(),
+            effort=self._carts.forces.tolist(),
+        )
         message.header.stamp = stamp
         self._joint_states.publish(message)
         self._clock.publish(Clock(clock=stamp))
@@ -108,6 +123,7 @@ class Simulator(Node):
             else:
                 self._commands[cart], self._commanded_at[cart] = message.data[0], self.time
                 self.largest[cart] = max(self.largest[cart], abs(message.data[0]))
+
         return receive
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

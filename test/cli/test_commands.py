@@ -1,4 +1,5 @@
 """The commands from their arguments to what they print and leave behind."""
+
 import csv
 import os
 import re
@@ -36,11 +37,15 @@ def lines(*arguments):
     return done.output.splitlines()
 
 
-@pytest.mark.parametrize(('arguments', 'name'), [
-    ([], 'chain-mallick2024-q_learning'),
-    (['chain', '--chain.variant', 'mallick2025', '--method', 'nominal_mpc'], 'chain-mallick2025-nominal_mpc'),
-    (['power_grid', '--no-learn'], 'power_grid-q_learning'),
-    (['spaced.yaml', '--method', 'nominal_mpc'], 'a_b_c-nominal_mpc')])
+@pytest.mark.parametrize(
+    ('arguments', 'name'),
+    [
+        ([], 'chain-mallick2024-q_learning'),
+        (['chain', '--chain.variant', 'mallick2025', '--method', 'nominal_mpc'], 'chain-mallick2025-nominal_mpc'),
+        (['power_grid', '--no-learn'], 'power_grid-q_learning'),
+        (['spaced.yaml', '--method', 'nominal_mpc'], 'a_b_c-nominal_mpc'),
+    ],
+)
 def test_a_run_goes_to_a_directory_named_after_system_and_method(arguments, name):
     description = yaml.safe_load('\n'.join(lines('template')))
     Path('spaced.yaml').write_text(yaml.safe_dump(description | {'name': 'a b/../c'.replace('..', ' ')}))
@@ -50,9 +55,16 @@ def test_a_run_goes_to_a_directory_named_after_system_and_method(arguments, name
     assert len(load_run(made).steps) == 3
 
 
-@pytest.mark.parametrize(('options', 'compared'), [
-    ([], True), (['--no-baseline'], False), (['--no-learn'], False), (['--method', 'nominal_mpc'], False),
-    (['--steps', 1], False)])   # the first update is made in step 2
+@pytest.mark.parametrize(
+    ('options', 'compared'),
+    [
+        ([], True),
+        (['--no-baseline'], False),
+        (['--no-learn'], False),
+        (['--method', 'nominal_mpc'], False),
+        (['--steps', 1], False),
+    ],
+)  # the first update is made in step 2
 def test_the_untrained_controller_runs_beside_what_has_learned(options, compared):
     done = invoke('train', *QUICK, *options, '--output', 'run')
     assert done.exit_code == 0, done.output
@@ -68,12 +80,20 @@ def test_the_twin_is_trained_where_the_method_has_one():
     lines('train', *QUICK, '--central', '--learning.order', 'second-as-released', '--no-learn', '--output', 'other')
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (['train', '--method', 'magic'], "Error: there is no method 'magic'; there are q_learning, nominal_mpc, "
-                                     'scenario_mpc'),
-    (['nodes', 'ring'], "Error: there is no system 'ring'; there are chain, power_grid; a file must end in .yaml"),
-    (['run', 'ring', '--method', 'magic'], "Error: there is no method 'magic'; there are q_learning, nominal_mpc, "
-                                           'scenario_mpc')])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (
+            ['train', '--method', 'magic'],
+            "Error: there is no method 'magic'; there are q_learning, nominal_mpc, scenario_mpc",
+        ),
+        (['nodes', 'ring'], "Error: there is no system 'ring'; there are chain, power_grid; a file must end in .yaml"),
+        (
+            ['run', 'ring', '--method', 'magic'],
+            "Error: there is no method 'magic'; there are q_learning, nominal_mpc, scenario_mpc",
+        ),
+    ],
+)
 def test_unknown_names_give_one_line(arguments, message):
     done = invoke(*arguments)
     assert (done.exit_code, done.output) == (1, message + '\n')
@@ -91,10 +111,15 @@ BROKEN = "raise ImportError('no such thing [of mine]')"
 
 
 def test_methods_and_systems_are_listed_with_those_of_other_packages(install):
-    install('of_others', {'dmpcrl_ros.systems': {'of_others': 'of_others:SOURCE'},
-                          'dmpcrl_ros.methods': {'of_others': 'of_others:METHOD'}},
-            "class Thing:\n    name, title = 'of_others', 'a thing [elsewhere]'\n    settings = requires = object\n"
-            "    metrics = ()\n    make = layout = agent = None\nSOURCE = METHOD = Thing()\n")
+    install(
+        'of_others',
+        {
+            'dmpcrl_ros.systems': {'of_others': 'of_others:SOURCE'},
+            'dmpcrl_ros.methods': {'of_others': 'of_others:METHOD'},
+        },
+        "class Thing:\n    name, title = 'of_others', 'a thing [elsewhere]'\n    settings = requires = object\n"
+        '    metrics = ()\n    make = layout = agent = None\nSOURCE = METHOD = Thing()\n',
+    )
     install('partly', {'dmpcrl_ros.methods': {'partly': 'partly:METHOD'}}, 'METHOD = object()\n')
     install('broken', {'dmpcrl_ros.methods': {'broken': 'broken:METHOD'}}, BROKEN)
     methods, systems = (' '.join(' '.join(lines(command)).split()) for command in ('methods', 'systems'))
@@ -115,8 +140,19 @@ def test_a_template_is_the_chain(variant):
 
 
 def test_nodes_prints_a_command_for_each_process():
-    printed = lines('nodes', '--chain.agents', 3, '--agents-per-process', 2, '--admm.tolerance', '1e-3',
-                    '--round-timeout', 'never', '--output', 'x')
+    printed = lines(
+        'nodes',
+        '--chain.agents',
+        3,
+        '--agents-per-process',
+        2,
+        '--admm.tolerance',
+        '1e-3',
+        '--round-timeout',
+        'never',
+        '--output',
+        'x',
+    )
     assert [line.split()[0] for line in printed] == ['dmpcrl_plant', *['dmpcrl_agent'] * 2, 'dmpcrl_monitor']
     assert '-p admm.tolerance:=0.001' in printed[1] and 'round_timeout:=never' in printed[1]
     assert len({re.search(r'launch:=(\d+)', line)[1] for line in printed}) == 1
@@ -131,26 +167,50 @@ def test_the_short_names_of_the_papers_go_on_working(short, name):
 
 
 def test_a_variant_is_reproduced_under_the_old_names_too():
-    lines('reproduce', '000', '--method', 'D-SO-residual-stop', '--seeds', 1, '--steps', 100, '--jobs', 1, '--output',
-          'out')
-    row, = csv.DictReader(Path('out', 'final.csv').read_text().splitlines())
+    lines(
+        'reproduce',
+        '000',
+        '--method',
+        'D-SO-residual-stop',
+        '--seeds',
+        1,
+        '--steps',
+        100,
+        '--jobs',
+        1,
+        '--output',
+        'out',
+    )
+    (row,) = csv.DictReader(Path('out', 'final.csv').read_text().splitlines())
     assert row['variant'] == 'D-SO-residual-stop' and float(row['mean cost']) > 0
     assert load_run('out/D-SO-residual-stop-seed-1').settings == Settings(
-        chain__variant='mallick2025', seed=1, steps=100, learning__order='second', admm__tolerance=1e-3)
+        chain__variant='mallick2025', seed=1, steps=100, learning__order='second', admm__tolerance=1e-3
+    )
 
 
 def test_run_and_demo_go_over_ros_with_their_settings(monkeypatch):
     """The function that starts processes is caught: how it does so is for the tests of ROS."""
     called = []
-    monkeypatch.setattr(commands.experiments, 'run_over_ros',
-                        lambda settings, deployment, output, console, **options: called.append(
-                            (settings, deployment, os.fspath(output), options)))
+    monkeypatch.setattr(
+        commands.experiments,
+        'run_over_ros',
+        lambda settings, deployment, output, console, **options: called.append(
+            (settings, deployment, os.fspath(output), options)
+        ),
+    )
     monkeypatch.setattr(commands, '_conclude', lambda *arguments: called.append(arguments[-1]))
     lines('run', 'power_grid', '--seed', 4, '--real-time', '--respawn', '--output', 'run')
-    assert called == [(Settings(system='power_grid', seed=4), DeploymentSettings(real_time=True), 'run',
-                       {'verbose': False, 'respawn': True}), True]
+    assert called == [
+        (
+            Settings(system='power_grid', seed=4),
+            DeploymentSettings(real_time=True),
+            'run',
+            {'verbose': False, 'respawn': True},
+        ),
+        True,
+    ]
     called.clear()
-    lines('run', '--bridge', 'robot.yaml', '--output', 'run')      # a robot has no untrained twin on the same noise
+    lines('run', '--bridge', 'robot.yaml', '--output', 'run')  # a robot has no untrained twin on the same noise
     assert called[1] is False
     called.clear()
     lines('demo', '--output', 'run')

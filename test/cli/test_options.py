@@ -1,4 +1,5 @@
 """The options of a command are those of the system and the method that it is called with."""
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -45,8 +46,14 @@ SOURCE, METHOD = Source(), Mine()
 @pytest.fixture
 def elsewhere(install):
     """A system and a method of another package."""
-    install('coils_of_mine', {'dmpcrl_ros.systems': {'coil_row': 'coils_of_mine:SOURCE'},
-                              'dmpcrl_ros.methods': {'mine': 'coils_of_mine:METHOD'}}, PACKAGE)
+    install(
+        'coils_of_mine',
+        {
+            'dmpcrl_ros.systems': {'coil_row': 'coils_of_mine:SOURCE'},
+            'dmpcrl_ros.methods': {'mine': 'coils_of_mine:METHOD'},
+        },
+        PACKAGE,
+    )
 
 
 def call(*arguments, kind=SettingsCommand):
@@ -84,23 +91,42 @@ def test_without_options_all_is_as_by_default():
     assert got == {'settings': Settings(), 'deployment': DeploymentSettings(), 'output': 'nowhere', 'verbose': False}
 
 
-@pytest.mark.parametrize(('words', 'values'), [
-    (['chain', '--seed', 3, '--steps', 7], {'seed': 3, 'steps': 7}),
-    (['power_grid'], {'system': 'power_grid'}),
-    (['--chain.agents', 5, '--chain.variant', 'mallick2025'], {'chain__agents': 5, 'chain__variant': 'mallick2025'}),
-    (['--admm.iterations', 9, '--admm.tolerance', '1e-3', '--no-admm.warm-start'],
-     {'admm__iterations': 9, 'admm__tolerance': 1e-3, 'admm__warm_start': False}),
-    (['--no-learn', '--learning.order', 'second', '--no-learning.exploration', '--learning.bound-parameters'],
-     {'learn': False, 'learning__order': 'second', 'learning__exploration': False}),
-    (['--method', 'scenario_mpc', '--scenarios', 4, '--model=exact'],
-     {'method': 'scenario_mpc', 'scenarios': 4, 'model': 'exact'}),
-    (['--scenarios', 4, 'power_grid', '--method=scenario_mpc'],
-     {'method': 'scenario_mpc', 'system': 'power_grid', 'scenarios': 4}),
-    (['--method', 'q_learning', '--method', 'nominal_mpc', '--fallback-steps', 0],
-     {'method': 'nominal_mpc', 'fallback_steps': 0}),
-    (['--verbose', '--output', 'power_grid', 'chain'], {}),
-    (['--learning.step-limit', 'none', '--learning.rate', 'auto', '--admm.rho', 2],
-     {'learning__step_limit': None, 'learning__rate': None, 'admm__rho': 2.0})])
+@pytest.mark.parametrize(
+    ('words', 'values'),
+    [
+        (['chain', '--seed', 3, '--steps', 7], {'seed': 3, 'steps': 7}),
+        (['power_grid'], {'system': 'power_grid'}),
+        (
+            ['--chain.agents', 5, '--chain.variant', 'mallick2025'],
+            {'chain__agents': 5, 'chain__variant': 'mallick2025'},
+        ),
+        (
+            ['--admm.iterations', 9, '--admm.tolerance', '1e-3', '--no-admm.warm-start'],
+            {'admm__iterations': 9, 'admm__tolerance': 1e-3, 'admm__warm_start': False},
+        ),
+        (
+            ['--no-learn', '--learning.order', 'second', '--no-learning.exploration', '--learning.bound-parameters'],
+            {'learn': False, 'learning__order': 'second', 'learning__exploration': False},
+        ),
+        (
+            ['--method', 'scenario_mpc', '--scenarios', 4, '--model=exact'],
+            {'method': 'scenario_mpc', 'scenarios': 4, 'model': 'exact'},
+        ),
+        (
+            ['--scenarios', 4, 'power_grid', '--method=scenario_mpc'],
+            {'method': 'scenario_mpc', 'system': 'power_grid', 'scenarios': 4},
+        ),
+        (
+            ['--method', 'q_learning', '--method', 'nominal_mpc', '--fallback-steps', 0],
+            {'method': 'nominal_mpc', 'fallback_steps': 0},
+        ),
+        (['--verbose', '--output', 'power_grid', 'chain'], {}),
+        (
+            ['--learning.step-limit', 'none', '--learning.rate', 'auto', '--admm.rho', 2],
+            {'learning__step_limit': None, 'learning__rate': None, 'admm__rho': 2.0},
+        ),
+    ],
+)
 def test_options_are_settings_by_their_names(words, values):
     assert settings(*words) == Settings(**values)
 
@@ -113,37 +139,59 @@ def test_every_setting_has_an_option():
 
 
 def test_a_word_stands_for_no_value_in_the_deployment_too():
-    got, _, _ = call('--round-timeout', 'never', '--real-time', '--checkpoint-every', 'never',
-                     '--action-deadline', '0.2', kind=DeployedCommand)
-    assert got['deployment'] == DeploymentSettings(round_timeout=None, real_time=True, checkpoint_every=None,
-                                                   action_deadline=0.2)
+    got, _, _ = call(
+        '--round-timeout',
+        'never',
+        '--real-time',
+        '--checkpoint-every',
+        'never',
+        '--action-deadline',
+        '0.2',
+        kind=DeployedCommand,
+    )
+    assert got['deployment'] == DeploymentSettings(
+        round_timeout=None, real_time=True, checkpoint_every=None, action_deadline=0.2
+    )
     assert refusal('--round-timeout', '5.0').startswith('Error: No such option')
-    assert 'round_timeout must be from 0.001 to 3600 s, or never, not 0.0' in refusal('--round-timeout', 0,
-                                                                                     kind=DeployedCommand)
+    assert 'round_timeout must be from 0.001 to 3600 s, or never, not 0.0' in refusal(
+        '--round-timeout', 0, kind=DeployedCommand
+    )
 
 
-@pytest.mark.parametrize(('words', 'message'), [
-    (['--seed', 'x'], "Invalid value for '--seed': seed must be a whole number, not 'x'"),
-    (['--steps', 0], "Invalid value for '--steps': steps must be from 1 to 1e+07, not 0"),
-    (['--learning.rate', 7], 'learning.rate must be from 1e-15 to 1, or auto, not 7.0'),
-    (['--learning.order', 'third'], 'learning.order must be one of first, second, second-as-released'),
-    (['--method', 'nominal_mpc', '--learning.rate', 0.1], '--learning.rate is an option of method q_learning; '
-     'this run has system chain and method nominal_mpc'),
-    (['power_grid', '--chain.agents', 3], '--chain.agents is an option of system chain; '
-     'this run has system power_grid and method q_learning'),
-    (['--bogus', 'power_grid'], "No such option '--bogus'"),
-    (['chain', 'power_grid'], 'Got unexpected extra argument (power_grid)'),
-    (['--seed'], "Option '--seed' requires an argument"),
-    (['missing.yaml'], 'missing.yaml')])
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--seed', 'x'], "Invalid value for '--seed': seed must be a whole number, not 'x'"),
+        (['--steps', 0], "Invalid value for '--steps': steps must be from 1 to 1e+07, not 0"),
+        (['--learning.rate', 7], 'learning.rate must be from 1e-15 to 1, or auto, not 7.0'),
+        (['--learning.order', 'third'], 'learning.order must be one of first, second, second-as-released'),
+        (
+            ['--method', 'nominal_mpc', '--learning.rate', 0.1],
+            '--learning.rate is an option of method q_learning; this run has system chain and method nominal_mpc',
+        ),
+        (
+            ['power_grid', '--chain.agents', 3],
+            '--chain.agents is an option of system chain; this run has system power_grid and method q_learning',
+        ),
+        (['--bogus', 'power_grid'], "No such option '--bogus'"),
+        (['chain', 'power_grid'], 'Got unexpected extra argument (power_grid)'),
+        (['--seed'], "Option '--seed' requires an argument"),
+        (['missing.yaml'], 'missing.yaml'),
+    ],
+)
 def test_what_is_wrong_is_said_in_one_line(words, message):
     assert message.replace("'", '') in refusal(*words).replace("'", '')
 
 
-@pytest.mark.parametrize(('words', 'message'), [
-    (['--method', 'magic'], "there is no method 'magic'; there are q_learning, nominal_mpc, scenario_mpc"),
-    (['--method'], "there is no method ''; there are q_learning"),
-    (['ring'], "there is no system 'ring'; there are chain, power_grid; a file must end in .yaml"),
-    (['--seed', 1, 'ring', '--help'], "there is no system 'ring'")])
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--method', 'magic'], "there is no method 'magic'; there are q_learning, nominal_mpc, scenario_mpc"),
+        (['--method'], "there is no method ''; there are q_learning"),
+        (['ring'], "there is no system 'ring'; there are chain, power_grid; a file must end in .yaml"),
+        (['--seed', 1, 'ring', '--help'], "there is no system 'ring'"),
+    ],
+)
 def test_unknown_systems_and_methods_are_told_with_those_there_are(words, message):
     with pytest.raises(RegistryError, match=message):
         call(*words)
@@ -152,30 +200,65 @@ def test_unknown_systems_and_methods_are_told_with_those_there_are(words, messag
 def test_the_help_has_a_heading_for_each_group():
     _, shown, _ = call('--help')
     headings = [line[:-1] for line in shown.splitlines() if line.endswith(':') and not line.startswith(' ')]
-    assert headings == ['Common', 'System chain', 'Method q_learning', 'Method q_learning: admm',
-                        'Method q_learning: consensus', 'Method q_learning: learning', 'Options']
+    assert headings == [
+        'Common',
+        'System chain',
+        'Method q_learning',
+        'Method q_learning: admm',
+        'Method q_learning: consensus',
+        'Method q_learning: learning',
+        'Options',
+    ]
     _, shown, _ = call('power_grid', '--method', 'scenario_mpc', '--help', kind=DeployedCommand)
     headings = [line[:-1] for line in shown.splitlines() if line.endswith(':') and not line.startswith(' ')]
-    assert headings == ['Common', 'Method scenario_mpc', 'Method scenario_mpc: admm',
-                        'Method scenario_mpc: consensus', 'Deployment', 'Options']
+    assert headings == [
+        'Common',
+        'Method scenario_mpc',
+        'Method scenario_mpc: admm',
+        'Method scenario_mpc: consensus',
+        'Deployment',
+        'Options',
+    ]
     assert '--scenarios' in shown and '--chain' not in shown and '--learning' not in shown
 
 
 def test_the_help_shows_words_units_and_choices():
     _, shown, _ = call('--help', kind=DeployedCommand)
     text = ' '.join(shown.split())
-    for part in ('--admm.iterations INTEGER|auto per evaluation', '[default: auto]',
-                 '--method [q_learning|nominal_mpc|', '--round-timeout FLOAT|never',
-                 '[s] [default: 5.0]', '--learning.order [first|second|',
-                 '--learning.exploration / --no-learning.exploration', '[default: learning.exploration]'):
+    for part in (
+        '--admm.iterations INTEGER|auto per evaluation',
+        '[default: auto]',
+        '--method [q_learning|nominal_mpc|',
+        '--round-timeout FLOAT|never',
+        '[s] [default: 5.0]',
+        '--learning.order [first|second|',
+        '--learning.exploration / --no-learning.exploration',
+        '[default: learning.exploration]',
+    ):
         assert part in text, part
 
 
 def test_another_package_brings_its_own_options(elsewhere):
-    got = settings('--coil-row.count', 3, '--method', 'mine', '--extra.names', 'x,y , z', 'coil_row',
-                   '--coil-row.hot-start', '--extra.limit', 2)
-    assert got == Settings(system='coil_row', method='mine', coil_row__count=3, coil_row__hot_start=True,
-                           extra__names=('x', 'y', 'z'), extra__limit=2.0)
+    got = settings(
+        '--coil-row.count',
+        3,
+        '--method',
+        'mine',
+        '--extra.names',
+        'x,y , z',
+        'coil_row',
+        '--coil-row.hot-start',
+        '--extra.limit',
+        2,
+    )
+    assert got == Settings(
+        system='coil_row',
+        method='mine',
+        coil_row__count=3,
+        coil_row__hot_start=True,
+        extra__names=('x', 'y', 'z'),
+        extra__limit=2.0,
+    )
     assert settings('--method', 'mine').of_method.extra.names == ('a', 'b')
     _, shown, _ = call('coil_row', '--method', 'mine', '--help')
     text = ' '.join(shown.split())
@@ -190,9 +273,10 @@ def test_words_are_completed():
         context = command.make_context('command', ['--method', 'q_learning'], resilient_parsing=True)
         option = next(each for each in command.get_params(context) if each.name == name)
         return [item.value for item in option.type.shell_complete(context, option, incomplete)]
+
     assert completed('learning__order', 'second') == ['second', 'second-as-released']
     assert completed('admm__rho', '') == ['auto'] and completed('seed', '') == []
     assert completed('method', 'n') == ['nominal_mpc']
     command = click.command(cls=SettingsCommand)(lambda **given: None)
-    context = command.make_context('command', ['--method', 'mag'], resilient_parsing=True)   # half a word
+    context = command.make_context('command', ['--method', 'mag'], resilient_parsing=True)  # half a word
     assert 'learning__order' in {each.name for each in command.get_params(context)}

@@ -1,4 +1,5 @@
 """Progress shown while a run lasts, and how the file of another process is followed."""
+
 import io
 
 import pytest
@@ -7,9 +8,13 @@ from rich.console import Console
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
 from dmpcrl_ros.methods.method import Metric
 
-METRICS = (Metric(name='td_error', meaning='m', column='ended'), Metric(name='value', meaning='m'),
-           Metric(name='explored', meaning='m', column='begun', flag=True),
-           Metric(name='gap', meaning='m', column='ended'), Metric(name='held', meaning='m', column='ended', flag=True))
+METRICS = (
+    Metric(name='td_error', meaning='m', column='ended'),
+    Metric(name='value', meaning='m'),
+    Metric(name='explored', meaning='m', column='begun', flag=True),
+    Metric(name='gap', meaning='m', column='ended'),
+    Metric(name='held', meaning='m', column='ended', flag=True),
+)
 HEADER = 'step,cost,td_error,explored,gap,held,rounds,fault,cost.a,a.x[0]\n'
 
 

@@ -1,4 +1,5 @@
 """Weights of average consensus: exactness, the published matrix, the error that a schedule says it has."""
+
 import tracemalloc
 
 import numpy as np
@@ -58,7 +59,8 @@ def test_finite_time_averaging_needs_its_last_round(graph, rounds):
 
 def test_fixed_weights_are_those_of_the_paper():
     assert fixed_weights(path_graph(3)).weights[0] == pytest.approx(
-        np.array([[.75, .25, 0], [.25, .5, .25], [0, .25, .75]]), abs=1e-15)
+        np.array([[0.75, 0.25, 0], [0.25, 0.5, 0.25], [0, 0.25, 0.75]]), abs=1e-15
+    )
 
 
 def test_the_error_of_the_paper_after_a_hundred_rounds():
@@ -95,8 +97,9 @@ def test_repeated_weights_are_doubly_stochastic_and_contract(kind, graph, rounds
 
 def test_metropolis_weights_by_hand():
     """Star of four: the hub has degree 3, so every edge weighs 1 / (1 + 3)."""
-    assert metropolis_weights(CouplingGraph([[], [0], [0], [0]])).weights[0] == pytest.approx(np.array(
-        [[.25, .25, .25, .25], [.25, .75, 0, 0], [.25, 0, .75, 0], [.25, 0, 0, .75]]), abs=1e-15)
+    assert metropolis_weights(CouplingGraph([[], [0], [0], [0]])).weights[0] == pytest.approx(
+        np.array([[0.25, 0.25, 0.25, 0.25], [0.25, 0.75, 0, 0], [0.25, 0, 0.75, 0], [0.25, 0, 0, 0.75]]), abs=1e-15
+    )
 
 
 @pytest.mark.parametrize('graph, rounds', WITH_NEIGHBOURS)
@@ -127,6 +130,7 @@ def test_an_agent_needs_only_its_own_row():
 
 
 # Large networks: a schedule keeps a matrix and its divisors, an agent its row.
+
 
 @pytest.mark.parametrize('graph, rounds', WITH_NEIGHBOURS)
 @pytest.mark.parametrize('kind', KINDS)

@@ -1,4 +1,5 @@
 """Average, total and maximum over the network, each agent knowing its neighbours only."""
+
 import numpy as np
 import pytest
 
@@ -91,4 +92,4 @@ def test_an_average_without_a_lost_neighbour_is_said_to_be_none_of_the_network()
     found, _ = run_lockstep([programs[0], without(programs[1], 2), programs[2]])
     assert [agent.partial for agent in agents] == [False, True, False] and np.max(found[:2]) <= 3.0
     run_lockstep([agent.average(value) for agent, value in zip(agents, values, strict=True)])
-    assert not any(agent.partial for agent in agents)       # they are together again
+    assert not any(agent.partial for agent in agents)  # they are together again

@@ -1,4 +1,5 @@
 """The round engine alone: its messages, the time of the action, interruptions, and its timers."""
+
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout
 from dmpcrl_ros.core.mailbox import Envelope
 
 # Rounds
+
 
 def test_a_round_is_sent_and_the_next_begins_when_all_that_is_expected_is_there():
     engine = engine_of((1, 2))
@@ -55,12 +57,22 @@ def test_an_edge_can_be_used_in_one_direction_only():
 def test_what_does_not_fit_is_dropped_and_the_right_message_waited_for():
     engine = engine_of()
     engine.begin(listening(1), 0.0)
-    wrong = [envelope(data=[np.nan]), envelope(kind='olds'), envelope(data=[1.0, 2.0]), envelope(sender=3),
-             envelope(run=RUN - 1)]
+    wrong = [
+        envelope(data=[np.nan]),
+        envelope(kind='olds'),
+        envelope(data=[1.0, 2.0]),
+        envelope(sender=3),
+        envelope(run=RUN - 1),
+    ]
     assert not any(engine.receive(each, 1.0) for each in wrong)
     assert result(engine.receive(envelope(data=[9.0]), 1.0)) == [{1: 9.0}]
     assert engine.dropped == 5 and set(engine.mailbox.dropped) == {
-        'not finite', 'other kind', 'wrong size', 'unknown sender', 'late'}
+        'not finite',
+        'other kind',
+        'wrong size',
+        'unknown sender',
+        'late',
+    }
 
 
 @pytest.mark.parametrize('shape', [(3,), (2, 2)])
@@ -85,14 +97,15 @@ def test_what_was_sent_stays_when_the_sender_changes_its_array(shape):
 
 # The action
 
+
 def test_an_action_is_handed_out_before_the_program_goes_on():
     engine, log = engine_of(), []
     events = engine.begin(deciding(0, 1, log), 0.0)
     assert [type(event) for event in events] == [Acted] and events[0].action.tolist() == [0.5]
     assert not events[0].fallback and engine.busy and log == []
-    assert engine.wake_at == -math.inf                      # as soon as the action is on its way
+    assert engine.wake_at == -math.inf  # as soon as the action is on its way
     engine.receive(envelope(), 1.0)
-    assert log == [] and engine.rounds == 0                 # a message does not make it go on
+    assert log == [] and engine.rounds == 0  # a message does not make it go on
     events = engine.tick(1.0)
     assert log == ['learning'] and sent(events) == [(1, 0)] and result(events) == 'learned'
 
@@ -107,6 +120,7 @@ def test_the_action_comes_in_the_step_in_which_its_rounds_end():
 
 
 # Interruptions, and steps without this agent
+
 
 def test_an_interruption_is_the_reason_that_the_program_is_told():
     engine = engine_of()
@@ -153,6 +167,7 @@ def test_an_agent_that_takes_no_part_tells_its_neighbours():
 
 # Time
 
+
 @pytest.mark.parametrize('seed', range(60))
 def test_time_moves_on_with_every_tick(seed):
     """Whatever happens: after tick(wake_at), wake_at lies later, so that no driver is asked for a busy loop; and a
@@ -165,18 +180,26 @@ def test_time_moves_on_with_every_tick(seed):
                 yield Act(np.zeros(1))
             neighbours = draw.permutation([1, 2, 3])
             try:
-                yield news(expects=tuple(neighbours[:1]), optional=tuple(neighbours[1:1 + draw.integers(3)]))
+                yield news(expects=tuple(neighbours[:1]), optional=tuple(neighbours[1 : 1 + draw.integers(3)]))
             except ExchangeTimeout:
                 if draw.random() < 0.5:
                     return 'gave up'
         return 'ended'
 
-    engine, now, ticks = engine_of(
-        (1, 2, 3), round_timeout=draw.choice([1.0, 7.0]), resend_after=draw.choice([0.3, 2.0, math.inf]),
-        optional_timeout=draw.choice([0.0, 0.5, 3.0]), leave_out_lost=bool(draw.integers(2))), 0.0, 0
+    engine, now, ticks = (
+        engine_of(
+            (1, 2, 3),
+            round_timeout=draw.choice([1.0, 7.0]),
+            resend_after=draw.choice([0.3, 2.0, math.inf]),
+            optional_timeout=draw.choice([0.0, 0.5, 3.0]),
+            leave_out_lost=bool(draw.integers(2)),
+        ),
+        0.0,
+        0,
+    )
     events = engine.begin(program(), now, draw.choice([4.0, math.inf]))
     while engine.busy:
-        if draw.random() < 0.6:                             # a message comes before the timer
+        if draw.random() < 0.6:  # a message comes before the timer
             now = now + draw.random() * min(engine.wake_at - now, 1.0) if engine.wake_at > now else now
             number = engine.rounds + int(draw.integers(-1, 3))
             kind = draw.choice(['news'] * 9 + [GIVEN_UP, OUT_OF_TIME, 'olds'])
@@ -194,4 +217,4 @@ def test_time_moves_on_with_every_tick(seed):
             now = engine.wake_at
             engine.tick(now)
             assert engine.wake_at > now
-    assert engine.wake_at == math.inf                       # it has nothing more to send
+    assert engine.wake_at == math.inf  # it has nothing more to send

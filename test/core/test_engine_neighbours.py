@@ -1,4 +1,5 @@
 """The round engine alone: resending, optional senders, and lost neighbours."""
+
 import math
 
 import numpy as np
@@ -10,13 +11,14 @@ from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout, ProgramErro
 
 # Resending
 
+
 def test_without_progress_a_neighbour_is_sent_again_what_it_may_lack():
     """A neighbour that sends in a round has received the messages of those before."""
     engine = engine_of(resend_after=2.0)
     engine.begin(listening(9), 0.0)
     assert engine.wake_at == 2.0 and sent(engine.tick(2.0)) == [(1, 0)]
     engine.receive(envelope(0), 3.0)
-    assert engine.wake_at == 5.0                                        # progress begins the wait anew
+    assert engine.wake_at == 5.0  # progress begins the wait anew
     engine.receive(envelope(1), 4.0)
     assert engine.tick(5.9) == [] and sent(engine.tick(6.0)) == [(1, 1), (1, 2)]
 
@@ -29,7 +31,7 @@ def test_a_round_is_sent_again_twenty_times_at_most():
         times += len(sent(engine.tick(engine.wake_at)))
     assert times == 20
     engine.receive(envelope(0), 100.0)
-    assert engine.wake_at == 102.0                                      # the next round has its own
+    assert engine.wake_at == 102.0  # the next round has its own
 
 
 def test_an_agent_that_has_ended_its_step_still_sends_its_last_rounds_again():
@@ -45,6 +47,7 @@ def test_an_agent_that_has_ended_its_step_still_sends_its_last_rounds_again():
 
 def test_each_neighbour_is_sent_again_what_it_may_lack_however_far_it_is_behind():
     """Agent 1 only listens in rounds 1 to 3, agent 2 answers: on an edge of one direction one can be far ahead."""
+
     def program():
         yield news(expects=(1, 2))
         for _ in range(3):
@@ -72,6 +75,7 @@ def test_what_is_kept_for_a_neighbour_that_never_answers_is_bounded():
 
 # Optional senders
 
+
 def optional_engine(**options):
     engine = engine_of((1, 2, 3), optional_timeout=4.0, **options)
     engine.begin(listening(2, expects=(1,), optional=(2, 3)), 0.0)
@@ -94,19 +98,19 @@ def test_a_round_goes_on_without_optional_senders_that_do_not_come_in_time():
     engine.receive(envelope(sender=1), 1.0)
     engine.receive(envelope(sender=3, data=[7.0]), 1.0)
     assert engine.tick(3.9) == [] and sent(engine.tick(4.0)) == [(1, 1), (2, 1), (3, 1)]
-    assert engine.receive(envelope(0, sender=2), 4.5) == []             # too late: of no use any more
+    assert engine.receive(envelope(0, sender=2), 4.5) == []  # too late: of no use any more
     assert engine.dropped == 1 and engine.mailbox.dropped == {'late': 1}
     engine.receive(envelope(1, sender=1), 5.0)
-    assert engine.wake_at == 8.0                                        # optional senders of round 1
+    assert engine.wake_at == 8.0  # optional senders of round 1
     assert result(engine.tick(8.0)) == [{1: 1.0, 3: 7.0}, {1: 1.0}]
     assert engine.timeouts == 0 and engine.lost == []
 
 
 def test_required_senders_are_waited_for_beyond_the_time_of_optional_ones():
     engine = optional_engine(round_timeout=20.0)
-    assert engine.tick(4.0) == [] and engine.wake_at == 40.0            # no further wait for the optional ones
+    assert engine.tick(4.0) == [] and engine.wake_at == 40.0  # no further wait for the optional ones
     assert engine.tick(5.0) == []
-    engine.receive(envelope(sender=2), 6.0)                             # they are in time as long as others are missing
+    engine.receive(envelope(sender=2), 6.0)  # they are in time as long as others are missing
     assert sent(engine.receive(envelope(sender=1), 7.0)) == [(1, 1), (2, 1), (3, 1)]
     engine.tick(11.0)
     *heard, timeout = result(engine.tick(engine.wake_at))
@@ -131,6 +135,7 @@ def test_a_wrong_message_of_an_optional_sender_is_dropped():
 
 # Lost neighbours
 
+
 def lose(engine, now=0.0, step=0):
     """A step that is given up because nothing comes from the valve."""
     engine.begin(listening(1, expects=tuple(engine.neighbours)), now)
@@ -153,13 +158,13 @@ def test_a_lost_neighbour_is_waited_for_again_in_the_next_step():
 def test_a_lost_neighbour_is_left_out_from_the_next_step_on_until_it_is_heard():
     engine = engine_of((1, 2), round_timeout=5.0, leave_out_lost=True)
     lose(engine)
-    assert not engine.left_out                                          # the step itself is given up
+    assert not engine.left_out  # the step itself is given up
     engine.open(RUN, 1, 11.0)
     assert engine.left_out == {1} and engine.lost == ['valve']
     assert sent(engine.begin(listening(2, expects=(1, 2)), 11.0)) == [(1, 0), (2, 0)]  # it may hear what it cannot say
     assert sent(engine.receive(envelope(sender=2, step=1), 12.0)) == [(1, 1), (2, 1)]
-    engine.receive(envelope(1, sender=1, step=1), 13.0)                 # it is back
-    assert engine.left_out == {1} and engine.lost == []                 # but a step ends as it began
+    engine.receive(envelope(1, sender=1, step=1), 13.0)  # it is back
+    assert engine.left_out == {1} and engine.lost == []  # but a step ends as it began
     assert result(engine.receive(envelope(1, sender=2, step=1), 13.0)) == [{2: 1.0}, {2: 1.0}]
     engine.open(RUN, 2, 14.0)
     assert not engine.left_out
@@ -174,7 +179,7 @@ def test_a_late_message_does_not_bring_a_lost_neighbour_back():
     engine.open(RUN, 1, 11.0)
     engine.receive(envelope(sender=1, step=0), 12.0)
     assert engine.lost == ['valve']
-    engine.receive(envelope(sender=1, step=7), 12.0)                    # of a step to come: it is there
+    engine.receive(envelope(sender=1, step=7), 12.0)  # of a step to come: it is there
     assert engine.lost == []
 
 
@@ -189,6 +194,7 @@ def test_a_neighbour_that_gave_up_without_a_word_is_lost_and_one_that_took_part_
 
 
 # Control frames
+
 
 def test_a_frame_about_another_step_does_not_hide_that_of_the_present_one():
     """A neighbour that gave up step 5 and the one before, or that declines step 6 already: the agent gives step 5 up at
@@ -237,6 +243,7 @@ def test_a_message_of_a_distant_future_is_no_proof_that_a_neighbour_lacks_nothin
 
 # Programs that go wrong
 
+
 def stubborn():
     """Exchanges again whatever it is told."""
     while True:
@@ -246,9 +253,15 @@ def stubborn():
             continue
 
 
-@pytest.mark.parametrize('end', [
-    lambda engine: engine.interrupt('deactivated', 1.0), lambda engine: engine.tick(4.0),
-    lambda engine: engine.receive(envelope(kind=GIVEN_UP), 1.0)], ids=['interruption', 'deadline', 'given up'])
+@pytest.mark.parametrize(
+    'end',
+    [
+        lambda engine: engine.interrupt('deactivated', 1.0),
+        lambda engine: engine.tick(4.0),
+        lambda engine: engine.receive(envelope(kind=GIVEN_UP), 1.0),
+    ],
+    ids=['interruption', 'deadline', 'given up'],
+)
 def test_a_program_that_does_not_end_is_closed_and_its_agent_named(end):
     engine = engine_of()
     engine.begin(stubborn(), 0.0, deadline=3.0)

@@ -1,4 +1,5 @@
 """The round engine alone: rounds that are given up, and deadlines."""
+
 import math
 
 import numpy as np
@@ -11,11 +12,12 @@ from dmpcrl_ros.core.exchange import Act, DeadlineReached, ExchangeTimeout
 
 # Timeouts
 
+
 def test_a_round_without_an_answer_is_given_up_and_the_neighbours_are_told():
     engine = engine_of((1, 2), round_timeout=5.0)
     engine.begin(listening(3, expects=(1, 2)), 0.0)
     engine.receive(envelope(sender=1), 1.0)
-    assert engine.wake_at == 10.0 and engine.tick(9.99) == []           # twice the timeout at the start of a step
+    assert engine.wake_at == 10.0 and engine.tick(9.99) == []  # twice the timeout at the start of a step
     events = engine.tick(10.0)
     (timeout,) = result(events)
     assert str(timeout) == "no 'news' from heater in round 0 within 5 s" and not isinstance(timeout, DeadlineReached)
@@ -56,6 +58,7 @@ def test_without_names_neighbours_are_called_by_their_numbers():
 
 def test_a_program_may_exchange_again_after_a_timeout():
     """It has not given up the step: no neighbour gets a notice, and the round is the same one."""
+
     def stubborn():
         try:
             yield news(expects=(1, 2))
@@ -120,6 +123,7 @@ def test_a_neighbour_that_gave_up_another_step_is_waited_for(place):
 
 # Deadlines
 
+
 def test_a_deadline_before_an_agreement_makes_the_neighbours_fall_back():
     def undecided():
         try:
@@ -134,14 +138,14 @@ def test_a_deadline_before_an_agreement_makes_the_neighbours_fall_back():
     events = engine.tick(3.0)
     assert [event.fallback for event in events if isinstance(event, Acted)] == [True]
     assert sent(events, GIVEN_UP) == [(1, 0)] and not sent(events, OUT_OF_TIME)
-    assert engine.timeouts == 0 and engine.lost == ['valve']            # which has said nothing in the whole step
+    assert engine.timeouts == 0 and engine.lost == ['valve']  # which has said nothing in the whole step
 
 
 def test_a_deadline_after_an_agreement_lets_the_neighbours_act_on_what_they_have():
     one, other, now = engine_of(round_timeout=50.0), RoundEngine(1, (0,), names=NAMES, round_timeout=50.0), 4.0
     other.open(RUN, 0, 0.0)
     one.begin(deciding(5, 5), 0.0, deadline=now)
-    other.begin(deciding(5, 5, other=0), 0.0)                           # without a deadline of its own
+    other.begin(deciding(5, 5, other=0), 0.0)  # without a deadline of its own
     one.receive(envelope(0), 1.0)
     other.receive(envelope(0, sender=0), 1.0)
     events = one.tick(now)
@@ -149,9 +153,9 @@ def test_a_deadline_after_an_agreement_lets_the_neighbours_act_on_what_they_have
     assert notice.kind == OUT_OF_TIME and [event.fallback for event in events if isinstance(event, Acted)] == [False]
     events = other.receive(notice, now + 1.0)
     assert [event.fallback for event in events if isinstance(event, Acted)] == [False]
-    assert sent(events, OUT_OF_TIME) == [(0, 1)]                        # and it tells its own neighbours
+    assert sent(events, OUT_OF_TIME) == [(0, 1)]  # and it tells its own neighbours
     assert result(other.tick(6.0)) == 'tank: out of time'
-    assert result(one.tick(6.0)) == 'out of time in round 1'            # it was heard: it is not to blame
+    assert result(one.tick(6.0)) == 'out of time in round 1'  # it was heard: it is not to blame
 
 
 def test_a_deadline_says_who_has_been_silent_in_the_whole_step():

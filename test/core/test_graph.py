@@ -1,4 +1,5 @@
 """Parents, holders of copies, and neighbours of each agent."""
+
 import numpy as np
 import pytest
 
@@ -35,11 +36,17 @@ def test_laplacian_is_degrees_minus_adjacency():
     assert np.array_equal(DIRECTED.laplacian, expected)
 
 
-@pytest.mark.parametrize('graph, diameter', [
-    (path_graph(1), 0), (path_graph(2), 1), (path_graph(5), 4), (DIRECTED, 2),
-    (CouplingGraph([[], [0], [0], [0]]), 2),                       # star
-    (CouplingGraph([[5], [0], [1], [2], [3], [4]]), 3),            # directed ring of six
-])
+@pytest.mark.parametrize(
+    'graph, diameter',
+    [
+        (path_graph(1), 0),
+        (path_graph(2), 1),
+        (path_graph(5), 4),
+        (DIRECTED, 2),
+        (CouplingGraph([[], [0], [0], [0]]), 2),  # star
+        (CouplingGraph([[5], [0], [1], [2], [3], [4]]), 3),  # directed ring of six
+    ],
+)
 def test_diameter_counts_hops_of_communication(graph, diameter):
     assert graph.diameter == diameter
 

@@ -1,4 +1,5 @@
 """The mailbox keeps messages until they are due, and counts those that do not fit."""
+
 import numpy as np
 import pytest
 
@@ -45,18 +46,31 @@ def test_what_comes_early_is_kept_until_it_is_due(mailbox, ahead):
     assert not mailbox.dropped
 
 
-@pytest.mark.parametrize(('wrong', 'reason'), [
-    ({'sender': 2}, 'unknown sender'), ({'round': 3}, 'late'), ({'step': 1, 'round': 9}, 'late'), ({'run': 6}, 'late'),
-    ({'data': np.full((2, 3), np.nan)}, 'not finite'), ({'data': np.full((2, 3), np.inf)}, 'not finite')])
+@pytest.mark.parametrize(
+    ('wrong', 'reason'),
+    [
+        ({'sender': 2}, 'unknown sender'),
+        ({'round': 3}, 'late'),
+        ({'step': 1, 'round': 9}, 'late'),
+        ({'run': 6}, 'late'),
+        ({'data': np.full((2, 3), np.nan)}, 'not finite'),
+        ({'data': np.full((2, 3), np.inf)}, 'not finite'),
+    ],
+)
 def test_what_does_not_fit_is_dropped_and_counted(mailbox, wrong, reason):
     mailbox.put(letter(**wrong))
     assert mailbox.take('copies', SHAPE) is None
     assert mailbox.dropped == {reason: 1}
 
 
-@pytest.mark.parametrize(('wrong', 'reason'), [
-    ({'data': np.ones((3, 2))}, 'wrong size'), ({'data': np.ones((2, 4))}, 'wrong size'),
-    ({'kind': 'averages'}, 'other kind')])
+@pytest.mark.parametrize(
+    ('wrong', 'reason'),
+    [
+        ({'data': np.ones((3, 2))}, 'wrong size'),
+        ({'data': np.ones((2, 4))}, 'wrong size'),
+        ({'kind': 'averages'}, 'other kind'),
+    ],
+)
 def test_a_wrong_message_for_the_round_gives_way_to_the_right_one(mailbox, wrong, reason):
     mailbox.put(letter(**wrong))
     assert mailbox.take('copies', SHAPE) is None

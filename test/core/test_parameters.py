@@ -1,4 +1,5 @@
 """theta is a flat vector with named parts."""
+
 import numpy as np
 import pytest
 

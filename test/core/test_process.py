@@ -1,4 +1,5 @@
 """A process that is to end with its parent does, even when the parent is killed."""
+
 import os
 import select
 import signal
@@ -23,14 +24,16 @@ open({mark!r}, 'w').close()
 """
 
 
-@pytest.mark.parametrize(('ask', 'survives'), [('end_with_parent', False), ('lambda: end_with_parent(9)', False),
-                                               ('None', True)])
+@pytest.mark.parametrize(
+    ('ask', 'survives'), [('end_with_parent', False), ('lambda: end_with_parent(9)', False), ('None', True)]
+)
 def test_a_child_ends_with_its_killed_parent(tmp_path, ask, survives):
     """A child that is left alone leaves a mark after three seconds; the last case shows that this test can fail."""
     mark = tmp_path / 'mark'
     program = PARENT.format(child=CHILD.format(mark=str(mark)), ask=ask)
-    parent = subprocess.Popen([sys.executable, '-c', f'import sys; sys.path[:0] = {sys.path!r}\n{program}'],
-                              stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, '-c', f'import sys; sys.path[:0] = {sys.path!r}\n{program}'], stdout=subprocess.PIPE, text=True
+    )
     pid, word = parent.stdout.readline().split()
     assert word == 'ready'
     watch = os.pidfd_open(int(pid))

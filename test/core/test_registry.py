@@ -1,4 +1,5 @@
 """Named things of this package and of others."""
+
 import pytest
 
 from dmpcrl_ros.core.registry import Registry, RegistryError
@@ -13,6 +14,7 @@ def registry():
 
 def test_a_built_in_object_is_imported_by_its_name(registry):
     from collections import OrderedDict
+
     assert registry['ordered'] is OrderedDict
     assert registry.names() == ('ordered', 'deque')
 
@@ -31,6 +33,7 @@ def test_nothing_is_imported_before_it_is_asked_for(registry, install):
 
 def test_a_package_cannot_take_the_name_of_what_is_built_in(registry, install):
     from collections import deque
+
     install('impostor', {GROUP: {'deque': 'impostor:FALSE'}}, 'FALSE = 1\n')
     assert registry['deque'] is deque and registry.names() == ('ordered', 'deque')
 
@@ -41,12 +44,17 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(registry, install):
         registry['cube']
 
 
-@pytest.mark.parametrize('code, reason', [
-    ('import there_is_no_such_module\n', "No module named 'there_is_no_such_module'"),
-    ('', "has no attribute 'THING'"),
-    ('from collections import there_is_no_such_name\n', 'cannot import name'),
-    ('def thing(:\n', 'invalid syntax'),
-    ('1 / 0\n', 'division by zero')], ids=['import', 'attribute', 'name', 'syntax', 'error'])
+@pytest.mark.parametrize(
+    'code, reason',
+    [
+        ('import there_is_no_such_module\n', "No module named 'there_is_no_such_module'"),
+        ('', "has no attribute 'THING'"),
+        ('from collections import there_is_no_such_name\n', 'cannot import name'),
+        ('def thing(:\n', 'invalid syntax'),
+        ('1 / 0\n', 'division by zero'),
+    ],
+    ids=['import', 'attribute', 'name', 'syntax', 'error'],
+)
 def test_what_cannot_be_loaded_is_refused_with_its_place_and_the_reason(registry, install, request, code, reason):
     module = f'broken_{request.node.callspec.id}'
     install(module, {GROUP: {'broken': f'{module}:THING'}}, code)

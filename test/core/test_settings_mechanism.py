@@ -1,4 +1,5 @@
 """Settings as dataclasses: names, words for None, groups, texts of a command line, and plain values of files."""
+
 from dataclasses import FrozenInstanceError, dataclass
 
 import pytest
@@ -52,8 +53,9 @@ def test_all_values_there_and_back():
     assert dict(flat(robot.arm, 'arm.')) == {name: values[name] for name in ENTRIES if name.startswith('arm.')}
 
 
-@pytest.mark.parametrize('values', [
-    {}, {'arm.motor.gear': 3, 'arm.length': None}, {'joints': ('a', 'b')}, {'brake': False, 'mode': 'wild'}])
+@pytest.mark.parametrize(
+    'values', [{}, {'arm.motor.gear': 3, 'arm.length': None}, {'joints': ('a', 'b')}, {'brake': False, 'mode': 'wild'}]
+)
 def test_plain_values_are_words_lists_and_numbers_and_lead_back(values):
     robot = build(Robot, values)
     plain = {name: ENTRIES[name].plain(value) for name, value in flat(robot)}
@@ -68,32 +70,61 @@ def test_the_word_for_none_is_that_of_the_setting():
         ENTRIES['arm.motor.gear'].check('never')
 
 
-@pytest.mark.parametrize('name, text, value', [
-    ('name', 'r2', 'r2'), ('arm.motor.speed', '3', 3.0), ('arm.motor.speed', '5e-1', 0.5), ('arm.motor.gear', '2', 2),
-    ('arm.motor.gear', 'auto', None), ('arm.length', 'never', None), ('mode', 'wild', 'wild'), ('brake', 'true', True),
-    ('brake', 'False', False), ('joints', 'elbow, wrist', ('elbow', 'wrist')), ('joints', '', ())])
+@pytest.mark.parametrize(
+    'name, text, value',
+    [
+        ('name', 'r2', 'r2'),
+        ('arm.motor.speed', '3', 3.0),
+        ('arm.motor.speed', '5e-1', 0.5),
+        ('arm.motor.gear', '2', 2),
+        ('arm.motor.gear', 'auto', None),
+        ('arm.length', 'never', None),
+        ('mode', 'wild', 'wild'),
+        ('brake', 'true', True),
+        ('brake', 'False', False),
+        ('joints', 'elbow, wrist', ('elbow', 'wrist')),
+        ('joints', '', ()),
+    ],
+)
 def test_texts_of_a_command_line(name, text, value):
     found = ENTRIES[name].parse(text)
     assert found == value and type(found) is type(value)
 
 
-@pytest.mark.parametrize('name, text, message', [
-    ('arm.motor.speed', 'fast', r"^arm\.motor\.speed must be a number, not 'fast'$"),
-    ('arm.motor.speed', '9', r'^arm\.motor\.speed must be from 0\.5 to 8 rad/s, not 9\.0$'),
-    ('arm.motor.speed', 'nan', r'^arm\.motor\.speed must be from 0\.5 to 8 rad/s, not nan$'),
-    ('arm.motor.gear', '2.5', r"^arm\.motor\.gear must be a whole number or auto, not '2\.5'$"),
-    ('arm.motor.gear', '6', r'^arm\.motor\.gear must be from 1 to 5, or auto, not 6$'),
-    ('arm.length', '0', r'^arm\.length must be at least 0\.1, or never, not 0\.0$'),
-    ('mode', 'loud', r"^mode must be one of calm, wild, not 'loud'$"),
-    ('brake', '1', r"^brake must be true or false, not '1'$"), ('brake', '', r"^brake must be true or false, not ''$")])
+@pytest.mark.parametrize(
+    'name, text, message',
+    [
+        ('arm.motor.speed', 'fast', r"^arm\.motor\.speed must be a number, not 'fast'$"),
+        ('arm.motor.speed', '9', r'^arm\.motor\.speed must be from 0\.5 to 8 rad/s, not 9\.0$'),
+        ('arm.motor.speed', 'nan', r'^arm\.motor\.speed must be from 0\.5 to 8 rad/s, not nan$'),
+        ('arm.motor.gear', '2.5', r"^arm\.motor\.gear must be a whole number or auto, not '2\.5'$"),
+        ('arm.motor.gear', '6', r'^arm\.motor\.gear must be from 1 to 5, or auto, not 6$'),
+        ('arm.length', '0', r'^arm\.length must be at least 0\.1, or never, not 0\.0$'),
+        ('mode', 'loud', r"^mode must be one of calm, wild, not 'loud'$"),
+        ('brake', '1', r"^brake must be true or false, not '1'$"),
+        ('brake', '', r"^brake must be true or false, not ''$"),
+    ],
+)
 def test_a_text_that_is_no_value_is_refused_by_name(name, text, message):
     with pytest.raises(SettingError, match=message):
         ENTRIES[name].parse(text)
 
 
-@pytest.mark.parametrize('name, value', [
-    ('arm.motor.speed', '3'), ('arm.motor.speed', True), ('arm.motor.speed', None), ('arm.motor.gear', 2.0),
-    ('arm.motor.gear', True), ('name', 3), ('name', None), ('brake', 1), ('brake', None), ('joints', 'elbow')])
+@pytest.mark.parametrize(
+    'name, value',
+    [
+        ('arm.motor.speed', '3'),
+        ('arm.motor.speed', True),
+        ('arm.motor.speed', None),
+        ('arm.motor.gear', 2.0),
+        ('arm.motor.gear', True),
+        ('name', 3),
+        ('name', None),
+        ('brake', 1),
+        ('brake', None),
+        ('joints', 'elbow'),
+    ],
+)
 def test_a_value_of_the_wrong_type_is_refused_by_name(name, value):
     with pytest.raises(SettingError, match=f'^{name} must be (a|true)') as error:
         build(Robot, {name: value})
@@ -113,7 +144,10 @@ def test_a_list_of_what_are_no_names_is_refused(names):
 
 def test_python_writes_the_dot_as_two_underscores():
     assert dotted({'arm__motor__gear': 1, 'name': 2, 'arm.length': 3}) == {
-        'arm.motor.gear': 1, 'name': 2, 'arm.length': 3}
+        'arm.motor.gear': 1,
+        'name': 2,
+        'arm.length': 3,
+    }
 
 
 def test_settings_cannot_be_changed_afterwards():

@@ -1,4 +1,5 @@
 """Sets of states and actions."""
+
 import numpy as np
 import pytest
 
@@ -14,18 +15,36 @@ def test_sizes_and_bounds():
     assert INDICES.lower.dtype == INDICES.upper.dtype == np.float64
 
 
-@pytest.mark.parametrize('value, admitted', [
-    ([0.0, 0.1, 7.0], True), ([5.0, -3.0, 0.0], True),      # measured beyond its bounds
-    ([np.nan, 0.0, 0.0], False), ([0.0, np.inf, 0.0], False), ([0.0, 0.0, -np.inf], False)])
+@pytest.mark.parametrize(
+    'value, admitted',
+    [
+        ([0.0, 0.1, 7.0], True),
+        ([5.0, -3.0, 0.0], True),  # measured beyond its bounds
+        ([np.nan, 0.0, 0.0], False),
+        ([0.0, np.inf, 0.0], False),
+        ([0.0, 0.0, -np.inf], False),
+    ],
+)
 def test_a_box_admits_finite_values(value, admitted):
     found = BOX.admits(np.array(value))
     assert found is admitted
 
 
-@pytest.mark.parametrize('value, admitted', [
-    ([0.0, 0.0, 0.0], True), ([2.0, 0.0, 3.0], True), ([1.0, 0.0, 2.0], True), ([3.0, 0.0, 0.0], False),
-    ([-1.0, 0.0, 0.0], False), ([0.5, 0.0, 0.0], False), ([0.0, 1.0, 0.0], False), ([np.nan, 0.0, 0.0], False),
-    ([0.0, 0.0, np.inf], False), ([0.0, 0.0, -np.inf], False)])
+@pytest.mark.parametrize(
+    'value, admitted',
+    [
+        ([0.0, 0.0, 0.0], True),
+        ([2.0, 0.0, 3.0], True),
+        ([1.0, 0.0, 2.0], True),
+        ([3.0, 0.0, 0.0], False),
+        ([-1.0, 0.0, 0.0], False),
+        ([0.5, 0.0, 0.0], False),
+        ([0.0, 1.0, 0.0], False),
+        ([np.nan, 0.0, 0.0], False),
+        ([0.0, 0.0, np.inf], False),
+        ([0.0, 0.0, -np.inf], False),
+    ],
+)
 def test_a_finite_set_admits_its_indices_only(value, admitted):
     found = INDICES.admits(np.array(value))
     assert found is admitted

@@ -1,4 +1,5 @@
 """Fig. 1 of paper 001: the multipliers of the local problems fall geometrically to the centralised ones."""
+
 import numpy as np
 import pytest
 
@@ -25,8 +26,14 @@ def test_the_multipliers_of_the_grid_approach_the_centralised_ones_under_load():
     assert not np.isclose(errors[0], dual_errors(grid, Settings(system='power_grid'), state, 1)[0])
 
 
-@pytest.mark.parametrize('options', [{}, {'method': 'nominal_mpc', 'model': 'exact'}, {
-    'chain__variant': 'mallick2025', 'learning__order': 'second-as-released', 'admm__tolerance': 1e-2}])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'method': 'nominal_mpc', 'model': 'exact'},
+        {'chain__variant': 'mallick2025', 'learning__order': 'second-as-released', 'admm__tolerance': 1e-2},
+    ],
+)
 def test_errors_of_a_run_are_those_at_its_first_and_its_middle_state(tmp_path, options):
     settings = Settings(steps=4, **options)
     list(recorded(settings, tmp_path / 'run'))

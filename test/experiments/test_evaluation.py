@@ -1,4 +1,5 @@
 """Fixed policies on the same noise."""
+
 import csv
 
 import numpy as np
@@ -31,13 +32,14 @@ def test_a_policy_is_the_parameters_after_so_many_updates(tmp_path, learned, upd
     network = QUICK.make_system()
     history = load_run(learned).parameters
     expected = [history[agent].theta[-1 if updates is None else updates] for agent in network.names]
-    assert all(np.array_equal(*pair) for pair in zip(Policy(learned, updates).thetas(network.names), expected,
-                                                     strict=True))
+    assert all(
+        np.array_equal(*pair) for pair in zip(Policy(learned, updates).thetas(network.names), expected, strict=True)
+    )
     job = Candidate('fixed', central=central, policy=Policy(learned, updates)).job(QUICK, 5)
     list(recorded(job.settings, tmp_path / 'run', central=central, policy=job.policy))
     run = load_run(tmp_path / 'run')
     for agent, theta in zip(network.names, expected, strict=True):
-        assert np.array_equal(run.parameters[agent].theta, [theta])         # and nothing was learned
+        assert np.array_equal(run.parameters[agent].theta, [theta])  # and nothing was learned
     loop = ClosedLoop(network, job.settings, central)
     for agent, theta in zip(loop.agents, [np.concatenate(expected)] if central else expected, strict=True):
         agent.theta = theta
@@ -60,15 +62,16 @@ def test_every_candidate_sees_the_same_noise():
 def test_the_interval_is_that_of_the_normal_distribution_where_it_holds():
     values = np.random.default_rng(2).normal(10.0, 2.0, 400)
     assert confidence_interval(values) == pytest.approx(
-        stats.norm.interval(0.95, values.mean(), values.std() / 20.0), abs=0.03)
+        stats.norm.interval(0.95, values.mean(), values.std() / 20.0), abs=0.03
+    )
     assert confidence_interval(values) == confidence_interval(values)
 
 
 def test_a_lost_plant_is_infinitely_bad_and_the_table_says_so():
     scores = Scores(costs=np.array([1.0, 3.0, np.inf]), violated=np.array([0, 2, 100]), steps=100)
-    row, = score_table({'wild': scores})
+    (row,) = score_table({'wild': scores})
     assert row['mean cost'] == row['worst'] == np.inf and row['median'] == 3.0 and row['steps out'] == 34.0
-    row, = score_table({'tame': Scores(costs=np.array([1.0, 3.0]), violated=np.array([0, 2]), steps=100)})
+    (row,) = score_table({'tame': Scores(costs=np.array([1.0, 3.0]), violated=np.array([0, 2]), steps=100)})
     assert (row['mean cost'], row['low'], row['high'], row['steps out']) == (2.0, 1.0, 3.0, 1.0)
 
 
@@ -87,6 +90,7 @@ def test_the_command_compares_and_does_not_run_twice(learned):
 def test_evaluations_of_another_policy_in_the_same_place_are_not_taken_for_those_of_this_one(tmp_path):
     """The run was removed and made again: evaluations of the old one are refused by name."""
     import shutil
+
     list(recorded(QUICK, tmp_path / 'run'))
     arguments = ['evaluate', str(tmp_path / 'run'), '--seeds', '1', '--steps', '4', '--jobs', '1']
     assert CliRunner().invoke(main, arguments).exit_code == 0

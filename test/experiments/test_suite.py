@@ -1,4 +1,5 @@
 """Many runs in parallel: recorded whole or not at all, and not run twice."""
+
 import os
 from concurrent.futures.process import BrokenProcessPool
 
@@ -43,13 +44,17 @@ def test_what_was_left_unfinished_is_run_afresh(tmp_path):
     assert len(load_run(tmp_path / 'one').steps) == 12
 
 
-@pytest.mark.parametrize('other, named', [
-    (Job('one', QUICK.but(steps=13)), 'steps = 12, not 13'),
-    (Job('one', QUICK.but(learn=False)), 'learn = True, not False'),
-    (Job('one', QUICK.but(admm__rho=0.75)), 'admm.rho = auto, not 0.75'),
-    (Job('one', QUICK.but(method='nominal_mpc')), '(method = q_learning, not nominal_mpc)'),
-    (Job('one', QUICK.but(system='power_grid')), '(system = chain, not power_grid)'),
-    (Job('one', QUICK, central=True), 'centralised or not')])
+@pytest.mark.parametrize(
+    'other, named',
+    [
+        (Job('one', QUICK.but(steps=13)), 'steps = 12, not 13'),
+        (Job('one', QUICK.but(learn=False)), 'learn = True, not False'),
+        (Job('one', QUICK.but(admm__rho=0.75)), 'admm.rho = auto, not 0.75'),
+        (Job('one', QUICK.but(method='nominal_mpc')), '(method = q_learning, not nominal_mpc)'),
+        (Job('one', QUICK.but(system='power_grid')), '(system = chain, not power_grid)'),
+        (Job('one', QUICK, central=True), 'centralised or not'),
+    ],
+)
 def test_a_complete_run_with_other_settings_is_refused_by_name(tmp_path, other, named):
     ExperimentSuite(tmp_path, JOBS[:1]).run(1, lambda steps: None)
     with pytest.raises(RunDirectoryError, match='one holds a run with other settings') as error:
@@ -62,7 +67,8 @@ def test_a_plant_that_is_lost_ends_its_run_and_not_the_suite(tmp_path):
     (tmp_path / 'wild.yaml').write_text(
         'name: wild\nmpc: {horizon: 1, discount: 0.9}\nagents:\n'
         '- {name: a, dynamics: {A: [[1.0e+30]], B: [[1.0]]}, model: {A: [[1.0]], B: [[1.0]]}, initial_state: [1.0],\n'
-        '   bounds: {input: {lower: [-1.0], upper: [1.0]}}, cost: {state: [1.0], input: [1.0]}}\n')
+        '   bounds: {input: {lower: [-1.0], upper: [1.0]}}, cost: {state: [1.0], input: [1.0]}}\n'
+    )
     load_system(tmp_path / 'wild.yaml')
     wild = Job('wild', Settings(system=str(tmp_path / 'wild.yaml'), steps=40, learn=False))
     suite = ExperimentSuite(tmp_path / 'runs', [wild, JOBS[0]])
@@ -108,9 +114,11 @@ def test_the_number_of_threads_of_this_process_stays_as_it_was(tmp_path, monkeyp
 
 def test_an_interruption_ends_the_workers_at_their_next_step(tmp_path):
     """`progress` is where Ctrl-C reaches the parent."""
+
     def interrupt(steps):
         if steps:
             raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         ExperimentSuite(tmp_path, [Job('long', QUICK.but(steps=100000))]).run(1, interrupt)
     assert not (tmp_path / 'long').exists()

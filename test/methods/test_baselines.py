@@ -1,4 +1,5 @@
 """The baselines of paper 001: nominal and scenario-based MPC, distributed and centralised."""
+
 import copy
 from dataclasses import replace
 
@@ -24,15 +25,21 @@ def uncertain_directed():
     """Unequal agents, two of them with uncertain models."""
     described = short(DIRECTED)
     for agent, lower, upper in (
-            (0, {'A': [[-0.1, 0.0], [0.0, -0.05]], 'neighbours': {'heater': [[-0.05, 0, 0], [0, 0, 0]]}},
-             {'A': [[0.05, 0.0], [0.1, 0.05]]}),
-            (1, {'B': [[-0.1, 0.0]]}, {'A': [[0.05]], 'neighbours': {'tank': [[0.05, 0.05]]}})):
+        (
+            0,
+            {'A': [[-0.1, 0.0], [0.0, -0.05]], 'neighbours': {'heater': [[-0.05, 0, 0], [0, 0, 0]]}},
+            {'A': [[0.05, 0.0], [0.1, 0.05]]},
+        ),
+        (1, {'B': [[-0.1, 0.0]]}, {'A': [[0.05]], 'neighbours': {'tank': [[0.05, 0.05]]}}),
+    ):
         described['agents'][agent]['uncertainty'] = {'lower': lower, 'upper': upper}
     return from_description(described)
 
 
 NETWORKS = {variant: from_description(short(description(3, variant))) for variant in ('mallick2024', 'mallick2025')} | {
-    'alone': from_description(short(description(1))), 'directed': uncertain_directed()}
+    'alone': from_description(short(description(1))),
+    'directed': uncertain_directed(),
+}
 SCENARIOS = {'method': 'scenario_mpc', 'scenarios': 3}
 BASELINES = [{'method': 'nominal_mpc'}, SCENARIOS]
 METHODS_OF_BASELINES = [settings['method'] for settings in BASELINES]
@@ -51,8 +58,10 @@ def undiscounted(network):
 
 def random_state(network, seed):
     """Up to 0.2 outside the bounds."""
-    low, high = (np.concatenate([np.clip(getattr(data, f'state_{side}'), -1.0, 1.0) for data in network.local])
-                 for side in ('lower', 'upper'))
+    low, high = (
+        np.concatenate([np.clip(getattr(data, f'state_{side}'), -1.0, 1.0) for data in network.local])
+        for side in ('lower', 'upper')
+    )
     return np.random.default_rng(seed).uniform(low - 0.2, high + 0.2)
 
 
@@ -62,11 +71,12 @@ def random_state(network, seed):
 def test_agents_and_the_central_controller_minimise_the_mean_of_the_scenarios(name, model, seed):
     network, state = NETWORKS[name], random_state(NETWORKS[name], seed)
     states = split(state, network.state_parts)
-    value, inputs = scenario_reference(undiscounted(network), thetas_of(network, exact=model == 'exact', seed=seed),
-                                       states)
+    value, inputs = scenario_reference(
+        undiscounted(network), thetas_of(network, exact=model == 'exact', seed=seed), states
+    )
     twin = central_of(network, model=model, seed=seed, **SCENARIOS)
     (expected,) = evaluate([twin], [state])
-    assert twin.mpc.inputs(expected.solution) == pytest.approx(inputs, abs=1e-6)    # the solver's curvature of slack
+    assert twin.mpc.inputs(expected.solution) == pytest.approx(inputs, abs=1e-6)  # the solver's curvature of slack
     assert expected.value == pytest.approx(value, rel=1e-7)
     agents = agents_of(network, model=model, seed=seed, admm__iterations=3000, **SCENARIOS)
     found = evaluate(agents, states)
@@ -208,7 +218,7 @@ def test_when_one_agent_fails_all_say_so_and_its_last_plan_goes_on(settings):
 
 @pytest.mark.parametrize('central', [False, True])
 def test_a_state_that_is_no_number_is_a_fault_and_not_the_end(central):
-    agents = ([central_of(chain(3), **SCENARIOS)] if central else agents_of(chain(1), admm__iterations=5, **SCENARIOS))
+    agents = [central_of(chain(3), **SCENARIOS)] if central else agents_of(chain(1), admm__iterations=5, **SCENARIOS)
     program = agents[0].evaluate(np.full(6 if central else 2, np.nan))
     try:
         while True:
@@ -222,6 +232,7 @@ def test_scenario_mpc_of_the_grid_is_near_the_centralised_one_with_the_published
     """First inputs over eight steps; the input bounds are 0.1 to 0.3. With forty times the penalty they are 0.1 off."""
     settings = Settings(system='power_grid', method='scenario_mpc', model='exact', scenarios=5)
     system = settings.make_system()
-    distributed, central = (np.array([step.actions for step in ClosedLoop(system, settings, twin).run(8)])
-                            for twin in (False, True))
+    distributed, central = (
+        np.array([step.actions for step in ClosedLoop(system, settings, twin).run(8)]) for twin in (False, True)
+    )
     assert np.abs(distributed - central).max() < 5e-3

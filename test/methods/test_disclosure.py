@@ -1,4 +1,5 @@
 """Over the network only what the method says is told to a neighbour: the kinds and sizes of all messages of a step."""
+
 import numpy as np
 import pytest
 from helpers import directed_network
@@ -24,24 +25,37 @@ def told(system, settings, steps):
                 if isinstance(request, Act):
                     inbox = yield request
                 else:
-                    found.update((request.kind, agent, receiver, np.shape(data))
-                                 for receiver, data in request.outbox.items())
+                    found.update(
+                        (request.kind, agent, receiver, np.shape(data)) for receiver, data in request.outbox.items()
+                    )
                     inbox = yield request
                 request = program.send(inbox)
         except StopIteration as end:
             return end.value
 
-    loop = ClosedLoop(system, settings, drive=lambda programs: step_in_lockstep(
-        [watched(program, agent) for agent, program in enumerate(programs)]))
+    loop = ClosedLoop(
+        system,
+        settings,
+        drive=lambda programs: step_in_lockstep([watched(program, agent) for agent, program in enumerate(programs)]),
+    )
     list(loop.run(steps))
     return found
 
 
-@pytest.mark.parametrize(('system', 'settings', 'consensus'), [
-    (chain(3), {}, {5}), (directed_network(), {}, {5}), (power_grid(), {'system': 'power_grid'}, {5}),
-    (chain(3, 'mallick2025'), {'chain__variant': 'mallick2025', 'learning__order': 'second'},
-     {5} | {count * (count + 1) // 2 for count in range(1, BATCH + 1)})],
-    ids=['first order', 'directed', 'power grid', 'second order'])
+@pytest.mark.parametrize(
+    ('system', 'settings', 'consensus'),
+    [
+        (chain(3), {}, {5}),
+        (directed_network(), {}, {5}),
+        (power_grid(), {'system': 'power_grid'}, {5}),
+        (
+            chain(3, 'mallick2025'),
+            {'chain__variant': 'mallick2025', 'learning__order': 'second'},
+            {5} | {count * (count + 1) // 2 for count in range(1, BATCH + 1)},
+        ),
+    ],
+    ids=['first order', 'directed', 'power grid', 'second order'],
+)
 def test_neighbours_are_told_trajectories_sums_and_maxima_alone(system, settings, consensus):
     """ADMM: an agent sends its copy of a parent's trajectory to the parent, and the average of its own trajectory to
     those that hold copies (paper 001, Algorithm 1). Consensus: mixed sums of V, Q, stage cost and two counts, and in

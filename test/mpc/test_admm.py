@@ -1,4 +1,5 @@
 """Consensus ADMM on the chain and on a directed network of unequal agents."""
+
 import numpy as np
 import pytest
 from helpers import CHAINS, agents_of, directed_network, evaluate, split
@@ -58,7 +59,7 @@ def test_the_iteration_is_that_of_the_paper(network):
     given the linear term y - rho z. Recomputed here with all opinions in one place."""
     rho = 0.7
     agents, solves, _, rounds = record(network, states_of(network), admm__rho=rho, admm__iterations=8)
-    assert rounds == 16                                     # copies out and averages back
+    assert rounds == 16  # copies out and averages back
     z = y = [np.zeros(agent.admm.size) for agent in agents]
     for k in range(8):
         for i, solve in enumerate(solves):
@@ -76,8 +77,10 @@ def test_multipliers_of_all_opinions_on_a_trajectory_cancel_in_every_iteration(n
     """y(k) is the linear term of iteration k + 1 plus rho times z(k), the mean of the answers of iteration k."""
     agents, solves, _, _ = record(network, states_of(network), admm__rho=0.5, admm__iterations=60)
     for k in range(59):
-        means = {j: np.mean(parts, axis=0) for j, parts in opinions(
-            network, agents, [solve.answered[k] for solve in solves]).items()}
+        means = {
+            j: np.mean(parts, axis=0)
+            for j, parts in opinions(network, agents, [solve.answered[k] for solve in solves]).items()
+        }
         asked = opinions(network, agents, [solve.asked[k + 1] for solve in solves])
         multipliers = {j: [part + 0.5 * means[j] for part in parts] for j, parts in asked.items()}
         assert k >= 10 or max(np.abs(parts).max() for parts in multipliers.values()) > 1e-4
@@ -110,8 +113,13 @@ def test_the_agreement_is_a_fixed_point(network):
 def test_residuals_are_those_of_the_last_iteration(network):
     rho = 0.7
     agents, solves, reports, _ = record(network, states_of(network), admm__rho=rho, admm__iterations=5)
-    means = [{j: np.mean(parts, axis=0) for j, parts in opinions(
-        network, agents, [solve.answered[k] for solve in solves]).items()} for k in (3, 4)]
+    means = [
+        {
+            j: np.mean(parts, axis=0)
+            for j, parts in opinions(network, agents, [solve.answered[k] for solve in solves]).items()
+        }
+        for k in (3, 4)
+    ]
     for i, (solve, report) in enumerate(zip(solves, reports, strict=True)):
         before, after = (np.concatenate([mean[j] for j in (i, *network.graph.parents[i])]) for mean in means)
         assert report.iterations == 5
@@ -169,7 +177,7 @@ def test_all_agents_start_cold_when_one_has_lost_its_state():
     for agent, other, one, two in zip(agents, cold, found, expected, strict=True):
         assert np.array_equal(agent.admm.multipliers, other.admm.multipliers)
         assert one.value == pytest.approx(two.value, rel=1e-9)
-    again = evaluate(agents, next_states)                   # and the run after that is warm for all
+    again = evaluate(agents, next_states)  # and the run after that is warm for all
     assert again[0].report.primal_residual < 0.1 * found[0].report.primal_residual
 
 
@@ -189,6 +197,7 @@ def test_a_failing_local_problem_keeps_the_rounds_going_and_is_reported(failing)
             if i == failing and calls in (4, 5):
                 raise QpFailure('the sky fell')
             return agents[i].mpc.solve(linear)
+
         return local
 
     reports, rounds = run_lockstep([agent.admm.run(solve(i)) for i, agent in enumerate(agents)])
@@ -213,8 +222,10 @@ def test_a_failed_run_leaves_nothing_to_start_from():
 def test_an_agent_is_told_nothing_but_by_its_neighbours(network):
     """No message passes between agents that share no edge."""
     edges = network.graph.adjacency
-    programs = [agent.evaluate(state) for agent, state in
-                zip(agents_of(network, admm__iterations=2), states_of(network), strict=True)]
+    programs = [
+        agent.evaluate(state)
+        for agent, state in zip(agents_of(network, admm__iterations=2), states_of(network), strict=True)
+    ]
 
     def watched(i, program):
         inbox = None
@@ -231,9 +242,11 @@ def test_an_agent_is_told_nothing_but_by_its_neighbours(network):
 
 def quadratic(targets, weights, rho):
     """Local update of versions of two variables, each nearest to its own target."""
+
     def solve(linear):
         weight = np.repeat(weights, 2)
         return (weight * targets.ravel() - linear) / (weight + rho)
+
     return solve
 
 
@@ -243,8 +256,14 @@ def test_versions_of_an_agents_own_variables_agree_without_a_message(tolerance):
     the residuals by which ADMM stops know of them."""
     alone, rho = path_graph(1), 2.0
     targets, weights = np.array([[1.0, -1.0], [2.0, 0.0], [6.0, 4.0]]), np.array([1.0, 2.0, 1.0])
-    admm = Admm(0, alone, {0: (0, 0)}, AdmmOptions(rho=rho, iterations=200, tolerance=tolerance),
-                Consensus(0, alone, finite_time(alone)), repeated=(3, 2))
+    admm = Admm(
+        0,
+        alone,
+        {0: (0, 0)},
+        AdmmOptions(rho=rho, iterations=200, tolerance=tolerance),
+        Consensus(0, alone, finite_time(alone)),
+        repeated=(3, 2),
+    )
     answers, solve = [], quadratic(targets, weights, rho)
 
     def recorded(linear):

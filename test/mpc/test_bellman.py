@@ -1,4 +1,5 @@
 """Bellman consistency: V(s) = min_a Q(s, a), attained by the policy."""
+
 import numpy as np
 import pytest
 from helpers import CHAINS, central_of, directed_network, initial_thetas, perturbed
@@ -39,13 +40,15 @@ def test_the_policy_attains_the_value(problem):
 
 def test_no_action_is_better_than_the_policy(problem):
     network, mpc, states, draw = problem
-    low, high = (np.concatenate([getattr(data, f'input_{side}') for data in network.local])
-                 for side in ('lower', 'upper'))
+    low, high = (
+        np.concatenate([getattr(data, f'input_{side}') for data in network.local]) for side in ('lower', 'upper')
+    )
     for state in states:
         value, action = v_value(mpc, state)
         worse = [q_value(mpc, state, draw.uniform(low, high)) for _ in range(20)]
-        nearby = [q_value(mpc, state, np.clip(action + draw.normal(0.0, 0.01, len(action)), low, high))
-                  for _ in range(20)]
+        nearby = [
+            q_value(mpc, state, np.clip(action + draw.normal(0.0, 0.01, len(action)), low, high)) for _ in range(20)
+        ]
         assert min(worse + nearby) >= value - 1e-9 * abs(value)
         assert max(worse) > value + 1e-3
 
@@ -60,9 +63,12 @@ def test_the_least_q_value_over_all_actions_is_the_value(variant):
         values = [q_value(mpc, state, np.array([a])) for a in grid]
         assert min(values) >= value - 1e-9 * abs(value)
         assert grid[np.argmin(values)] == pytest.approx(action.item(), abs=0.025 + 1e-9)
-        best = minimize_scalar(lambda a, state=state: q_value(mpc, state, np.array([a])), method='bounded',
-                               bounds=(max(-1.0, action.item() - 0.05), min(1.0, action.item() + 0.05)),
-                               options={'xatol': 1e-9})
+        best = minimize_scalar(
+            lambda a, state=state: q_value(mpc, state, np.array([a])),
+            method='bounded',
+            bounds=(max(-1.0, action.item() - 0.05), min(1.0, action.item() + 0.05)),
+            options={'xatol': 1e-9},
+        )
         assert best.fun == pytest.approx(value, rel=1e-6)
 
 

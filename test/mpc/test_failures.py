@@ -1,4 +1,5 @@
 """Problems without a solution are refused, and the former ones stay."""
+
 import copy
 
 import numpy as np
@@ -43,14 +44,17 @@ def changed(mpc, name, values):
     return theta
 
 
-@pytest.mark.parametrize('variant, name, values', [
-    ('mallick2024', 'x_lb', [0.0, 2.5]),          # -1 + 2.5 > 1
-    ('mallick2024', 'x_ub', [-1.5, 0.0]),         # 1 - 1.5 < 0
-    ('mallick2024', 'A', [1.0, np.nan, 0.0, 1.0]),
-    ('mallick2024', 'V0', [np.inf]),
-    ('mallick2025', 'w', [500.0, -1.0]),
-    ('mallick2025', 'w', [np.nan, 500.0]),
-])
+@pytest.mark.parametrize(
+    'variant, name, values',
+    [
+        ('mallick2024', 'x_lb', [0.0, 2.5]),  # -1 + 2.5 > 1
+        ('mallick2024', 'x_ub', [-1.5, 0.0]),  # 1 - 1.5 < 0
+        ('mallick2024', 'A', [1.0, np.nan, 0.0, 1.0]),
+        ('mallick2024', 'V0', [np.inf]),
+        ('mallick2025', 'w', [500.0, -1.0]),
+        ('mallick2025', 'w', [np.nan, 500.0]),
+    ],
+)
 def test_parameters_without_a_convex_programme_are_refused_and_the_old_ones_stay(variant, name, values):
     mpc = central_of(chain(1, variant)).mpc
     before, expected = mpc.theta.copy(), answer(mpc)
@@ -88,7 +92,7 @@ def test_a_state_on_its_bound_violates_nothing(agent):
         mpc.solve(draw.normal(0.0, 0.5, mpc.n_consensus))
         solution = mpc.solution()
         for of_rows in (solution.dual_soft_lower, solution.dual_soft_upper, solution.slack):
-            assert of_rows[:2].tolist() == [0.0, 0.0]     # those of the state it starts from come first
+            assert of_rows[:2].tolist() == [0.0, 0.0]  # those of the state it starts from come first
 
 
 def test_an_agent_without_state_bounds_can_be_controlled():

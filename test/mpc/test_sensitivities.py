@@ -1,4 +1,5 @@
 """Derivatives in theta against finite differences, slice by slice."""
+
 import numpy as np
 import pytest
 from helpers import CHAINS, agents_of, central_of, directed_network, initial_thetas, perturbed
@@ -6,13 +7,21 @@ from helpers import CHAINS, agents_of, central_of, directed_network, initial_the
 NETWORKS = CHAINS | {'directed': directed_network()}
 # Every agent starts beyond a bound, so that multipliers of both sides and all weights matter. The actions are none
 # that the policy takes.
-STATES = {'mallick2024': [-0.15, 1.2, -0.1, -0.5, -0.2, 1.15], 'mallick2025': [-0.15, 1.2, 1.1, 1.1, -0.2, 1.15],
-          'directed': [0.62, 0.7, 0.7, -0.2, 0.5, -0.45]}
+STATES = {
+    'mallick2024': [-0.15, 1.2, -0.1, -0.5, -0.2, 1.15],
+    'mallick2025': [-0.15, 1.2, 1.1, 1.1, -0.2, 1.15],
+    'directed': [0.62, 0.7, 0.7, -0.2, 0.5, -0.45],
+}
 ACTIONS = {'mallick2024': [-0.3, 0.2, -0.4], 'mallick2025': [-0.3, 0.2, -0.4], 'directed': [0.1, -0.2, 0.1, -0.3]}
 STEP = 2e-4
-NAMES = {name: [f'{agent}.{part}' for agent, layout in zip(network.names, (a.mpc.layout for a in agents_of(network)),
-                                                          strict=True) for part in layout.names]
-         for name, network in NETWORKS.items()}
+NAMES = {
+    name: [
+        f'{agent}.{part}'
+        for agent, layout in zip(network.names, (a.mpc.layout for a in agents_of(network)), strict=True)
+        for part in layout.names
+    ]
+    for name, network in NETWORKS.items()
+}
 
 
 class Case:
@@ -39,8 +48,14 @@ class Case:
             moved[k] += step
             solution = self.at(moved)
             values.append(self.mpc.value(solution))
-            active.append(np.r_[solution.dual_soft_lower > 0, solution.dual_soft_upper > 0, solution.slack > 1e-9,
-                                solution.dual_hard != 0].astype(int))
+            active.append(
+                np.r_[
+                    solution.dual_soft_lower > 0,
+                    solution.dual_soft_upper > 0,
+                    solution.slack > 1e-9,
+                    solution.dual_hard != 0,
+                ].astype(int)
+            )
         assert np.ptp(active, axis=0).max() == 0, 'the active set changes here: a finite difference says nothing'
         wide, narrow = (values[3] - values[0]) / (2 * STEP), (values[2] - values[1]) / STEP
         return (4 * narrow - wide) / 3
@@ -57,7 +72,7 @@ def test_the_gradient_is_that_of_the_value(cases, name, part, function):
     case = cases[name, function]
     indices = range(case.theta.size)[case.mpc.layout.slices[part]]
     expected = np.array([case.difference(k) for k in indices])
-    found = case.gradient[indices.start:indices.stop]
+    found = case.gradient[indices.start : indices.stop]
     # The values are of the order of 1000 and known to 3e-9: their differences over 1e-4 are known to 1e-4.
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-4)
 
@@ -66,8 +81,12 @@ def test_the_gradient_is_that_of_the_value(cases, name, part, function):
 def test_no_part_of_the_gradient_is_tested_at_zero_only(cases, name):
     """Each kind of parameter has a gradient that is not zero somewhere in these cases."""
     kinds = {part.split('.')[1] for part in NAMES[name]}
-    moved = {part.split('.')[1] for part in NAMES[name] for function in 'VQ'
-             if np.abs(cases[name, function].gradient[cases[name, function].mpc.layout.slices[part]]).max() > 1e-3}
+    moved = {
+        part.split('.')[1]
+        for part in NAMES[name]
+        for function in 'VQ'
+        if np.abs(cases[name, function].gradient[cases[name, function].mpc.layout.slices[part]]).max() > 1e-3
+    }
     assert moved == kinds
 
 

@@ -1,4 +1,5 @@
 """Few variables, many soft rows: against the same programme with explicit slack variables."""
+
 import casadi as ca
 import numpy as np
 import pytest
@@ -11,22 +12,37 @@ def programme(seed, n=4, r=40):
     draw = np.random.default_rng(seed)
     factor = draw.standard_normal((n, n))
     middle = draw.normal(0.0, 0.5, r)
-    return {'hessian': factor @ factor.T + 0.1 * np.eye(n), 'rows': draw.standard_normal((r, n)),
-            'penalty': draw.uniform(0.0, 2.0, r), 'linear': draw.normal(0.0, 3.0, n),
-            'row_lower': np.where(draw.random(r) < 0.2, -np.inf, middle - 0.3), 'row_upper': middle + 0.3}
+    return {
+        'hessian': factor @ factor.T + 0.1 * np.eye(n),
+        'rows': draw.standard_normal((r, n)),
+        'penalty': draw.uniform(0.0, 2.0, r),
+        'linear': draw.normal(0.0, 3.0, n),
+        'row_lower': np.where(draw.random(r) < 0.2, -np.inf, middle - 0.3),
+        'row_upper': middle + 0.3,
+    }
 
 
 def with_slack(p, lower, upper):
     (r, n), inf = p['rows'].shape, np.inf
     eye = np.eye(r)
     A = np.block([[p['rows'], -eye], [p['rows'], eye]])
-    solver = ca.conic('slack', 'qpoases', {'h': ca.Sparsity.dense(n + r, n + r), 'a': ca.Sparsity.dense(*A.shape)},
-                      {'printLevel': 'none'})
+    solver = ca.conic(
+        'slack',
+        'qpoases',
+        {'h': ca.Sparsity.dense(n + r, n + r), 'a': ca.Sparsity.dense(*A.shape)},
+        {'printLevel': 'none'},
+    )
     H = np.zeros((n + r, n + r))
     H[:n, :n] = p['hessian']
-    found = solver(h=H, g=np.r_[p['linear'], p['penalty']], a=A, lba=np.r_[np.full(r, -inf), p['row_lower']],
-                   uba=np.r_[p['row_upper'], np.full(r, inf)], lbx=np.r_[lower, np.zeros(r)],
-                   ubx=np.r_[upper, np.full(r, inf)])
+    found = solver(
+        h=H,
+        g=np.r_[p['linear'], p['penalty']],
+        a=A,
+        lba=np.r_[np.full(r, -inf), p['row_lower']],
+        uba=np.r_[p['row_upper'], np.full(r, inf)],
+        lbx=np.r_[lower, np.zeros(r)],
+        ubx=np.r_[upper, np.full(r, inf)],
+    )
     return np.asarray(found['x']).ravel()[:n]
 
 

@@ -3,6 +3,7 @@
 With other bounds, the solver behind it can keep a soft row at the end of its multiplier's box although the row is no
 longer violated, and report success: only the optimality conditions show it.
 """
+
 import numpy as np
 import pytest
 from helpers import CHAINS, agents_of, central_of, relative, split
@@ -43,13 +44,13 @@ def test_a_warm_solver_answers_like_a_fresh_one(who, variant, function):
         action = draw.uniform(-1.0, 1.0, n_agents) if function == 'Q' else None
         linear = [0.0] if who == 'central' else draw.normal(0.0, 0.5, (4, warm.n_consensus))
         found = solved(warm, state, action, linear)
-        fresh.theta = fresh.theta                          # sets up the programme and its solver anew
+        fresh.theta = fresh.theta  # sets up the programme and its solver anew
         expected = solved(fresh, state, action, linear[-1:])
         violated += found.slack.max() > 1e-6
         assert found.kkt_residual < 1e-8
         for name in FIELDS:
             worst[name] = max(worst[name], relative(getattr(found, name), getattr(expected, name)))
-    assert violated > STATES / 10                          # not all of them are easy
+    assert violated > STATES / 10  # not all of them are easy
     assert max(worst.values()) < 1e-7, worst
 
 

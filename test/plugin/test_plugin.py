@@ -1,4 +1,5 @@
 """A system and a method of another package: in process and over ROS 2, bit for bit, without touching this package."""
+
 import csv
 import json
 from pathlib import Path
@@ -14,9 +15,14 @@ RUN = ['ring_game', '--method', 'tabular_td', '--steps', 150, '--seed', 3]
 @pytest.fixture(autouse=True)
 def example(install):
     """The example as an installed package."""
-    install('ring_game', {'dmpcrl_ros.systems': {'ring_game': 'ring_game:RING'},
-                          'dmpcrl_ros.methods': {'tabular_td': 'ring_game:TABULAR_TD'}},
-            (EXAMPLE / 'ring_game.py').read_text())
+    install(
+        'ring_game',
+        {
+            'dmpcrl_ros.systems': {'ring_game': 'ring_game:RING'},
+            'dmpcrl_ros.methods': {'tabular_td': 'ring_game:TABULAR_TD'},
+        },
+        (EXAMPLE / 'ring_game.py').read_text(),
+    )
 
 
 def train(output, *options):
@@ -76,9 +82,12 @@ def test_it_continues_from_its_checkpoints(tmp_path, domain):
     """A second run over ROS 2 begins with the table that the first has left, and counts its updates on."""
     pytest.importorskip('rclpy')
     for run in ('first', 'second'):
-        done = dmpcrl('run', *RUN, '--checkpoints', tmp_path / 'kept', '--no-figures', '--no-baseline', '--output',
-                      tmp_path / run)
+        done = dmpcrl(
+            'run', *RUN, '--checkpoints', tmp_path / 'kept', '--no-figures', '--no-baseline', '--output', tmp_path / run
+        )
         assert done.returncode == 0, done.stdout + done.stderr
-    last, first = ((tmp_path / run / 'parameters_queue_1.csv').read_text().splitlines()[line].split(',')
-                   for run, line in (('first', -1), ('second', 1)))
+    last, first = (
+        (tmp_path / run / 'parameters_queue_1.csv').read_text().splitlines()[line].split(',')
+        for run, line in (('first', -1), ('second', 1))
+    )
     assert int(last[1]) > 100 and last[1:] == first[1:]

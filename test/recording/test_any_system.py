@@ -1,4 +1,5 @@
 """Runs of systems and methods that are no MPC: finite spaces, methods without parameters or metrics, unequal agents."""
+
 import csv
 import json
 from dataclasses import dataclass
@@ -35,8 +36,14 @@ class Counters(System):
     agents = (
         AgentSpec(name='lamp', state=Finite((2,)), action=Finite((2,)), exogenous=EMPTY, safe_action=np.zeros(1)),
         AgentSpec(name='dial', state=Finite((5, 3)), action=Finite((3, 2)), exogenous=EMPTY, safe_action=np.zeros(2)),
-        AgentSpec(name='meter', state=Box(np.array([-np.inf]), np.array([4.0])), action=EMPTY, exogenous=EMPTY,
-                  safe_action=np.zeros(0)))
+        AgentSpec(
+            name='meter',
+            state=Box(np.array([-np.inf]), np.array([4.0])),
+            action=EMPTY,
+            exogenous=EMPTY,
+            safe_action=np.zeros(0),
+        ),
+    )
 
     def plant(self, seed):
         return CountersPlant()
@@ -92,14 +99,21 @@ class SilentAgent:
         yield Act(self._spec.action.nearest(np.full(self._spec.action.size, float(observation.step % 2))))
         late = observation.step % 4 == 0 and observation.step
         values = {} if late else {'loss': -1.0 / (1 + observation.step), 'stopped': 1.0, 'norm': 2.0}
-        return StepReport(updates=self.updates, fault='late' if late else '',
-                          metrics={metric.name: values[metric.name] for metric in self._metrics
-                                   if metric.name in values})
+        return StepReport(
+            updates=self.updates,
+            fault='late' if late else '',
+            metrics={metric.name: values[metric.name] for metric in self._metrics if metric.name in values},
+        )
 
 
-TALKING = Silent(name='talking', metrics=(
-    Metric(name='loss', meaning='of a step', unit='J', column='ended'), Metric(name='norm', meaning='unrecorded'),
-    Metric(name='stopped', meaning='a flag', column='ended', flag=True)))
+TALKING = Silent(
+    name='talking',
+    metrics=(
+        Metric(name='loss', meaning='of a step', unit='J', column='ended'),
+        Metric(name='norm', meaning='unrecorded'),
+        Metric(name='stopped', meaning='a flag', column='ended', flag=True),
+    ),
+)
 
 
 class Source:
@@ -132,7 +146,7 @@ def test_a_run_without_parameters_and_metrics_comes_back(tmp_path):
     assert run.settings == Settings(system='counters', method='silent', steps=12)
     assert (run.metrics, run.declared_metrics, run.updates) == ({}, (), 0)
     assert (run.states.shape, run.actions.shape) == ((12, 4), (12, 3))
-    assert run.states[:, 0].tolist() == [0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1]          # episodes of five
+    assert run.states[:, 0].tolist() == [0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1]  # episodes of five
     assert run.states[:, 3].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
     assert run.costs[1].tolist() == [1.0, 2.0, 0.25]
     assert run.state_bounds[0].tolist() == [0, 0, 0, -np.inf] and run.state_bounds[1].tolist() == [1, 4, 2, 4]
@@ -140,8 +154,10 @@ def test_a_run_without_parameters_and_metrics_comes_back(tmp_path):
     assert [history.theta.shape for history in run.parameters.values()] == [(1, 0)] * 3
     assert (tmp_path / 'run' / 'parameters_dial.csv').read_text() == 'step,updates\n0,0\n'
     header = (tmp_path / 'run' / 'steps.csv').read_text().splitlines()[0]
-    assert header == ('step,cost,rounds,fault,cost.lamp,cost.dial,cost.meter,lamp.x[0],lamp.u[0],dial.x[0],dial.x[1],'
-                      'dial.u[0],dial.u[1],meter.x[0]')
+    assert header == (
+        'step,cost,rounds,fault,cost.lamp,cost.dial,cost.meter,lamp.x[0],lamp.u[0],dial.x[0],dial.x[1],'
+        'dial.u[0],dial.u[1],meter.x[0]'
+    )
 
 
 def test_steps_are_void_by_their_faults_where_there_are_no_metrics(tmp_path):
@@ -150,7 +166,7 @@ def test_steps_are_void_by_their_faults_where_there_are_no_metrics(tmp_path):
     assert [step for step, fault in enumerate(run.faults) if fault] == [3, 7, 11]
     assert np.flatnonzero(run.void).tolist() == [3, 7, 11]
     assert fault_lines(run) == ['void steps: 3 of 12 (25 %)', '  in 3 steps: late']
-    long = run_of(tmp_path / 'long', 'silent', 20)                                   # 19 ends in step 20, an episode
+    long = run_of(tmp_path / 'long', 'silent', 20)  # 19 ends in step 20, an episode
     assert long.faults[19] == 'late' and np.flatnonzero(long.void).tolist() == [3, 7, 11, 15]
 
 
@@ -172,14 +188,17 @@ def test_figures_have_a_panel_for_each_number_that_is_reported_of_a_transition(t
     assert (loss.get_ylabel(), cost.get_ylabel()) == ('|loss| (J)', 'network stage cost (-)')
     assert loss.lines[0].get_ydata()[:3].tolist() == [1 / 2, 1 / 3, 1 / 4]
     labels = [line.get_label() for line in loss.lines if not line.get_label().startswith('_')]
-    assert labels == ['step', 'mean of 100 steps']                                   # nothing explores
+    assert labels == ['step', 'mean of 100 steps']  # nothing explores
     assert len(learning_curves(run_of(tmp_path / 'silent', 'silent')).axes) == 1
 
 
 def test_states_of_finite_spaces_are_drawn_with_their_ends(tmp_path):
     figure = states_and_inputs(run_of(tmp_path / 'run', 'silent'))
-    shown = {(axes.get_subplotspec().rowspan.start, axes.get_subplotspec().colspan.start): axes for axes in figure.axes
-             if axes.get_visible()}
+    shown = {
+        (axes.get_subplotspec().rowspan.start, axes.get_subplotspec().colspan.start): axes
+        for axes in figure.axes
+        if axes.get_visible()
+    }
     assert sorted(shown) == [(0, 0), (0, 1), (0, 2), (1, 1), (2, 0), (2, 1), (3, 1)]
     lines = [line for line in shown[0, 1].lines if len(line.get_xdata()) == 12]
     assert lines[0].get_ydata().tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
@@ -190,8 +209,13 @@ def test_states_of_finite_spaces_are_drawn_with_their_ends(tmp_path):
 
 def test_a_policy_of_no_parameters_fits(tmp_path):
     run_of(tmp_path / 'first', 'silent')
-    list(recorded(Settings(system='counters', method='silent', steps=2), tmp_path / 'second',
-                  policy=Policy(tmp_path / 'first')))
+    list(
+        recorded(
+            Settings(system='counters', method='silent', steps=2),
+            tmp_path / 'second',
+            policy=Policy(tmp_path / 'first'),
+        )
+    )
     assert load_run(tmp_path / 'second').configuration['extra']['policy']['run'] == 'first'
     with pytest.raises(RunDirectoryError, match='no recorded parameters of agent_1'):
         list(recorded(Settings(steps=2), tmp_path / 'third', policy=Policy(tmp_path / 'first')))

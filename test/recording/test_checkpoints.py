@@ -1,4 +1,5 @@
 """A checkpoint is whole, of its agent and of this format, or it is not used; the one before it then is."""
+
 import io
 import json
 import os
@@ -20,8 +21,13 @@ LAYOUT = ParameterLayout({'V0': (1,), 'A': (2, 2)})
 
 def checkpoint(updates=3, hessian=False, transitions=4):
     random = np.random.default_rng(updates)
-    arrays = {'theta': random.normal(size=5), 'updates': np.array(updates), 'steps': np.arange(transitions),
-              'td_errors': random.normal(size=transitions), 'gradients': random.normal(size=(transitions, 5))}
+    arrays = {
+        'theta': random.normal(size=5),
+        'updates': np.array(updates),
+        'steps': np.arange(transitions),
+        'td_errors': random.normal(size=transitions),
+        'gradients': random.normal(size=(transitions, 5)),
+    }
     if hessian:
         arrays['hessians'] = random.normal(size=(transitions, 5, 5))
     return Checkpoint(arrays, run=7, step=40)
@@ -48,9 +54,14 @@ def test_what_is_saved_comes_back_to_the_last_bit(tmp_path, options):
     assert not refused and not list((tmp_path / 'new').glob('.*'))
 
 
-@pytest.mark.parametrize('arrays', [
-    {}, {'header': np.array([1.0, np.nan]), 'file': np.array(3), 'allow_pickle': np.zeros((2, 0)), 'self': np.eye(2)},
-    {'a/b': np.array([True, False]), 'array/header': np.arange(3, dtype=np.int8), 'x.npy': np.array(np.inf)}])
+@pytest.mark.parametrize(
+    'arrays',
+    [
+        {},
+        {'header': np.array([1.0, np.nan]), 'file': np.array(3), 'allow_pickle': np.zeros((2, 0)), 'self': np.eye(2)},
+        {'a/b': np.array([True, False]), 'array/header': np.arange(3, dtype=np.int8), 'x.npy': np.array(np.inf)},
+    ],
+)
 def test_a_method_may_call_its_arrays_as_it_likes(tmp_path, arrays):
     """Nothing of them is looked at: NaN, no theta and no parameters are the agent's own affair."""
     mine = folder(tmp_path, layout=ParameterLayout({}))
@@ -71,9 +82,18 @@ def test_a_checkpoint_is_an_npz_that_numpy_reads(tmp_path):
     with np.load(folder(tmp_path).newest, allow_pickle=False) as arrays:
         header = json.loads(str(arrays['header']))
         assert arrays['array/theta'].tolist() == checkpoint().arrays['theta'].tolist()
-    assert header == {'format': 2, 'system': 'chain', 'method': 'q_learning', 'agent': 'agent_1',
-                      'agents': ['agent_1'], 'names': ['V0', 'A'], 'sizes': [1, 4],
-                      'arrays': list(checkpoint().arrays), 'run': 7, 'step': 40}
+    assert header == {
+        'format': 2,
+        'system': 'chain',
+        'method': 'q_learning',
+        'agent': 'agent_1',
+        'agents': ['agent_1'],
+        'names': ['V0', 'A'],
+        'sizes': [1, 4],
+        'arrays': list(checkpoint().arrays),
+        'run': 7,
+        'step': 40,
+    }
 
 
 def test_nothing_there_is_nothing(tmp_path):
@@ -116,12 +136,12 @@ CHANGES = {
 def damage(kind, file):
     whole = file.read_bytes()
     if kind == 'truncated':
-        file.write_bytes(whole[:len(whole) // 2])
+        file.write_bytes(whole[: len(whole) // 2])
     elif kind == 'empty':
         file.write_bytes(b'')
     elif kind == 'a flipped byte':
         place = whole.index(b'theta.npy') + 140
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xff]) + whole[place + 1:])
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
     elif kind == 'text':
         file.write_text('nothing of this kind')
     elif kind == 'a pickle':
@@ -139,8 +159,9 @@ def damage(kind, file):
         altered(file, CHANGES[kind])
 
 
-@pytest.mark.parametrize('kind', ['truncated', 'empty', 'a flipped byte', 'text', 'a pickle', 'one array', 'compressed',
-                                  *CHANGES])
+@pytest.mark.parametrize(
+    'kind', ['truncated', 'empty', 'a flipped byte', 'text', 'a pickle', 'one array', 'compressed', *CHANGES]
+)
 def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(tmp_path, kind):
     mine, first = folder(tmp_path), checkpoint(1)
     mine.save(first)
@@ -170,11 +191,17 @@ def test_a_file_that_was_changed_or_cut_anywhere_is_refused_or_says_the_same(tmp
     mine.save(first)
     mine.save(second)
     whole, random, refusals = mine.newest.read_bytes(), np.random.default_rng(0), 0
-    spoilt = [whole[:place] + bytes([whole[place] ^ int(random.integers(1, 256))]) + whole[place + 1:]
-              for place in range(len(whole))]
+    spoilt = [
+        whole[:place] + bytes([whole[place] ^ int(random.integers(1, 256))]) + whole[place + 1 :]
+        for place in range(len(whole))
+    ]
     for place in range(0, len(whole), 9):
-        spoilt += [whole[:place], whole[place + 1:], whole[:place] + b'\0' + whole[place:],
-                   whole[:place] + whole[place + 1:]]
+        spoilt += [
+            whole[:place],
+            whole[place + 1 :],
+            whole[:place] + b'\0' + whole[place:],
+            whole[:place] + whole[place + 1 :],
+        ]
     for _ in range(500):
         several = bytearray(whole)
         for place in random.integers(0, len(whole), 20):
@@ -189,8 +216,16 @@ def test_a_file_that_was_changed_or_cut_anywhere_is_refused_or_says_the_same(tmp
     assert refusals > 0.8 * len(spoilt)
 
 
-@pytest.mark.parametrize('change', [{'theta': np.zeros(4)}, {'theta': np.full(24, np.nan)}, {'updates': None},
-                                    {'td_errors': np.zeros(2)}, {'gradients': None}])
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'theta': np.zeros(4)},
+        {'theta': np.full(24, np.nan)},
+        {'updates': None},
+        {'td_errors': np.zeros(2)},
+        {'gradients': None},
+    ],
+)
 def test_whether_arrays_fit_the_agent_says(tmp_path, change):
     agent = learned_agent()
     mine, before = folder(tmp_path, layout=agent.layout), agent.snapshot()
@@ -209,10 +244,16 @@ def test_whether_arrays_fit_the_agent_says(tmp_path, change):
     same(Checkpoint(other.snapshot(), 0, 0), Checkpoint(before, 0, 0))
 
 
-@pytest.mark.parametrize(('foreign', 'word'), [({'agent': 'agent_2'}, 'agent'), ({'system': 'ring'}, 'system'),
-                                               ({'method': 'nominal_mpc'}, 'method'),
-                                               ({'layout': ParameterLayout({'V0': (1,), 'A': (4,)})}, None),
-                                               ({'layout': ParameterLayout({'V0': (1,), 'B': (2, 2)})}, 'names')])
+@pytest.mark.parametrize(
+    ('foreign', 'word'),
+    [
+        ({'agent': 'agent_2'}, 'agent'),
+        ({'system': 'ring'}, 'system'),
+        ({'method': 'nominal_mpc'}, 'method'),
+        ({'layout': ParameterLayout({'V0': (1,), 'A': (4,)})}, None),
+        ({'layout': ParameterLayout({'V0': (1,), 'B': (2, 2)})}, 'names'),
+    ],
+)
 def test_a_foreign_checkpoint_is_refused_by_name(tmp_path, foreign, word):
     other = folder(tmp_path, **foreign)
     other.save(checkpoint())
@@ -230,6 +271,7 @@ def test_an_unwritable_folder_is_said_and_the_old_checkpoint_stays_whole(tmp_pat
 
     def full(*arguments):
         raise OSError(28, 'No space left on device')
+
     monkeypatch.setattr(os, 'fsync', full)
     with pytest.raises(CheckpointError, match=r'cannot save a checkpoint to .*agent_1\.npz: No space left'):
         mine.save(checkpoint(2))
@@ -289,8 +331,15 @@ def test_a_checkpoint_that_the_agent_refuses_is_named_and_the_one_before_it_used
     assert refused == [f'checkpoint {mine.newest} refused: the problem has no solution']
 
 
-@pytest.mark.parametrize('other', [{'agents': ('agent_1', 'agent_2')}, {'system': 'ring'}, {'method': 'nominal_mpc'},
-                                   {'layout': ParameterLayout({'V0': (5,)})}])
+@pytest.mark.parametrize(
+    'other',
+    [
+        {'agents': ('agent_1', 'agent_2')},
+        {'system': 'ring'},
+        {'method': 'nominal_mpc'},
+        {'layout': ParameterLayout({'V0': (5,)})},
+    ],
+)
 def test_a_checkpoint_of_another_system_is_not_to_be_overwritten(tmp_path, other):
     folder(tmp_path, **other).save(checkpoint())
     what = 'names' if 'layout' in other else next(iter(other))

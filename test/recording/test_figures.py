@@ -1,4 +1,5 @@
 """Contents of the figures: their panels, lines, names, and that they leave matplotlib as it was."""
+
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -25,8 +26,17 @@ def run_of(path, network, settings, steps, updates=5):
         for k in range(steps):
             size = 10.0 ** (-k / steps)
             metrics = {'td_error': np.nan if k == 4 else -size, 'explored': float(k % 3 == 0)}
-            writer.record(Step(k, np.full(n, k * (-1.0) ** k), np.full(m, 0.1), np.full(network.n_agents, size),
-                               metrics, 9, ('',) * network.n_agents))
+            writer.record(
+                Step(
+                    k,
+                    np.full(n, k * (-1.0) ** k),
+                    np.full(m, 0.1),
+                    np.full(network.n_agents, size),
+                    metrics,
+                    9,
+                    ('',) * network.n_agents,
+                )
+            )
         for i in range(network.n_agents):
             theta = settings.make_agent(network, i).theta
             for update in range(updates + 1 if steps else 0):
@@ -118,14 +128,17 @@ def test_td_error_and_cost(chain):
     errors, costs = seen(figure)
     assert (errors.get_yscale(), costs.get_yscale()) == ('log', 'log')
     assert (errors.get_ylabel(), costs.get_ylabel(), costs.get_xlabel()) == (
-        '|TD error| (-)', 'network stage cost (-)', 'control step (-)')
+        '|TD error| (-)',
+        'network stage cost (-)',
+        'control step (-)',
+    )
     assert texts(figure.legends[0]) == ['step', 'explored step', 'mean of 10 steps', 'untrained, same noise']
     plain, explored, mean = curves(errors)
     assert explored.get_xdata().tolist() == list(range(0, 30, 3))
     assert len(plain.get_xdata()) == 20
-    assert mean.get_ydata()[4] == pytest.approx(np.mean(10.0 ** (-np.arange(4) / 30)))   # step 4 has none
+    assert mean.get_ydata()[4] == pytest.approx(np.mean(10.0 ** (-np.arange(4) / 30)))  # step 4 has none
     assert len(curves(costs)) == 4
-    assert curves(costs)[2].get_ydata()[1] == pytest.approx(3 * (1 + 10 ** (-1 / 30)) / 2)   # three agents
+    assert curves(costs)[2].get_ydata()[1] == pytest.approx(3 * (1 + 10 ** (-1 / 30)) / 2)  # three agents
     assert len(curves(learning_curves(chain).axes[1])) == 3
     assert figure.get_figheight() == pytest.approx(3.9)
 
@@ -141,18 +154,32 @@ def test_parameters_of_one_agent_have_a_panel_for_each_slice(chain):
     figure = parameters(chain, 'agent_2')
     panels = {axes.get_title(loc='left'): axes for axes in seen(figure)}
     assert list(panels) == [
-        'V0', 'x_lb', 'x_ub', 'b', 'f', 'A', 'B', 'A_0 (state of agent_1)', 'A_2 (state of agent_3)']
+        'V0',
+        'x_lb',
+        'x_ub',
+        'b',
+        'f',
+        'A',
+        'B',
+        'A_0 (state of agent_1)',
+        'A_2 (state of agent_3)',
+    ]
     assert [len(curves(axes)) for axes in panels.values()] == [1, 2, 2, 2, 3, 4, 2, 4, 4]
     assert texts(panels['A'].get_legend()) == ['[0,0]: 1', '[0,1]: 0.25', '[1,0]: 0', '[1,1]: 1']
-    assert curves(panels['A'])[1].get_ydata() == pytest.approx(0.5 * np.arange(6))   # the change, from zero on
+    assert curves(panels['A'])[1].get_ydata() == pytest.approx(0.5 * np.arange(6))  # the change, from zero on
     assert [text.get_text() for text in figure.texts] == [
-        'update (-)', 'change from the initial value given in the legend (-)']
+        'update (-)',
+        'change from the initial value given in the legend (-)',
+    ]
 
 
 def test_a_slice_of_many_elements_is_drawn_without_a_legend(tmp_path):
     """A legend of 32 lines would leave no room for its panel; matplotlib's warning of that would be an error here."""
-    history = SimpleNamespace(updates=np.arange(3), theta=np.arange(3.0)[:, None] * np.arange(33.0),
-                              labels=['V', *(f'Q[{k}]' for k in range(32))])
+    history = SimpleNamespace(
+        updates=np.arange(3),
+        theta=np.arange(3.0)[:, None] * np.arange(33.0),
+        labels=['V', *(f'Q[{k}]' for k in range(32))],
+    )
     layouts = {'both': ParameterLayout({'V': (1,), 'Q': (32,)}), 'one': ParameterLayout({'Q': (33,)})}
     run = SimpleNamespace(parameters=dict.fromkeys(layouts, history), agents=('both', 'one'), layout=layouts.get)
     figure = parameters(run, 'both')
@@ -180,15 +207,20 @@ def test_dual_error():
     assert (axes.get_yscale(), axes.get_xlabel()) == ('log', 'ADMM iteration (-)')
     first, second = curves(axes)
     assert first.get_xdata().tolist() == [1, 2, 3]
-    assert np.isnan(first.get_ydata()).tolist() == [False, False, True]    # no logarithm of zero
+    assert np.isnan(first.get_ydata()).tolist() == [False, False, True]  # no logarithm of zero
     assert texts(figure.legends[0]) == ['seed 1', 'seed 2']
 
 
 def test_all_figures_are_saved(directed, tmp_path):
     paths = save_all(directed, tmp_path, baseline=directed)
     assert [path.name for path in paths] == [
-        'states_and_inputs.png', 'learning_curves.png', 'parameters.png', 'parameters_tank.png',
-        'parameters_valve.png', 'parameters_heater.png']
+        'states_and_inputs.png',
+        'learning_curves.png',
+        'parameters.png',
+        'parameters_tank.png',
+        'parameters_valve.png',
+        'parameters_heater.png',
+    ]
     for path in paths:
         assert path.read_bytes().startswith(b'\x89PNG')
         assert len(np.unique(imread(path)[..., 0])) > 50  # shades of red: there is something to be seen
@@ -203,16 +235,25 @@ def test_a_run_that_was_stopped_at_once_has_figures(tmp_path):
 
 def test_letters_can_be_read_in_print_and_settings_are_left_alone(chain):
     before = dict(matplotlib.rcParams)
-    for figure, width in ((states_and_inputs(chain), 7.16), (learning_curves(chain), 3.5), (parameters(chain), 7.16),
-                          (dual_error({'a': np.ones(3)}), 3.5)):
+    for figure, width in (
+        (states_and_inputs(chain), 7.16),
+        (learning_curves(chain), 3.5),
+        (parameters(chain), 7.16),
+        (dual_error({'a': np.ones(3)}), 3.5),
+    ):
         assert figure.get_figwidth() == width
-        sizes = [text.get_fontsize() for axes in figure.axes
-                 for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels())]
+        sizes = [
+            text.get_fontsize()
+            for axes in figure.axes
+            for text in (axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels())
+        ]
         assert min(sizes) >= 8 and max(sizes) <= 9
     assert dict(matplotlib.rcParams) == before
 
 
 def test_pyplot_is_not_loaded():
-    program = (f'import sys; sys.path[:0] = {sys.path!r}; import dmpcrl_ros.recording.figures; '
-               'print("matplotlib.pyplot" in sys.modules)')
+    program = (
+        f'import sys; sys.path[:0] = {sys.path!r}; import dmpcrl_ros.recording.figures; '
+        'print("matplotlib.pyplot" in sys.modules)'
+    )
     assert subprocess.run([sys.executable, '-c', program], capture_output=True, text=True).stdout == 'False\n'

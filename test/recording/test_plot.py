@@ -1,4 +1,5 @@
 """`dmpcrl plot` draws the figures of the run itself again, from its directory."""
+
 import shutil
 from pathlib import Path
 
@@ -61,9 +62,10 @@ def test_a_run_without_figures_gets_all_of_them_later(tmp_path):
     assert {f'{name}.png' for name in FIGURES} <= figures(tmp_path / 'run').keys()
 
 
-@pytest.mark.parametrize(('command', 'message'), [
-    ('plot', 'has no recorded step: there is nothing to draw'),
-    ('evaluate', 'has no recorded parameters of agent_1')])
+@pytest.mark.parametrize(
+    ('command', 'message'),
+    [('plot', 'has no recorded step: there is nothing to draw'), ('evaluate', 'has no recorded parameters of agent_1')],
+)
 def test_a_run_without_a_step_gives_one_clear_line(tmp_path, command, message):
     dmpcrl('train', 'chain', '--steps', 1, '--no-figures', '--no-baseline', '--output', tmp_path / 'run')
     for file in (tmp_path / 'run').glob('*.csv'):

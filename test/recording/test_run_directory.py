@@ -1,4 +1,5 @@
 """A run written and read back: every bit of its numbers; damaged and occupied directories."""
+
 import csv
 import errno
 import json
@@ -15,12 +16,7 @@ from helpers import directed_network
 
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.recording.recorded_run import load_dual_errors, load_run, load_untrained
-from dmpcrl_ros.recording.run_directory import (
-    RunWriter,
-    UntrainedWriter,
-    check_unused,
-    record_dual_errors,
-)
+from dmpcrl_ros.recording.run_directory import RunWriter, UntrainedWriter, check_unused, record_dual_errors
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
@@ -34,8 +30,15 @@ LARGEST, SMALLEST, SUBNORMAL = sys.float_info.max, sys.float_info.min, 5e-324
 
 def step(number, states=None, td_error=0.25, explored=0.0, **changes):
     states = np.arange(6.0) if states is None else np.array(states)
-    whole = Step(number, states, np.arange(4.0) / 7, np.full(3, 0.1), {'td_error': td_error, 'explored': explored}, 30,
-                 ('', '', ''))
+    whole = Step(
+        number,
+        states,
+        np.arange(4.0) / 7,
+        np.full(3, 0.1),
+        {'td_error': td_error, 'explored': explored},
+        30,
+        ('', '', ''),
+    )
     return replace(whole, **changes)
 
 
@@ -54,7 +57,8 @@ def test_numbers_come_back_bit_for_bit(tmp_path):
     extremes = [0.1 + 0.2, -0.0, LARGEST, -SMALLEST, SUBNORMAL, np.nextafter(1.0, 2.0)]
     draw = np.random.default_rng(3)
     random = draw.integers(0, 0x7FE, 40 * 6).astype(np.uint64) << np.uint64(52) | draw.integers(
-        0, 2**52, 40 * 6).astype(np.uint64)  # any exponent, any mantissa
+        0, 2**52, 40 * 6
+    ).astype(np.uint64)  # any exponent, any mantissa
     steps = [step(0, extremes, td_error=1 / 3, costs=np.array(extremes[:3])), step(1, [np.inf, -np.inf, *extremes[:4]])]
     steps += [step(2 + k, row) for k, row in enumerate(random.view(float).reshape(40, 6))]
     run = load_run(written(tmp_path / 'run', *steps))
@@ -79,13 +83,15 @@ def test_what_is_no_number_comes_back_too(tmp_path):
 def test_columns_are_named_agent_by_agent(tmp_path):
     file = written(tmp_path / 'run', step(3, td_error=np.nan), step(4, explored=1.0), step(5, explored=np.nan))
     first, second, *others = (file / 'steps.csv').read_text().splitlines()
-    assert first == ('step,cost,td_error,explored,rounds,fault,cost.tank,cost.valve,cost.heater,'
-                     'tank.x[0],tank.x[1],tank.u[0],valve.x[0],valve.u[0],valve.u[1],'
-                     'heater.x[0],heater.x[1],heater.x[2],heater.u[0]')
+    assert first == (
+        'step,cost,td_error,explored,rounds,fault,cost.tank,cost.valve,cost.heater,'
+        'tank.x[0],tank.x[1],tank.u[0],valve.x[0],valve.u[0],valve.u[1],'
+        'heater.x[0],heater.x[1],heater.x[2],heater.u[0]'
+    )
     cells = second.split(',')
     assert (cells[0], cells[2:6]) == ('3', ['', '0', '30', ''])
     assert [line.split(',')[2:4] for line in others] == [['0.25', '1'], ['0.25', '']]
-    assert float(cells[1]) == pytest.approx(0.3)                        # three times 0.1
+    assert float(cells[1]) == pytest.approx(0.3)  # three times 0.1
     assert cells[9:15] == ['0.0', '1.0', '0.0', '2.0', repr(1 / 7), repr(2 / 7)]
 
 
@@ -128,22 +134,36 @@ def test_the_configuration_repeats_the_run_and_says_with_what(tmp_path):
     run = load_run(tmp_path / 'run')
     assert run.settings == SETTINGS
     assert run.agents == ('tank', 'valve', 'heater')
-    assert (run.state_parts, run.input_parts) == ([slice(0, 2), slice(2, 3), slice(3, 6)],
-                                                  [slice(0, 1), slice(1, 3), slice(3, 4)])
+    assert (run.state_parts, run.input_parts) == (
+        [slice(0, 2), slice(2, 3), slice(3, 6)],
+        [slice(0, 1), slice(1, 3), slice(3, 4)],
+    )
     assert run.state_bounds[0].tolist() == [-0.3, -0.5, -np.inf, -0.1, -0.5, -0.4]
     assert run.state_bounds[1].tolist() == [0.5, 0.6, 0.55, np.inf, 0.4, 0.4]
     assert run.input_bounds[1].tolist() == [0.8, 0.5, 0.4, 0.7]
     assert run.configuration['extra'] == {'thetas': [1.5], 'note': 'first'}
     assert (run.configuration['system'], run.configuration['method'], run.configuration['seed']) == (
-        'directed', 'q_learning', 7)
+        'directed',
+        'q_learning',
+        7,
+    )
     assert run.declared_metrics == SETTINGS.make_method().metrics
     assert (run.configuration['settings']['admm.rho'], run.configuration['settings']['learning.rate']) == (
-        'auto', 0.1 + 0.2)
+        'auto',
+        0.1 + 0.2,
+    )
     assert run.configuration['started'].endswith('+00:00')
     assert set(run.configuration['versions']) == {
-        'dmpcrl_ros', 'python', 'platform', 'numpy', 'scipy', 'casadi', 'daqp'}
+        'dmpcrl_ros',
+        'python',
+        'platform',
+        'numpy',
+        'scipy',
+        'casadi',
+        'daqp',
+    }
     text = (tmp_path / 'run/configuration.json').read_text()
-    json.loads(text, parse_constant=pytest.fail)                        # Infinity and NaN are no JSON
+    json.loads(text, parse_constant=pytest.fail)  # Infinity and NaN are no JSON
 
 
 def test_a_row_can_be_read_before_the_run_ends(tmp_path):
@@ -154,9 +174,11 @@ def test_a_row_can_be_read_before_the_run_ends(tmp_path):
 
 
 def test_a_killed_run_keeps_its_steps(tmp_path):
-    program = (f'import os, sys; sys.path[:0] = {sys.path!r}; from test_run_directory import *; '
-               f'w = RunWriter({str(tmp_path / "run")!r}, NETWORK, SETTINGS); [w.record(step(k)) for k in range(9)]; '
-               'os.kill(os.getpid(), 9)')
+    program = (
+        f'import os, sys; sys.path[:0] = {sys.path!r}; from test_run_directory import *; '
+        f'w = RunWriter({str(tmp_path / "run")!r}, NETWORK, SETTINGS); [w.record(step(k)) for k in range(9)]; '
+        'os.kill(os.getpid(), 9)'
+    )
     folder = __file__.rpartition('/')[0]
     assert subprocess.run([sys.executable, '-c', program], cwd=folder, env={'PYTHONPATH': folder}).returncode == -9
     assert load_run(tmp_path / 'run').steps.tolist() == list(range(9))
@@ -173,7 +195,7 @@ def test_a_last_line_that_is_not_whole_is_left_out(tmp_path, missing):
 def test_a_line_may_be_cut_within_a_letter(tmp_path):
     file = written(tmp_path / 'run', step(0), step(1, faults=('\u03b8 refused', '', ''))) / 'steps.csv'
     text = file.read_bytes()
-    file.write_bytes(text[:text.index('\u03b8'.encode()) + 1])
+    file.write_bytes(text[: text.index('\u03b8'.encode()) + 1])
     assert load_run(tmp_path / 'run').steps.tolist() == [0]
 
 
@@ -185,13 +207,16 @@ def test_without_a_whole_header_there_are_no_steps(tmp_path):
     assert {name: values.shape for name, values in run.metrics.items()} == {'td_error': (0,), 'explored': (0,)}
 
 
-@pytest.mark.parametrize(('old', 'new', 'message'), [
-    ('\n1,0.3', '\n1,O.3', r'steps\.csv, line 3 is damaged: could not convert'),
-    ('\n1,0.3', '\n1.5,0.3', r'steps\.csv, line 3 is damaged: invalid literal'),
-    ('\n1,0.3', '\n0.3', r'steps\.csv, line 3 is damaged: 18 columns instead of 19'),
-    ('\n1,0.3', '\n1,\r,0.3', r'steps\.csv, line 3 is damaged'),
-    ('step,', 'time,', r'steps\.csv has other columns'),
-])
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ('\n1,0.3', '\n1,O.3', r'steps\.csv, line 3 is damaged: could not convert'),
+        ('\n1,0.3', '\n1.5,0.3', r'steps\.csv, line 3 is damaged: invalid literal'),
+        ('\n1,0.3', '\n0.3', r'steps\.csv, line 3 is damaged: 18 columns instead of 19'),
+        ('\n1,0.3', '\n1,\r,0.3', r'steps\.csv, line 3 is damaged'),
+        ('step,', 'time,', r'steps\.csv has other columns'),
+    ],
+)
 def test_damage_elsewhere_is_told_with_its_place(tmp_path, old, new, message):
     file = written(tmp_path / 'run', step(0), step(1), step(2)) / 'steps.csv'
     text = file.read_text()
@@ -207,17 +232,25 @@ def test_a_directory_without_a_run_is_said_to_hold_none(tmp_path):
             load_run(path)
 
 
-@pytest.mark.parametrize(('text', 'message'), [
-    ('{"agents"', 'is damaged'), ('{}', "no 'agents'"), ('[]', 'is not the'), ('{"agents": []}', "no 'metrics'"),
-    ('{"agents": [], "metrics": [{"label": 1}]}', 'is not the')])
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('{"agents"', 'is damaged'),
+        ('{}', "no 'agents'"),
+        ('[]', 'is not the'),
+        ('{"agents": []}', "no 'metrics'"),
+        ('{"agents": [], "metrics": [{"label": 1}]}', 'is not the'),
+    ],
+)
 def test_a_configuration_that_cannot_be_used_is_said_to_be_so(tmp_path, text, message):
     (written(tmp_path / 'run') / 'configuration.json').write_text(text)
     with pytest.raises(RunDirectoryError, match=message):
         load_run(tmp_path / 'run')
 
 
-@pytest.mark.parametrize('left', ['configuration.json', 'steps.csv', 'parameters_heater.csv', 'untrained.csv',
-                                  'dual_errors.csv'])
+@pytest.mark.parametrize(
+    'left', ['configuration.json', 'steps.csv', 'parameters_heater.csv', 'untrained.csv', 'dual_errors.csv']
+)
 def test_a_used_directory_is_refused_and_left_alone(tmp_path, left):
     (tmp_path / left).write_text('precious')
     for use in (check_unused, lambda path: RunWriter(path, NETWORK, SETTINGS)):
@@ -271,5 +304,5 @@ def test_a_metric_does_not_take_the_name_of_another_column(tmp_path, monkeypatch
 
 def test_a_number_that_is_a_float64_of_numpy_is_written_as_a_number(tmp_path):
     file = written(tmp_path / 'run', step(0, td_error=np.float64(1 / 3), explored=np.True_)) / 'steps.csv'
-    row, = csv.DictReader(file.read_text().splitlines())
+    (row,) = csv.DictReader(file.read_text().splitlines())
     assert (row['td_error'], row['explored']) == (repr(1 / 3), '1')

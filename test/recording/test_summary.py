@@ -1,4 +1,5 @@
 """The summary of a run against hand calculations."""
+
 import io
 
 import numpy as np
@@ -28,12 +29,16 @@ def run_of(path, steps):
 
 @pytest.fixture
 def learned(tmp_path):
-    return run_of(tmp_path / 'learned', [
-        step(0, (4.0, 2.0), (-0.1, 0.5), td_error=-3.0),      # cost 6, one agent below zero
-        step(1, (1.0, 1.0), (-0.1, 1.1), td_error=1.0),       # cost 2, both out: one step
-        step(2, (0.5, 0.5), (0.0, 1.0), td_error=np.nan),     # cost 1, on the bounds: not out
-        step(3, (0.5, 0.0), (0.5, 0.5), td_error=-0.5),       # cost 0.5
-        step(4, (0.0, 0.1), (0.5, 1.01), td_error=np.nan)])   # cost 0.1, above one
+    return run_of(
+        tmp_path / 'learned',
+        [
+            step(0, (4.0, 2.0), (-0.1, 0.5), td_error=-3.0),  # cost 6, one agent below zero
+            step(1, (1.0, 1.0), (-0.1, 1.1), td_error=1.0),  # cost 2, both out: one step
+            step(2, (0.5, 0.5), (0.0, 1.0), td_error=np.nan),  # cost 1, on the bounds: not out
+            step(3, (0.5, 0.0), (0.5, 0.5), td_error=-0.5),  # cost 0.5
+            step(4, (0.0, 0.1), (0.5, 1.01), td_error=np.nan),
+        ],
+    )  # cost 0.1, above one
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def test_the_first_and_the_last_part(learned):
     assert first.metrics['td_error'] == (3.0 + 1.0) / 2
     assert last.cost == pytest.approx((0.5 + 0.1) / 2)
     assert last.violated == 0.5
-    assert last.metrics['td_error'] == 0.5                               # of the one step that has an error
+    assert last.metrics['td_error'] == 0.5  # of the one step that has an error
     assert np.isnan([first.untrained_cost, first.untrained_violated, first.ratio]).all()
 
 
@@ -125,14 +130,23 @@ def test_a_run_without_steps_has_an_empty_summary(tmp_path):
 
 def test_faults_are_counted_by_their_reason(tmp_path):
     infeasible = ['ADMM iteration 3: infeasible', 'ADMM iteration 17: infeasible']
-    run = run_of(tmp_path / 'run', [
-        step(0, td_error=np.nan, faults=(infeasible[0], 'void: only 1 of 2 agents had a valid evaluation')),
-        step(1, td_error=np.nan, faults=(infeasible[0], infeasible[1])),      # one step, one reason
-        step(2, faults=('off by 1.5e-04', '')), step(3, faults=('off by 2e-12', '')), step(4, faults=('off by 7', '')),
-        step(5, faults=('update refused', '')), step(6), step(7)])
+    run = run_of(
+        tmp_path / 'run',
+        [
+            step(0, td_error=np.nan, faults=(infeasible[0], 'void: only 1 of 2 agents had a valid evaluation')),
+            step(1, td_error=np.nan, faults=(infeasible[0], infeasible[1])),  # one step, one reason
+            step(2, faults=('off by 1.5e-04', '')),
+            step(3, faults=('off by 2e-12', '')),
+            step(4, faults=('off by 7', '')),
+            step(5, faults=('update refused', '')),
+            step(6),
+            step(7),
+        ],
+    )
     assert fault_lines(run) == [
         'void steps: 2 of 8 (25 %)',
         '  in 3 steps: off by N',
         '  in 2 steps: ADMM iteration N: infeasible',
         '  in 1 step: void: only N of N agents had a valid evaluation',
-        '  and 1 other fault']
+        '  and 1 other fault',
+    ]

@@ -1,4 +1,5 @@
 """Jobs, tables and figures of paper 001."""
+
 import csv
 from types import SimpleNamespace
 
@@ -35,9 +36,11 @@ def test_published_numbers_stand_beside_ours():
 
 
 def test_costs_are_drawn_with_their_intervals_and_lost_plants_left_out():
-    scores = {'learned-0': Scores(costs=np.array([1.0, 3.0]), violated=np.zeros(2), steps=100),
-              'wild': Scores(costs=np.array([1.0, np.inf]), violated=np.zeros(2), steps=100)}
-    panel, = mallick2024_chain.costs_of_all(scores).axes
+    scores = {
+        'learned-0': Scores(costs=np.array([1.0, 3.0]), violated=np.zeros(2), steps=100),
+        'wild': Scores(costs=np.array([1.0, np.inf]), violated=np.zeros(2), steps=100),
+    }
+    (panel,) = mallick2024_chain.costs_of_all(scores).axes
     assert [bar.get_height() for bar in panel.patches] == [2.0]
     assert [label.get_text() for label in panel.get_xticklabels()] == ['learned-0']
     interval = panel.lines[0].get_ydata()
@@ -47,8 +50,10 @@ def test_costs_are_drawn_with_their_intervals_and_lost_plants_left_out():
 def test_parameters_of_both_are_drawn_over_the_updates():
     def run(scale):
         history = SimpleNamespace(updates=np.arange(3), theta=scale * np.arange(9.0).reshape(3, 3))
-        return SimpleNamespace(parameters={'a': history}, agents=('a',),
-                               layout=lambda agent: ParameterLayout({'V0': (1,), 'b': (2,)}))
+        return SimpleNamespace(
+            parameters={'a': history}, agents=('a',), layout=lambda agent: ParameterLayout({'V0': (1,), 'b': (2,)})
+        )
+
     figure = mallick2024_chain.parameters_of_both({'distributed': run(1.0), 'centralised': run(2.0)}, 'a')
     shown = {panel.get_title(loc='left'): panel for panel in figure.axes if panel.get_visible()}
     assert [list(line.get_ydata()) for line in shown['V0'].lines] == [[0.0, 3.0, 6.0], [0.0, 6.0, 12.0]]
@@ -60,18 +65,39 @@ def test_baselines_are_other_methods_with_the_same_common_settings(tmp_path):
     made = {each.name: each.job(common, 5) for each in mallick2024_chain.candidates(tmp_path, 500)}
     settings = {name: job.settings for name, job in made.items()}
     assert {name: each.method for name, each in settings.items() if not name.startswith('learned')} == {
-        'second-order': 'q_learning', 'nominal': 'nominal_mpc', 'nominal-exact': 'nominal_mpc',
-        'scenario': 'scenario_mpc', 'scenario-exact': 'scenario_mpc'}
+        'second-order': 'q_learning',
+        'nominal': 'nominal_mpc',
+        'nominal-exact': 'nominal_mpc',
+        'scenario': 'scenario_mpc',
+        'scenario-exact': 'scenario_mpc',
+    }
     assert [settings[name].of_method.model for name in ('nominal', 'nominal-exact', 'scenario', 'scenario-exact')] == [
-        'inexact', 'exact'] * 2
+        'inexact',
+        'exact',
+    ] * 2
     assert all((each.steps, each.seed, each.learn) == (100, 5, False) for each in settings.values())
     assert [name for name, job in made.items() if job.central] == ['scenario', 'scenario-exact']
 
 
 @pytest.mark.timeout(240)
 def test_the_command_makes_eight_figures_and_two_tables(tmp_path):
-    done = CliRunner().invoke(main, ['reproduce', 'mallick2024', '--steps', '100', '--episodes', '2', '--jobs', '2',
-                                     '--evaluations', '1', '--output', str(tmp_path)])
+    done = CliRunner().invoke(
+        main,
+        [
+            'reproduce',
+            'mallick2024',
+            '--steps',
+            '100',
+            '--episodes',
+            '2',
+            '--jobs',
+            '2',
+            '--evaluations',
+            '1',
+            '--output',
+            str(tmp_path),
+        ],
+    )
     assert done.exit_code == 0, done.output
     assert len(list(tmp_path.glob('figure_*.png'))) == 8
     rows = {row['controller']: row for row in csv.DictReader((tmp_path / 'grid-scores.csv').read_text().splitlines())}
@@ -86,8 +112,9 @@ def test_the_command_makes_eight_figures_and_two_tables(tmp_path):
 def test_return_and_td_error_of_each_episode_of_the_grid_are_drawn():
     """Two whole episodes of 100 steps and half of a third: costs 1 and 3 per step and area, of four areas."""
     costs = np.repeat([1.0, 3.0, 9.0], [100, 100, 50])[:, None] * np.ones(4)
-    run = SimpleNamespace(steps=np.arange(250), costs=costs,
-                          metrics={'td_error': np.r_[np.nan, -np.ones(99), np.full(150, 2.0)]})
+    run = SimpleNamespace(
+        steps=np.arange(250), costs=costs, metrics={'td_error': np.r_[np.nan, -np.ones(99), np.full(150, 2.0)]}
+    )
     errors, returns = mallick2024_grid.learning(run).axes
     assert list(returns.lines[0].get_ydata()) == [400.0, 1200.0]
     assert list(errors.lines[0].get_ydata()) == [1.0, 2.0]

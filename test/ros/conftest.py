@@ -1,4 +1,5 @@
 """A node of each test's own in the ROS graph of the system that it watches."""
+
 import time
 
 import pytest

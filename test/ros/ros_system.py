@@ -1,4 +1,5 @@
 """Parts that tests over real processes share."""
+
 import os
 import signal
 import subprocess
@@ -57,8 +58,14 @@ def dmpcrl(*arguments):
 def start_dmpcrl(*arguments):
     """The command, running."""
     command = [sys.executable, '-P', '-m', 'dmpcrl_ros.cli', *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            stdin=subprocess.DEVNULL, preexec_fn=hear_signals)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=hear_signals,
+    )
 
 
 def hear_signals():

@@ -1,4 +1,5 @@
 """The bridge between agents and a robot: one of standard messages alone, made here, and the simulated carts."""
+
 import csv
 import os
 import signal
@@ -33,7 +34,7 @@ SCENARIO = ROOT / 'config' / 'mujoco_carts.yaml'
 CARTS = ('left', 'middle', 'right')
 PERIOD, SENSOR_TIMEOUT, HOLD = 0.1, 0.3, 3
 SAFE, LIMIT, RATE = 0.25, 1.5, 4.0  # N, N, N/s; the agents' own bound is 2 N, their safe input 0 N
-SLACK = 0.1                         # s that a busy machine may be late
+SLACK = 0.1  # s that a busy machine may be late
 
 
 class Robot:
@@ -51,8 +52,9 @@ class Robot:
 
     def listen(self, *carts):
         for cart in carts:
-            self._node.create_subscription(Float64MultiArray, f'/{cart}_effort_controller/commands', self._taker(cart),
-                                           10)
+            self._node.create_subscription(
+                Float64MultiArray, f'/{cart}_effort_controller/commands', self._taker(cart), 10
+            )
 
     def _tell(self):
         if not self.silent:
@@ -79,8 +81,17 @@ def robot(outsider):
 
 
 def settings_of(mapping):
-    return Deployed(system=str(SCENARIO), bridge=str(mapping), steps=100000, admm__iterations=5, seed=5,
-                       learning__exploration=False, hold_steps=HOLD, sensor_timeout=SENSOR_TIMEOUT, round_timeout=0.2)
+    return Deployed(
+        system=str(SCENARIO),
+        bridge=str(mapping),
+        steps=100000,
+        admm__iterations=5,
+        seed=5,
+        learning__exploration=False,
+        hold_steps=HOLD,
+        sensor_timeout=SENSOR_TIMEOUT,
+        round_timeout=0.2,
+    )
 
 
 @pytest.fixture
@@ -165,9 +176,11 @@ def test_the_input_of_an_agent_that_is_killed_is_held_and_then_its_safe_one_unti
     assert [len(each) for each in robot.commands.values()] == sent
 
 
-@pytest.mark.parametrize('numbers', [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP],
-                                     [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT]],
-                         ids=['Ctrl-C', 'TERM', 'the end of the terminal', 'several at once'])
+@pytest.mark.parametrize(
+    'numbers',
+    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT]],
+    ids=['Ctrl-C', 'TERM', 'the end of the terminal', 'several at once'],
+)
 def test_every_ending_signal_leaves_the_robot_safe(system, robot, outsider, numbers):
     assert robot.newest() != [SAFE] * 3
     for number in numbers:
@@ -194,8 +207,13 @@ def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode
 def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
     robot.listen('left', 'right')
     with ProcessGroup(settings_of(mapping).nodes()):
-        outsider.spin_until(lambda: outsider.count_subscribers('/middle/to/left') == 1
-                            and outsider.count_publishers('/left/ready') and outsider.count_publishers('/right/ready'))
+        outsider.spin_until(
+            lambda: (
+                outsider.count_subscribers('/middle/to/left') == 1
+                and outsider.count_publishers('/left/ready')
+                and outsider.count_publishers('/right/ready')
+            )
+        )
         outsider.spin_for(1.0)
         assert not robot.states['left'] and not robot.commands['left']
         robot.listen('middle')
@@ -206,8 +224,12 @@ def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
 def test_the_rate_limit_is_in_time_of_the_robot(mapping, speed):
     """0.1 s of the clock after SAFE, 2 N wanted, where speed * 0.1 s * RATE may be added up to LIMIT."""
     sent, network = {}, load_system(SCENARIO)
-    node = SimpleNamespace(create_subscription=lambda *_, **__: None, create_publisher=lambda kind, topic, *_, **__:
-                           SimpleNamespace(publish=lambda message: sent.update({topic: message.data[0]})))
+    node = SimpleNamespace(
+        create_subscription=lambda *_, **__: None,
+        create_publisher=lambda kind, topic, *_, **__: SimpleNamespace(
+            publish=lambda message: sent.update({topic: message.data[0]})
+        ),
+    )
     body = RobotInterface(node, network, load_mapping(mapping, network), SENSOR_TIMEOUT, speed)
     body.make_safe()
     time.sleep(0.1)
@@ -226,8 +248,13 @@ physics = pytest.mark.skipif(not find_spec('mujoco'), reason='MuJoCo is not inst
 
 
 def demonstrate(*arguments):
-    return subprocess.Popen([sys.executable, '-P', ROOT / 'simulators' / 'demonstration', *map(str, arguments)],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, '-P', ROOT / 'simulators' / 'demonstration', *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 @physics
@@ -236,7 +263,7 @@ def test_learning_in_real_time_lowers_the_cost_on_gusts_not_learned_from(domain,
     output, _ = process.communicate(timeout=PATIENCE + 30.0)
     assert process.returncode == 0, output
     with (tmp_path / 'demonstration' / 'table.csv').open() as file:
-        row, = csv.DictReader(file)
+        (row,) = csv.DictReader(file)
     assert float(row['cost learned']) < float(row['cost untrained'])
     assert max(float(row[f'largest command {when} [N]']) for when in ('untrained', 'learned')) <= 2.0
     assert 0.0 < float(row['deadlines met learned']) <= 1.0

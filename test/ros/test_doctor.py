@@ -1,4 +1,5 @@
 """`dmpcrl doctor` finds the causes of runs that do not work, and leaves no process behind."""
+
 import pytest
 from ros_system import dmpcrl, interrupt, leftovers, start_dmpcrl, wait_for
 

@@ -1,4 +1,5 @@
 """The same seed gives the same run, bit for bit, in one process and over ROS 2 nodes."""
+
 from pathlib import Path
 
 import pytest
@@ -8,31 +9,81 @@ pytest.importorskip('rclpy')
 CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('three_carts.yaml', 'ring_grid.yaml'))
 
 
-@pytest.mark.parametrize('arguments', [
-    ['chain', '--steps', 24],
-    ['chain', '--steps', 20, '--chain.variant', 'mallick2025', '--admm.iterations', 30, '--no-admm.warm-start',
-     '--consensus.averaging', 'fixed', '--consensus.rounds', 20],
-    ['chain', '--steps', 20, '--chain.agents', 4, '--admm.tolerance', 1e-4, '--consensus.averaging', 'metropolis',
-     '--consensus.rounds', 30],
-    ['chain', '--steps', 24, '--chain.variant', 'mallick2025', '--learning.order', 'second', '--admm.iterations', 30],
-    ['chain', '--steps', 20, '--learning.order', 'second'],
-    ['chain', '--steps', 20, '--method', 'nominal_mpc', '--model', 'exact'],
-    ['chain', '--steps', 12, '--method', 'scenario_mpc', '--scenarios', 4],
-    [CARTS, '--steps', 20],
-    ['power_grid', '--steps', 103, '--admm.iterations', 10],   # into the second episode: one update
-    [RING, '--steps', 124, '--admm.iterations', 5, '--learning.order', 'second']],
-    ids=['mallick2024', 'mallick2025', 'residual stop', 'second order', 'second order of mallick2024', 'nominal',
-         'scenario', 'yaml',
-         'power grid', 'grid from yaml, second order'])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['chain', '--steps', 24],
+        [
+            'chain',
+            '--steps',
+            20,
+            '--chain.variant',
+            'mallick2025',
+            '--admm.iterations',
+            30,
+            '--no-admm.warm-start',
+            '--consensus.averaging',
+            'fixed',
+            '--consensus.rounds',
+            20,
+        ],
+        [
+            'chain',
+            '--steps',
+            20,
+            '--chain.agents',
+            4,
+            '--admm.tolerance',
+            1e-4,
+            '--consensus.averaging',
+            'metropolis',
+            '--consensus.rounds',
+            30,
+        ],
+        [
+            'chain',
+            '--steps',
+            24,
+            '--chain.variant',
+            'mallick2025',
+            '--learning.order',
+            'second',
+            '--admm.iterations',
+            30,
+        ],
+        ['chain', '--steps', 20, '--learning.order', 'second'],
+        ['chain', '--steps', 20, '--method', 'nominal_mpc', '--model', 'exact'],
+        ['chain', '--steps', 12, '--method', 'scenario_mpc', '--scenarios', 4],
+        [CARTS, '--steps', 20],
+        ['power_grid', '--steps', 103, '--admm.iterations', 10],  # into the second episode: one update
+        [RING, '--steps', 124, '--admm.iterations', 5, '--learning.order', 'second'],
+    ],
+    ids=[
+        'mallick2024',
+        'mallick2025',
+        'residual stop',
+        'second order',
+        'second order of mallick2024',
+        'nominal',
+        'scenario',
+        'yaml',
+        'power grid',
+        'grid from yaml, second order',
+    ],
+)
 def test_same_numbers(tmp_path, domain, arguments):
     slow = {'power_grid', RING} & set(arguments)
     compare(tmp_path, arguments, [], updates=0 if '--method' in arguments else 1 if slow else 9)
 
 
-@pytest.mark.parametrize(('arguments', 'per_process'), [
-    (['chain', '--steps', 12, '--chain.agents', 48, '--admm.iterations', 10], 12),
-    ([RING, '--steps', 124, '--admm.iterations', 5], 2)],
-    ids=['48 agents in 4 processes', 'a ring, two areas in each process'])
+@pytest.mark.parametrize(
+    ('arguments', 'per_process'),
+    [
+        (['chain', '--steps', 12, '--chain.agents', 48, '--admm.iterations', 10], 12),
+        ([RING, '--steps', 124, '--admm.iterations', 5], 2),
+    ],
+    ids=['48 agents in 4 processes', 'a ring, two areas in each process'],
+)
 def test_agents_that_share_a_process_make_the_same_numbers(tmp_path, domain, arguments, per_process):
     compare(tmp_path, arguments, ['--agents-per-process', per_process], updates=1)
 

@@ -1,4 +1,5 @@
 """Real processes, real faults: nothing hangs, nothing is lost, nothing is left behind."""
+
 import os
 import signal
 import subprocess
@@ -80,9 +81,13 @@ def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsi
     def disturb(state):
         now = {'run': state.run, 'step': state.step + 1}
         nan, good = [float('nan')] * 22, [0.5] * 22
-        for wrong in ({'rows': 11, 'columns': 2, 'data': nan}, {'rows': 3, 'columns': 2, 'data': [1.0] * 6},
-                      {'rows': 11, 'columns': 2, 'data': [1.0]}, {'rows': 11, 'columns': 2, 'data': good, 'sender': 2},
-                      {'rows': 11, 'columns': 2, 'data': good, 'run': 1}):
+        for wrong in (
+            {'rows': 11, 'columns': 2, 'data': nan},
+            {'rows': 3, 'columns': 2, 'data': [1.0] * 6},
+            {'rows': 11, 'columns': 2, 'data': [1.0]},
+            {'rows': 11, 'columns': 2, 'data': good, 'sender': 2},
+            {'rows': 11, 'columns': 2, 'data': good, 'run': 1},
+        ):
             exchange.publish(msg.Exchange(**(now | {'round': 0, 'kind': 'copies', 'sender': 0} | wrong)))
         states.publish(msg.State(**now, agent=1, state=[float('nan'), 0.0]))
         states.publish(msg.State(**now, agent=1, state=[0.0]))
@@ -111,10 +116,16 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
     with ProcessGroup(Deployed(steps=12, seed=5).nodes()):
         outsider.spin_until(lambda: states and states[-1].step == 12 and reset.service_is_ready())
         reset.call_async(Trigger.Request())
-        outsider.spin_until(lambda: states[-1].run != states[0].run and states[-1].step == 12
-                            and any(m.run == states[-1].run for m in parameters))
-    first, second = ({m.step: list(m.state) for m in states if m.run == run}
-                     for run in (states[0].run, states[-1].run))  # a state can be told twice
+        outsider.spin_until(
+            lambda: (
+                states[-1].run != states[0].run
+                and states[-1].step == 12
+                and any(m.run == states[-1].run for m in parameters)
+            )
+        )
+    first, second = (
+        {m.step: list(m.state) for m in states if m.run == run} for run in (states[0].run, states[-1].run)
+    )  # a state can be told twice
     assert sorted(second) == list(range(13))
     assert all(second[step] == state for step, state in first.items())
     begun = [m for m in parameters if m.run == states[-1].run]
@@ -124,8 +135,14 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
 def test_a_reset_ends_the_recording_at_once_and_keeps_one_run_whole(tmp_path, outsider):
     reset = outsider.create_client(Trigger, '/plant/reset')
     nodes = Deployed(steps=100000, seed=5).nodes(output=str(tmp_path / 'run'))
-    with pytest.raises(ProcessDied, match=r'monitor ended with exit code 1(.|\n)*another run(.|\n)*of 100000 steps are '
-                                          'recorded'), ProcessGroup(nodes) as processes:
+    with (
+        pytest.raises(
+            ProcessDied,
+            match=r'monitor ended with exit code 1(.|\n)*another run(.|\n)*of 100000 steps are '
+            'recorded',
+        ),
+        ProcessGroup(nodes) as processes,
+    ):
         outsider.spin_until(lambda: recorded_steps(tmp_path / 'run') > 5 and reset.service_is_ready())
         reset.call_async(Trigger.Request())
         outsider.spin_until(lambda: processes.ended('monitor'))
@@ -137,8 +154,10 @@ def test_a_reset_ends_the_recording_at_once_and_keeps_one_run_whole(tmp_path, ou
 
 def test_a_monitor_that_is_interrupted_alone_says_so_and_the_run_fails(tmp_path, domain):
     nodes = Deployed(steps=100000).nodes(output=str(tmp_path / 'run'))
-    with pytest.raises(ProcessDied, match=r'monitor ended with exit code 1(.|\n)*interrupted: \d+ of 100000 steps'), \
-            ProcessGroup(nodes) as processes:
+    with (
+        pytest.raises(ProcessDied, match=r'monitor ended with exit code 1(.|\n)*interrupted: \d+ of 100000 steps'),
+        ProcessGroup(nodes) as processes,
+    ):
         wait_for(lambda: recorded_steps(tmp_path / 'run') > 2, PATIENCE, 'the first steps')
         os.kill(processes.pids()['monitor'], signal.SIGINT)
         wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the monitor')
@@ -149,8 +168,23 @@ def test_a_monitor_that_is_interrupted_alone_says_so_and_the_run_fails(tmp_path,
 def lone_monitor(tmp_path, domain):
     """A monitor of five steps of one agent, without a system."""
     process = subprocess.Popen(
-        [sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.monitor', '--ros-args', '-p', f'output:={tmp_path / "run"}',
-         '-p', 'chain.agents:=1', '-p', 'steps:=5'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        [
+            sys.executable,
+            '-P',
+            '-m',
+            'dmpcrl_ros.nodes.monitor',
+            '--ros-args',
+            '-p',
+            f'output:={tmp_path / "run"}',
+            '-p',
+            'chain.agents:=1',
+            '-p',
+            'steps:=5',
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     with process:
         yield process
         process.kill()
@@ -178,47 +212,67 @@ def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_p
     assert load_run(tmp_path / 'run').steps.tolist() == [0, 1, 4]
 
 
-@pytest.mark.parametrize(('node', 'arguments', 'message'), [
-    ('agent', [*ONE, '-p', 'admm.iterations:=-3'], 'admm.iterations must be from 1 to 10000, or auto'),
-    ('agent', [*ONE, '-p', 'admm.iterations:=many'], "admm.iterations must be a whole number or auto, not 'many'"),
-    ('agent', [*ONE, '-p', 'iterations:=3'], "no parameter 'iterations'"),
-    ('agent', [*ONE, '-p', 'admm.warm_start:=maybe'], 'admm.warm_start must be true or false'),
-    ('agent', ['-p', 'agents:=[agent_9]'], "no agent 'agent_9'"),
-    ('agent', [], 'agents must name the agents that this node runs'),
-    ('agent', ['-p', 'agents:=[agent_1, agent_1]'], 'agents must be different, not agent_1, agent_1'),
-    ('agent', [*ONE, '-p', 'system:=ring'], "no system 'ring'"),
-    ('agent', [*ONE, '-p', 'method:=magic'], "no method 'magic'; there are q_learning"),
-    ('agent', [*ONE, '-p', 'learning.order:=third'], 'learning.order must be one of'),
-    ('plant', ['-p', 'period:=-1.0'], 'period must be'),
-    ('plant', ['-p', 'admm.rho:=1.0'], "no parameter 'admm.rho'"),
-    ('monitor', [], 'output must name'),
-    ('relay', ['-p', 'loss:=1.5'], 'loss must be from 0 to 1'),
-    ('relay', ['-p', 'deaths:="1:2"'], "deaths must be agent:step:round:returns, ..., not '1:2'"),
-    ('relay', ['-p', 'deaths:="1:9:0:4"'], 'agent 1 returns at step 4, but dies at step 9'),
-    ('relay', ['-p', 'log:=/nowhere/faults.csv'], 'log cannot be written')])
+@pytest.mark.parametrize(
+    ('node', 'arguments', 'message'),
+    [
+        ('agent', [*ONE, '-p', 'admm.iterations:=-3'], 'admm.iterations must be from 1 to 10000, or auto'),
+        ('agent', [*ONE, '-p', 'admm.iterations:=many'], "admm.iterations must be a whole number or auto, not 'many'"),
+        ('agent', [*ONE, '-p', 'iterations:=3'], "no parameter 'iterations'"),
+        ('agent', [*ONE, '-p', 'admm.warm_start:=maybe'], 'admm.warm_start must be true or false'),
+        ('agent', ['-p', 'agents:=[agent_9]'], "no agent 'agent_9'"),
+        ('agent', [], 'agents must name the agents that this node runs'),
+        ('agent', ['-p', 'agents:=[agent_1, agent_1]'], 'agents must be different, not agent_1, agent_1'),
+        ('agent', [*ONE, '-p', 'system:=ring'], "no system 'ring'"),
+        ('agent', [*ONE, '-p', 'method:=magic'], "no method 'magic'; there are q_learning"),
+        ('agent', [*ONE, '-p', 'learning.order:=third'], 'learning.order must be one of'),
+        ('plant', ['-p', 'period:=-1.0'], 'period must be'),
+        ('plant', ['-p', 'admm.rho:=1.0'], "no parameter 'admm.rho'"),
+        ('monitor', [], 'output must name'),
+        ('relay', ['-p', 'loss:=1.5'], 'loss must be from 0 to 1'),
+        ('relay', ['-p', 'deaths:="1:2"'], "deaths must be agent:step:round:returns, ..., not '1:2'"),
+        ('relay', ['-p', 'deaths:="1:9:0:4"'], 'agent 1 returns at step 4, but dies at step 9'),
+        ('relay', ['-p', 'log:=/nowhere/faults.csv'], 'log cannot be written'),
+    ],
+)
 def test_a_wrong_parameter_stops_the_node_at_the_start_with_its_name(domain, node, arguments, message):
-    done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
-                          capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', '--ros-args', *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and 'Traceback' not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize('node', ['agent', 'plant', 'monitor', 'relay'])
-@pytest.mark.parametrize(('number', 'arguments', 'message'), [
-    ('abc', [], "ROS_DOMAIN_ID must be a whole number from 0 to 232, not 'abc'"),
-    ('7', ['--ros-args', '-p', 'steps'], "parameter override rule: '-p steps'")])
+@pytest.mark.parametrize(
+    ('number', 'arguments', 'message'),
+    [
+        ('abc', [], "ROS_DOMAIN_ID must be a whole number from 0 to 232, not 'abc'"),
+        ('7', ['--ros-args', '-p', 'steps'], "parameter override rule: '-p steps'"),
+    ],
+)
 def test_what_ros_cannot_start_with_is_said(domain, monkeypatch, node, number, arguments, message):
     monkeypatch.setenv('ROS_DOMAIN_ID', number)
-    done = subprocess.run([sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', *arguments], capture_output=True,
-                          text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, '-P', '-m', f'dmpcrl_ros.nodes.{node}', *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 2 and last.startswith(f'dmpcrl_{node}: ') and message in last, done.stderr
     assert 'Traceback' not in done.stderr, done.stderr
 
 
 def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domain):
-    done = subprocess.run([sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', *ONE,
-                           '-p', 'start_timeout:=1.0'], capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, '-P', '-m', 'dmpcrl_ros.nodes.agent', '--ros-args', *ONE, '-p', 'start_timeout:=1.0'],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
     assert done.returncode == 1 and 'still not connected to agent_2, the plant' in done.stderr, done.stderr
 
 

@@ -1,4 +1,5 @@
 """One run over several hosts: network namespaces, each with an interface of its own on one bridge."""
+
 import ctypes
 import os
 import shlex
@@ -22,8 +23,14 @@ from dmpcrl_ros.settings.run import Settings  # noqa: E402
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 OUTAGE = 5.0  # s
 BACK = 10.0  # s: 1 to 4 where there is time; a writer's heartbeat, every 3 s, repeats what was lost
-CARTS = [Path(__file__).parents[2] / 'config' / 'three_carts.yaml', '--seed', 5, '--no-learning.exploration',
-         '--admm.iterations', 10]  # stable: they come to no harm while one of them is not controlled
+CARTS = [
+    Path(__file__).parents[2] / 'config' / 'three_carts.yaml',
+    '--seed',
+    5,
+    '--no-learning.exploration',
+    '--admm.iterations',
+    10,
+]  # stable: they come to no harm while one of them is not controlled
 LIMIT = 2.0  # N
 
 
@@ -32,8 +39,7 @@ def ip(*words):
 
 
 class Hosts:
-    """A bridge in a namespace of its own, and one namespace for each host; nothing touches the network of the machine.
-    """
+    """A bridge and one namespace for each host; nothing touches the network of the machine."""
 
     def __init__(self, names):
         self._prefix = f'dmpcrl-{os.getpid()}-'
@@ -48,8 +54,20 @@ class Hosts:
                     ip('-n', self._prefix + 'hub', 'link', 'add', 'bridge', 'type', 'bridge', 'mcast_snooping', 0)
                     ip('-n', self._prefix + 'hub', 'link', 'set', 'bridge', 'up')
                     continue
-                ip('-n', self._prefix + 'hub', 'link', 'add', f'to-{number}', 'type', 'veth', 'peer', 'name', 'eth0',
-                   'netns', self._prefix + name)
+                ip(
+                    '-n',
+                    self._prefix + 'hub',
+                    'link',
+                    'add',
+                    f'to-{number}',
+                    'type',
+                    'veth',
+                    'peer',
+                    'name',
+                    'eth0',
+                    'netns',
+                    self._prefix + name,
+                )
                 ip('-n', self._prefix + 'hub', 'link', 'set', f'to-{number}', 'master', 'bridge', 'up')
                 ip('-n', self._prefix + name, 'address', 'add', f'10.77.0.{number}/24', 'dev', 'eth0')
                 ip('-n', self._prefix + name, 'link', 'set', 'eth0', 'up')
@@ -86,9 +104,22 @@ class Hosts:
             kind = executable.removeprefix('dmpcrl_')
             agent = next(word.removeprefix('__ns:=/') for word in words if word.startswith('__ns:='))
             self._processes[agent or kind] = subprocess.Popen(
-                ['ip', 'netns', 'exec', self._prefix + (agent or 'plant'), sys.executable, '-P', '-m',
-                 f'dmpcrl_ros.nodes.{kind}', *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                preexec_fn=end_with_parent)
+                [
+                    'ip',
+                    'netns',
+                    'exec',
+                    self._prefix + (agent or 'plant'),
+                    sys.executable,
+                    '-P',
+                    '-m',
+                    f'dmpcrl_ros.nodes.{kind}',
+                    *words,
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                preexec_fn=end_with_parent,
+            )
 
     def link(self, name, state):
         """Plug a host in (up) or out (down)."""
@@ -153,8 +184,22 @@ def test_lockstep_waits_for_a_host_that_is_cut_off_and_completes(tmp_path, hosts
 def test_in_real_time_a_cut_link_is_a_lost_neighbour_that_returns(tmp_path, hosts, lost_neighbours):
     """The middle cart misses the right one: it takes its safe input after two steps, or continues without it. To the
     plant the right cart is silent: its last input is held for three steps, then the safe one applied."""
-    hosts.start(*CARTS, '--real-time', '--period', 0.3, '--round-timeout', 0.2, '--steps', 60,
-                '--lost-neighbours', lost_neighbours, '--fallback-steps', 2, '--output', tmp_path / 'run')
+    hosts.start(
+        *CARTS,
+        '--real-time',
+        '--period',
+        0.3,
+        '--round-timeout',
+        0.2,
+        '--steps',
+        60,
+        '--lost-neighbours',
+        lost_neighbours,
+        '--fallback-steps',
+        2,
+        '--output',
+        tmp_path / 'run',
+    )
     wait_for(lambda: recorded_steps(tmp_path / 'run') > 5, PATIENCE, 'the first steps')
     hosts.link('right', 'down')
     time.sleep(OUTAGE)

@@ -1,4 +1,5 @@
 """Managed nodes, their services, and checkpoints that cannot be written."""
+
 import subprocess
 from dataclasses import replace
 
@@ -16,8 +17,14 @@ from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
 from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
 
-QUICK = {'admm__iterations': 5, 'seed': 5, 'learning__exploration': False, 'steps': 100000, 'period': 0.1,
-         'real_time': True}
+QUICK = {
+    'admm__iterations': 5,
+    'seed': 5,
+    'learning__exploration': False,
+    'steps': 100000,
+    'period': 0.1,
+    'real_time': True,
+}
 NODES = ['/plant', '/agent_1/controller', '/agent_2/controller', '/agent_3/controller']
 
 
@@ -80,8 +87,12 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
         assert change(outsider, '/plant', Transition.TRANSITION_ACTIVATE)
         outsider.spin_until(lambda: states[-1].step > last + 3)
         assert change(outsider, '/agent_3/controller', Transition.TRANSITION_ACTIVE_SHUTDOWN)
-        outsider.spin_until(lambda: subprocess.run(['kill', '-0', str(processes.pids()['agent_3'])],
-                                                   capture_output=True).returncode or _ended(processes, 'agent_3'))
+        outsider.spin_until(
+            lambda: (
+                subprocess.run(['kill', '-0', str(processes.pids()['agent_3'])], capture_output=True).returncode
+                or _ended(processes, 'agent_3')
+            )
+        )
 
 
 def test_in_lockstep_the_plant_waits_for_an_agent_that_is_not_active(outsider):
@@ -106,7 +117,7 @@ def _ended(processes, label):
 
 
 def test_a_wrong_setting_is_told_when_a_managed_node_is_configured(outsider):
-    node, = [n for n in managed(Deployed(**QUICK).nodes()) if n.label == 'agent_1']
+    (node,) = [n for n in managed(Deployed(**QUICK).nodes()) if n.label == 'agent_1']
     wrong = replace(node, parameters=node.parameters | {'agents': ['agent_9']})
     with ProcessGroup([wrong]) as processes:
         assert not change(outsider, '/agent_1/controller', Transition.TRANSITION_CONFIGURE)
@@ -141,7 +152,7 @@ def test_save_learn_on_load_and_reset(tmp_path, outsider):
         outsider.spin_until(lambda: parameters[-1].updates <= saved + 2)
         assert outsider.ask('/agent_1/controller/reset').success
         outsider.spin_until(lambda: parameters[-1].updates <= 2)
-    known = {m.updates: list(m.theta) for m in parameters[:saved + 1]}
+    known = {m.updates: list(m.theta) for m in parameters[: saved + 1]}
     assert known[saved] and np.isfinite(parameters[-1].theta).all()
 
 
@@ -172,8 +183,10 @@ def test_a_deployed_controller_acts_on_what_was_learned_and_learns_nothing(tmp_p
 
 def test_without_learning_and_without_a_checkpoint_nothing_is_deployed(tmp_path, outsider):
     settings = Deployed(**QUICK, checkpoints=str(tmp_path / 'mistyped'), learn=False)
-    with pytest.raises(ProcessDied, match=r'mistyped/agent_\d.npz; without learning'), \
-            ProcessGroup(settings.nodes()) as processes:
+    with (
+        pytest.raises(ProcessDied, match=r'mistyped/agent_\d.npz; without learning'),
+        ProcessGroup(settings.nodes()) as processes,
+    ):
         outsider.spin_until(lambda: processes.ended('plant'))
 
 
@@ -185,5 +198,11 @@ def test_a_state_of_the_future_that_the_plant_has_not_told_is_forgotten(outsider
         now = states[-1]
         liar.publish(msg.State(run=now.run, step=now.step + 50000, agent=1, state=now.state, applied=now.applied))
         outsider.spin_until(lambda: any(m.step >= now.step + 50000 for m in states))
-        outsider.spin_until(lambda: status[-1].step < now.step + 1000 and status[-1].step > now.step + 5
-                            and evaluated(status[-1]) and not status[-1].fault)
+        outsider.spin_until(
+            lambda: (
+                status[-1].step < now.step + 1000
+                and status[-1].step > now.step + 5
+                and evaluated(status[-1])
+                and not status[-1].fault
+            )
+        )

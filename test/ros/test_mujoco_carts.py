@@ -1,4 +1,5 @@
 """The simulated carts as a process of their own, seen through standard topics and its log."""
+
 import csv
 import subprocess
 import sys
@@ -25,8 +26,13 @@ START = [0.3, 0.1, 0.2]
 
 
 def simulate(*arguments):
-    return subprocess.Popen([sys.executable, '-P', SIMULATOR, *map(str, arguments)], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, '-P', SIMULATOR, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def finished(process):
@@ -52,11 +58,19 @@ class Listener:
         self.joints, self.clocks = [], []
         self.node.create_subscription(JointState, '/joint_states', self.joints.append, 10)
         self.node.create_subscription(Clock, '/clock', self.clocks.append, rclpy.qos.qos_profile_sensor_data)
-        self.motors = {cart: self.node.create_publisher(Float64MultiArray, f'/{cart}_effort_controller/commands', 10)
-                       for cart in CARTS}
+        self.motors = {
+            cart: self.node.create_publisher(Float64MultiArray, f'/{cart}_effort_controller/commands', 10)
+            for cart in CARTS
+        }
         self.reset = self.node.create_client(Trigger, '/simulator/reset')
-        self.spin_until(lambda: self.joints and self.reset.service_is_ready()
-                        and all(motor.get_subscription_count() for motor in self.motors.values()), 'the simulator')
+        self.spin_until(
+            lambda: (
+                self.joints
+                and self.reset.service_is_ready()
+                and all(motor.get_subscription_count() for motor in self.motors.values())
+            ),
+            'the simulator',
+        )
 
     def spin_until(self, condition, what):
         deadline = time.monotonic() + 20.0
@@ -93,8 +107,9 @@ def test_joint_states_and_clock_arrive_stamped(carts):
     last = listener.joints[-1]
     assert list(last.name) == CARTS
     assert [len(field) for field in (last.position, last.velocity, last.effort)] == [3, 3, 3]
-    ticks = np.diff([100.0 * message.header.stamp.sec + 1e-7 * message.header.stamp.nanosec
-                     for message in listener.joints])
+    ticks = np.diff(
+        [100.0 * message.header.stamp.sec + 1e-7 * message.header.stamp.nanosec for message in listener.joints]
+    )
     assert np.allclose(ticks, ticks.round(), atol=1e-4) and ticks.round().min() == 1.0  # best effort: one may be lost
     interrupt(process)
     assert 'largest commands: left 0 N' in finished(process)
@@ -110,8 +125,10 @@ def test_a_command_accelerates_its_cart(carts, tmp_path):
     finished(process)
     log = read_log(tmp_path / 'log.csv')
     i = np.flatnonzero(log['force_left'] == 2.0)[1]
-    q_l, q_m, v_l, v_m = (0.5 * (log[name][i - 1] + log[name][i])
-                          for name in ('position_left', 'position_middle', 'velocity_left', 'velocity_middle'))
+    q_l, q_m, v_l, v_m = (
+        0.5 * (log[name][i - 1] + log[name][i])
+        for name in ('position_left', 'position_middle', 'velocity_left', 'velocity_middle')
+    )
     acceleration = (log['velocity_left'][i] - log['velocity_left'][i - 1]) / 0.01
     assert abs(acceleration - (2.0 - q_l - 2.0 * (q_l - q_m) - 0.3 * v_l - 0.1 * (v_l - v_m))) < 0.06 + 0.02
     assert log['force_middle'][i] == 0.0
@@ -157,14 +174,25 @@ def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):
     logs = []
     for run, seed in enumerate([7, 7, 8]):
         path = tmp_path / f'{run}.csv'
-        finished(simulate('--seed', seed, '--rate', 10, '--duration', 2, '--log', path,
-                          *(['--render', tmp_path / 'strip.png'] if run == 0 else [])))
+        finished(
+            simulate(
+                '--seed',
+                seed,
+                '--rate',
+                10,
+                '--duration',
+                2,
+                '--log',
+                path,
+                *(['--render', tmp_path / 'strip.png'] if run == 0 else []),
+            )
+        )
         logs.append(read_log(path))
     assert all((logs[0][name] == logs[1][name]).all() for name in logs[0])
     assert (logs[0]['gust_left'] != logs[2]['gust_left']).all()
     gusts = logs[0]['gust_left']
     assert gusts.size == 200 and -0.8 <= gusts.min() < gusts.max() <= 0.0
-    assert len(set(gusts)) == 20                                              # one in every 0.1 s
+    assert len(set(gusts)) == 20  # one in every 0.1 s
     assert (tmp_path / 'strip.png').read_bytes().startswith(b'\x89PNG')
 
     process = simulate('--seed', 7, '--log', tmp_path / 'reset.csv')
@@ -181,7 +209,7 @@ def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):
         finished(process)
     log = read_log(tmp_path / 'reset.csv')
     begins = np.flatnonzero(np.diff(log['since_reset']) < 0.0)[0] + 1
-    assert (log['gust_left'][begins:begins + 45] == gusts[:45]).all()
+    assert (log['gust_left'][begins : begins + 45] == gusts[:45]).all()
 
 
 def test_brakes_hold_until_the_first_command_and_the_gusts_begin_with_it(domain, tmp_path):
@@ -208,8 +236,17 @@ def test_brakes_hold_until_the_first_command_and_the_gusts_begin_with_it(domain,
         assert (held[name][:30] == free[name][:30]).all(), name
 
 
-@pytest.mark.parametrize('arguments', [('--rate', '0'), ('--rate', 'nan'), ('--seed', '-1'), ('--gusts', 'inf'),
-                                       ('--log', '/nowhere/log.csv'), ('--render', '/nowhere/strip.png')])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('--rate', '0'),
+        ('--rate', 'nan'),
+        ('--seed', '-1'),
+        ('--gusts', 'inf'),
+        ('--log', '/nowhere/log.csv'),
+        ('--render', '/nowhere/strip.png'),
+    ],
+)
 def test_options_that_cannot_be_are_refused(arguments):
     process = simulate(*arguments)
     output, _ = process.communicate(timeout=60.0)

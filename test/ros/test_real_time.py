@@ -1,4 +1,5 @@
 """Real time: the plant does not wait, agents act in time, and nodes that die return."""
+
 import os
 import signal
 import time
@@ -66,8 +67,17 @@ def test_where_there_is_no_time_for_all_iterations_agents_act_on_what_they_have(
 
 @pytest.mark.parametrize('lost_neighbours', ['fall-back', 'leave-out'])
 def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, outsider, lost_neighbours):
-    settings = Deployed(**FAST, period=0.2, steps=100000, checkpoints=str(tmp_path / 'kept'), checkpoint_every=1,
-                           round_timeout=0.1, lost_neighbours=lost_neighbours, fallback_steps=2, hold_steps=1)
+    settings = Deployed(
+        **FAST,
+        period=0.2,
+        steps=100000,
+        checkpoints=str(tmp_path / 'kept'),
+        checkpoint_every=1,
+        round_timeout=0.1,
+        lost_neighbours=lost_neighbours,
+        fallback_steps=2,
+        hold_steps=1,
+    )
     states, parameters = watch(outsider, 'agent_2'), watch(outsider, 'agent_2', msg.Parameters, 'parameters')
     others = watch(outsider, 'agent_1', msg.Status, 'status')
     neighbours = watch(outsider, 'agent_1', msg.Parameters, 'parameters')
@@ -108,8 +118,9 @@ def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_
         before, run = parameters[-1].updates, states[-1].run
         time.sleep(2.0)
         assert not processes.ended('agent_1')
-        outsider.spin_until(lambda: states[-1].run > run and parameters[-1].run == states[-1].run
-                            and parameters[-1].updates > before)
+        outsider.spin_until(
+            lambda: states[-1].run > run and parameters[-1].run == states[-1].run and parameters[-1].updates > before
+        )
     assert all(m.updates >= before for m in parameters if m.run == states[-1].run)
 
 
@@ -156,17 +167,23 @@ def test_time_runs_at_the_declared_speed(outsider):
 
 def test_diagnostics_tell_how_agents_and_plant_are(outsider):
     found = {}
-    outsider.create_subscription(DiagnosticArray, '/diagnostics',
-                                 lambda m: found.setdefault(m.status[0].name, []).append(m.status[0]), 10)
-    with ProcessGroup(Deployed(**FAST, period=0.2, steps=100000, diagnostics_period=0.2,
-                                           round_timeout=0.15).nodes()) as processes:
+    outsider.create_subscription(
+        DiagnosticArray, '/diagnostics', lambda m: found.setdefault(m.status[0].name, []).append(m.status[0]), 10
+    )
+    with ProcessGroup(
+        Deployed(**FAST, period=0.2, steps=100000, diagnostics_period=0.2, round_timeout=0.15).nodes()
+    ) as processes:
         outsider.spin_until(lambda: len(found) == 4 and all(len(each) > 5 for each in found.values()))
         values = {item.key: item.value for item in found['agent_1: controller'][-1].values}
         assert values['learning'] == 'on' and values['stale neighbours'] == 'none' and int(values['rounds']) > 10
         assert found['plant: control loop'][-1].level == b'\0'
         os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
-        outsider.spin_until(lambda: 'agent_2' in {
-            item.key: item.value for item in found['agent_1: controller'][-1].values}['stale neighbours'])
+        outsider.spin_until(
+            lambda: (
+                'agent_2'
+                in {item.key: item.value for item in found['agent_1: controller'][-1].values}['stale neighbours']
+            )
+        )
         outsider.spin_until(lambda: found['plant: control loop'][-1].level == b'\2')
         os.kill(processes.pids()['agent_2'], signal.SIGCONT)
         outsider.spin_until(lambda: found['agent_1: controller'][-1].level == b'\0')

@@ -1,4 +1,5 @@
 """Real processes and a relay between them: its faults can be replayed, and the network copes with them."""
+
 import csv
 from functools import cache
 
@@ -24,8 +25,9 @@ SETTINGS = Deployed(steps=24, seed=5, admm__iterations=5, resend_after=None)  # 
 def run_through_relay(folder, plan, settings=SETTINGS, faulty_plant=False, **timing):
     """The recording and the relay's log of faults, one tuple of texts for each message that was hit."""
     log = folder / 'faults.csv'
-    nodes = settings.but(**timing).nodes(output=str(folder / 'run'), faults=plan, fault_log=str(log),
-                     faulty_plant=faulty_plant)
+    nodes = settings.but(**timing).nodes(
+        output=str(folder / 'run'), faults=plan, fault_log=str(log), faulty_plant=faulty_plant
+    )
     with ProcessGroup(nodes) as processes:
         wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
     with open(log, newline='') as file:
@@ -47,12 +49,23 @@ def assert_same(run, steps, thetas):
 
 
 def test_the_relay_is_told_the_whole_plan_and_receivers_hear_it():
-    plan = FaultPlan(seed=3, loss=0.1, delay_probability=0.2, delay=0.3, duplication=0.4, reordering=0.5, hit_steps=0.7,
-                     corruption=0.6, deaths=(Death(1, 2, 3, 4), Death(0, 5, 0, 7)))
+    plan = FaultPlan(
+        seed=3,
+        loss=0.1,
+        delay_probability=0.2,
+        delay=0.3,
+        duplication=0.4,
+        reordering=0.5,
+        hit_steps=0.7,
+        corruption=0.6,
+        deaths=(Death(1, 2, 3, 4), Death(0, 5, 0, 7)),
+    )
     nodes = {node.label: node for node in SETTINGS.nodes(output='run', faults=plan, faulty_plant=True)}
     assert plan_of(build(RelaySettings, nodes['relay'].parameters)) == plan
-    assert nodes['agent_1'].remappings == (('/agent_2/to/agent_1', '/relayed/agent_2/to/agent_1'),
-                                           ('/agent_1/state', '/relayed/agent_1/state'))
+    assert nodes['agent_1'].remappings == (
+        ('/agent_2/to/agent_1', '/relayed/agent_2/to/agent_1'),
+        ('/agent_1/state', '/relayed/agent_1/state'),
+    )
     assert [topic for topic, _ in nodes['plant'].remappings] == [f'/agent_{i}/action' for i in (1, 2, 3)]
     assert not nodes['monitor'].remappings and not nodes['relay'].remappings
     assert not any(node.remappings for node in SETTINGS.nodes())
@@ -81,9 +94,11 @@ def test_losses_make_steps_void_and_the_same_seed_loses_the_same_messages(tmp_pa
     steps, thetas = in_process(drive=drive)
     run, hit = run_through_relay(tmp_path, plan, round_timeout=1.0)
     agents = SETTINGS.settings.make_system().names
-    lost = {(agents.index(s), agents.index(r), int(step), int(number), kind)
-            for s, r, step, number, kind, _, fate in hit
-            if fate == 'lost' and kind not in (GIVEN_UP, OUT_OF_TIME)}
+    lost = {
+        (agents.index(s), agents.index(r), int(step), int(number), kind)
+        for s, r, step, number, kind, _, fate in hit
+        if fate == 'lost' and kind not in (GIVEN_UP, OUT_OF_TIME)
+    }
     assert lost and all(not plan.copies(*message) for message in lost)
     assert lost == {message for message in drive.lost if message[-1] not in (GIVEN_UP, OUT_OF_TIME)}
     assert run.steps.tolist() == list(range(SETTINGS.settings.steps)) and np.abs(run.actions).max() <= 1.0
@@ -104,8 +119,16 @@ def test_a_loss_in_the_last_round_of_a_step_does_not_spoil_the_next_one(tmp_path
 
 def test_all_faults_at_once_are_survived(tmp_path, domain):
     """States and actions, too: the plant asks again for lost ones."""
-    plan = FaultPlan(seed=11, hit_steps=0.3, loss=0.05, corruption=0.1, delay_probability=0.1, delay=0.02,
-                     duplication=0.1, reordering=0.1)
+    plan = FaultPlan(
+        seed=11,
+        hit_steps=0.3,
+        loss=0.05,
+        corruption=0.1,
+        delay_probability=0.1,
+        delay=0.02,
+        duplication=0.1,
+        reordering=0.1,
+    )
     run, hit = run_through_relay(tmp_path, plan, SETTINGS.but(steps=12), round_timeout=0.3, faulty_plant=True)
     words = {word for row in hit for word in row[-1].split()}
     assert {'lost', 'delayed', 'duplicated', 'reordered'} <= words and len(words & set(CORRUPTIONS)) > 3

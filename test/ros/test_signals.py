@@ -1,4 +1,5 @@
 """Signals at swept moments, the start of the processes included: every node ends, in time and without a traceback."""
+
 import itertools
 import os
 import re

@@ -1,4 +1,5 @@
 """Ctrl-C while an executable still imports ends it at once and without a word."""
+
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ def script(name):
 @pytest.fixture
 def start(tmp_path, domain, monkeypatch):
     """Starts a process that stays in the import of a module until it is interrupted."""
+
     def started(command, slow, **options):
         (tmp_path / f'{slow}.py').write_text(SLOW)
         monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=os.pathsep)
@@ -37,8 +39,16 @@ def start(tmp_path, domain, monkeypatch):
             process.kill()
 
 
-@pytest.mark.parametrize(('name', 'slow'), [('dmpcrl', 'click'), ('dmpcrl_agent', 'rclpy'), ('dmpcrl_plant', 'rclpy'),
-                                            ('dmpcrl_monitor', 'rclpy'), (None, 'click')])
+@pytest.mark.parametrize(
+    ('name', 'slow'),
+    [
+        ('dmpcrl', 'click'),
+        ('dmpcrl_agent', 'rclpy'),
+        ('dmpcrl_plant', 'rclpy'),
+        ('dmpcrl_monitor', 'rclpy'),
+        (None, 'click'),
+    ],
+)
 def test_an_interrupted_import_is_silent(start, name, slow):
     process = start(script(name) if name else [sys.executable, '-P', '-m', 'dmpcrl_ros.cli', 'doctor'], slow)
     interrupt(process)

@@ -1,4 +1,5 @@
 """StepControl and single steps of a control loop."""
+
 import pytest
 
 pytest.importorskip('rclpy')

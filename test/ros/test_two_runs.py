@@ -1,4 +1,5 @@
 """Two systems in one ROS domain: one runs as if it were alone, the other reports the conflict."""
+
 import numpy as np
 import pytest
 from ros_system import PATIENCE, dmpcrl, interrupt, recorded_steps, start_dmpcrl, wait_for
@@ -33,6 +34,7 @@ def check_refusal(process, text, domain):
 @pytest.fixture
 def start(domain):
     """Starts runs that end with the test."""
+
     def started(*run):
         processes.append(start_dmpcrl('run', *arguments(*run)))
         return processes[-1]

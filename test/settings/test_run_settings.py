@@ -1,4 +1,5 @@
 """Settings of a run: each is checked by name, type and range, and belongs to the run, the system or the method."""
+
 import json
 from dataclasses import FrozenInstanceError
 
@@ -14,8 +15,9 @@ from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.settings.run import Settings, settings_table
 from dmpcrl_ros.systems.registry import SYSTEMS
 
-RUNS = [(system, method) for system in ('chain', 'power_grid') for method in ('q_learning', 'nominal_mpc',
-                                                                             'scenario_mpc')]
+RUNS = [
+    (system, method) for system in ('chain', 'power_grid') for method in ('q_learning', 'nominal_mpc', 'scenario_mpc')
+]
 ENTRIES = {(method, entry.name): entry for method in METHODS.names() for entry in settings_table('chain', method)}
 NUMBERS = [key for key, entry in ENTRIES.items() if entry.kind in (int, float)]
 WRONG_TYPES = {str: [3, None, True], int: ['3', 2.5, None, True], float: ['0.5', None, True], bool: [1, 'yes', None]}
@@ -50,9 +52,15 @@ def test_what_a_method_has_not_is_no_setting_of_its_runs():
     assert all('admm.iterations' in each for each in names.values())
 
 
-@pytest.mark.parametrize('method, name, value', [
-    (*key, value) for key, entry in ENTRIES.items() for value in WRONG_TYPES[entry.kind]
-    if not (entry.absent and value is None)])
+@pytest.mark.parametrize(
+    'method, name, value',
+    [
+        (*key, value)
+        for key, entry in ENTRIES.items()
+        for value in WRONG_TYPES[entry.kind]
+        if not (entry.absent and value is None)
+    ],
+)
 def test_a_value_of_the_wrong_type_is_refused_by_name(method, name, value):
     with pytest.raises(SettingError, match=f'^{name} must be') as error:
         made(method, name, value)
@@ -99,25 +107,47 @@ def test_in_python_the_dot_is_two_underscores():
     assert Settings(admm__rho=2.0, chain__agents=4) == Settings(**{'admm.rho': 2.0, 'chain.agents': 4})
 
 
-@pytest.mark.parametrize('name, hint', [
-    ('admm_iterations', 'do you mean admm.iterations?'), ('learning.rat', 'do you mean learning.rate?'),
-    ('chain.agent', 'do you mean chain.agents?'), ('colour', 'there are system, method, seed, steps')])
+@pytest.mark.parametrize(
+    'name, hint',
+    [
+        ('admm_iterations', 'do you mean admm.iterations?'),
+        ('learning.rat', 'do you mean learning.rate?'),
+        ('chain.agent', 'do you mean chain.agents?'),
+        ('colour', 'there are system, method, seed, steps'),
+    ],
+)
 def test_an_unknown_name_is_refused_with_a_hint(name, hint):
     with pytest.raises(SettingError, match=f"^there is no setting '{name}'; {hint[:-1]}"):
         Settings(**{name: 1})
 
 
-@pytest.mark.parametrize('values', [{'method': 'nominal_mpc', 'learning__rate': 1e-3},
-                                    {'system': 'power_grid', 'chain__agents': 4}, {'model': 'exact'}])
+@pytest.mark.parametrize(
+    'values',
+    [
+        {'method': 'nominal_mpc', 'learning__rate': 1e-3},
+        {'system': 'power_grid', 'chain__agents': 4},
+        {'model': 'exact'},
+    ],
+)
 def test_a_setting_of_another_method_or_system_is_refused(values):
     with pytest.raises(SettingError, match='there is no setting'):
         Settings(**values)
 
 
-CHANGED = [{}, {'seed': 7, 'chain__agents': 5, 'chain__variant': 'mallick2025', 'learning__order': 'second',
-                'learning__step_limit': None, 'admm__tolerance': 1e-3, 'learn': False},
-           {'method': 'scenario_mpc', 'scenarios': 3, 'model': 'exact'},
-           {'system': 'power_grid', 'method': 'nominal_mpc', 'consensus__averaging': 'fixed'}]
+CHANGED = [
+    {},
+    {
+        'seed': 7,
+        'chain__agents': 5,
+        'chain__variant': 'mallick2025',
+        'learning__order': 'second',
+        'learning__step_limit': None,
+        'admm__tolerance': 1e-3,
+        'learn': False,
+    },
+    {'method': 'scenario_mpc', 'scenarios': 3, 'model': 'exact'},
+    {'system': 'power_grid', 'method': 'nominal_mpc', 'consensus__averaging': 'fixed'},
+]
 
 
 @pytest.mark.parametrize('values', CHANGED)
@@ -143,14 +173,21 @@ def test_a_change_leaves_the_rest_and_the_original_as_they_are():
 def test_with_another_method_or_system_goes_what_only_the_old_one_has():
     settings = Settings(seed=3, admm__iterations=7, learning__rate=1e-3, chain__agents=4)
     assert settings.but(method='scenario_mpc', scenarios=5) == Settings(
-        seed=3, admm__iterations=7, chain__agents=4, method='scenario_mpc', scenarios=5)
+        seed=3, admm__iterations=7, chain__agents=4, method='scenario_mpc', scenarios=5
+    )
     assert settings.but(system='power_grid') == Settings(
-        seed=3, admm__iterations=7, learning__rate=1e-3, system='power_grid')
+        seed=3, admm__iterations=7, learning__rate=1e-3, system='power_grid'
+    )
 
 
-@pytest.mark.parametrize('changes, message', [
-    ({'method': 'nominal_mpc', 'learning__rate': 1e-3}, "there is no setting 'learning.rate'"),
-    ({'sead': 4}, 'do you mean seed?'), ({'seed': -1}, '^seed must be')])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'method': 'nominal_mpc', 'learning__rate': 1e-3}, "there is no setting 'learning.rate'"),
+        ({'sead': 4}, 'do you mean seed?'),
+        ({'seed': -1}, '^seed must be'),
+    ],
+)
 def test_a_change_is_checked_like_any_value(changes, message):
     with pytest.raises(SettingError, match=message):
         Settings().but(**changes)
@@ -241,8 +278,11 @@ SOURCE, WAITING = Source(), Waiting()
 
 @pytest.fixture
 def somebody(install):
-    install('somebody', {'dmpcrl_ros.systems': {'rooms': 'somebody:SOURCE'},
-                         'dmpcrl_ros.methods': {'waiting': 'somebody:WAITING'}}, SOMEBODY)
+    install(
+        'somebody',
+        {'dmpcrl_ros.systems': {'rooms': 'somebody:SOURCE'}, 'dmpcrl_ros.methods': {'waiting': 'somebody:WAITING'}},
+        SOMEBODY,
+    )
 
 
 @pytest.mark.usefixtures('somebody')
@@ -271,7 +311,10 @@ def test_a_method_without_a_centralised_twin_says_so():
 @pytest.mark.parametrize('name', ['seed', 'speed', 'checkpoints', 'output'])
 def test_a_method_with_a_setting_of_another_owner_is_refused_by_its_name(install, name):
     """Settings of the run, of the deployment, or of a node: it would silently get the other one's value."""
-    install(f'taken_{name}', {'dmpcrl_ros.methods': {f'taken_{name}': f'taken_{name}:METHOD'}}, f"""
+    install(
+        f'taken_{name}',
+        {'dmpcrl_ros.methods': {f'taken_{name}': f'taken_{name}:METHOD'}},
+        f"""
 from dataclasses import dataclass
 from dmpcrl_ros.core.settings import setting
 
@@ -281,6 +324,7 @@ class Own:
 
 class METHOD:
     name, title, settings, requires, metrics, layout, agent = 'taken_{name}', '', Own, object, (), None, None
-""")
+""",
+    )
     with pytest.raises(SettingError, match=f"method taken_{name} has a setting '{name}', .*: put it into a group"):
         Settings(method=f'taken_{name}')

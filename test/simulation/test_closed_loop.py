@@ -1,4 +1,5 @@
 """Plant and agents in closed loop: reproducible, with correct reports, and learning."""
+
 import numpy as np
 import pytest
 from helpers import CHAINS, central_of, directed_network
@@ -20,9 +21,11 @@ def numbers(steps):
     return np.array([np.r_[s.step, s.states, s.actions, s.costs, *s.metrics.values(), s.rounds] for s in steps])
 
 
-@pytest.mark.parametrize('network, settings', [
-    (CHAINS['mallick2024'], QUICK), (CHAINS['mallick2025'], QUICK), (chain(3), WARM), (directed_network(), QUICK),
-], ids=['mallick2024', 'mallick2025', 'warm', 'directed'])
+@pytest.mark.parametrize(
+    'network, settings',
+    [(CHAINS['mallick2024'], QUICK), (CHAINS['mallick2025'], QUICK), (chain(3), WARM), (directed_network(), QUICK)],
+    ids=['mallick2024', 'mallick2025', 'warm', 'directed'],
+)
 def test_the_same_seed_gives_the_same_run_bit_for_bit_and_another_seed_another(network, settings):
     (first, one), (second, two), (third, _) = (run(network, 30, seed=seed, **settings) for seed in (4, 4, 5))
     assert np.array_equal(numbers(first), numbers(second))
@@ -74,11 +77,16 @@ def test_both_values_of_a_td_error_belong_to_the_same_parameters(variant, explor
     """delta_t = sum L_t + gamma V(s_t+1) - Q(s_t, a_t), recomputed with the centralised twin and the parameters in
     force when step t had been learned from: with updates in between, with and without exploration."""
     network = chain(3, variant)
-    settings = Settings(admm__iterations=200, admm__warm_start=False, learning__exploration=exploration, seed=2,
-                        learning__rate=1e-4 if variant == 'mallick2024' else 1e-6)
+    settings = Settings(
+        admm__iterations=200,
+        admm__warm_start=False,
+        learning__exploration=exploration,
+        seed=2,
+        learning__rate=1e-4 if variant == 'mallick2024' else 1e-6,
+    )
     loop = ClosedLoop(network, settings)
     loop.plant.state = np.array([0.3, 0.1, 0.2, 0.2, 0.4, -0.1])
-    if variant == 'mallick2025' and exploration:            # which does not explore as published
+    if variant == 'mallick2025' and exploration:  # which does not explore as published
         explorers = ClosedLoop(chain(3), settings).agents
         for agent, other in zip(loop.agents, explorers, strict=True):
             agent.exploration = other.exploration
@@ -100,7 +108,7 @@ def test_both_values_of_a_td_error_belong_to_the_same_parameters(variant, explor
         td_error = one.metrics['td_error']
         assert td_error == pytest.approx(cost + 0.9 * value(thetas[t], after.states) - q, rel=1e-7, abs=1e-7)
         stale.append(abs(cost + 0.9 * value(thetas[t + 1], after.states) - q - td_error))
-    assert max(stale) > 1e-4                                # other parameters would have been noticed
+    assert max(stale) > 1e-4  # other parameters would have been noticed
     assert any(step.metrics['explored'] for step in steps) == exploration
     assert loop.agents[0].updates >= 8
 

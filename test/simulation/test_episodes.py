@@ -1,4 +1,5 @@
 """Episodes: their ends, the observations of agents, and the transitions that are not learned from."""
+
 import dataclasses
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_step_numbers_run_on_and_the_plant_begins_again():
     at_rest = [step for step, each in enumerate(seen) if not np.concatenate(each.states).any()]
     assert at_rest == [0, 8, 16, 24]
     told = [step for step, each in enumerate(seen) if np.concatenate(each.exogenous).any()]
-    assert told == [5, 6, 7, 13, 14, 15, 21, 22, 23]        # the first load, in every episode
+    assert told == [5, 6, 7, 13, 14, 15, 21, 22, 23]  # the first load, in every episode
 
 
 def test_costs_belong_to_the_transition_that_ended_also_at_the_end_of_an_episode():

@@ -3,6 +3,7 @@ delayed, duplicated or reordered, an agent dies, or deadlines end. Latency is 1 
 
 For three kinds of networks: the chain with either order of learning, and a directed one of unequal agents.
 """
+
 from functools import cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from dmpcrl_ros.systems.linear.chain import description
 from dmpcrl_ros.systems.linear.description import from_description
 from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan
 
-DUE = 2                     # the step that is hit: one in which parameters change
+DUE = 2  # the step that is hit: one in which parameters change
 TIMEOUT, PAUSE = 10.0, 2.0  # of a round; between two steps, for the plant
 RESENDING = {'round_timeout': 60.0, 'resend_after': 3.0}
 
@@ -24,9 +25,11 @@ def short(described):
 
 
 QUICK = {'admm__iterations': 2, 'learning__exploration': False}
-LOOPS = {'first order': Loop(short(description(3)), **QUICK),
-         'second order': Loop(short(description(3, 'mallick2025')), learning__order='second', **QUICK),
-         'directed': Loop(short(DIRECTED), **QUICK)}
+LOOPS = {
+    'first order': Loop(short(description(3)), **QUICK),
+    'second order': Loop(short(description(3, 'mallick2025')), learning__order='second', **QUICK),
+    'directed': Loop(short(DIRECTED), **QUICK),
+}
 GRAPHS = {name: loop.network.graph for name, loop in LOOPS.items()}
 each_network = pytest.mark.parametrize('name', LOOPS)
 
@@ -95,9 +98,14 @@ def as_before(found, first):
     """Whether no step from `first` on has a fault, every transition is learned from, and all agents continue to
     learn."""
     reports = [report for step in found.reports[first:] for report in step]
-    return (not any(report.fault for report in reports) and all('td_error' in report.metrics for report in reports)
-            and all(any(found.moved(step)[agent] for step in range(first, len(found.reports)))
-                    for agent in range(len(found.updates))))
+    return (
+        not any(report.fault for report in reports)
+        and all('td_error' in report.metrics for report in reports)
+        and all(
+            any(found.moved(step)[agent] for step in range(first, len(found.reports)))
+            for agent in range(len(found.updates))
+        )
+    )
 
 
 def all_or_none(outcomes, diameter):
@@ -111,7 +119,7 @@ def all_or_none(outcomes, diameter):
     counts, n_agents = [sum(outcome) for outcome in outcomes], len(outcomes[0])
     assert counts[0] == 0 and counts[-1] == n_agents
     first = max(k for k, count in enumerate(counts) if count < n_agents) + 1
-    return not any(counts[:max(first - diameter, 0)])
+    return not any(counts[: max(first - diameter, 0)])
 
 
 @each_network
@@ -122,12 +130,14 @@ def test_the_step_that_is_hit_is_one_of_learning(name):
     assert found.moved(DUE) == found.learned(DUE) == [True] * 3 and as_before(found, DUE)
 
 
-HARMLESS = {'a delay within the timeout': ([Copy(delay=1.0)], {'delay_rounds': 7}, {}),
-            'two copies': ([Copy(), Copy()], {}, {}),
-            'a copy that comes late': ([Copy(), Copy(delay=1.0)], {'delay_rounds': 3}, {}),
-            'another order': ([Copy(reordered=True)], {}, {}),
-            'a loss, with resending': ([], {}, RESENDING),
-            'a long delay, with resending': ([Copy(delay=1.0)], {'delay_rounds': 50}, RESENDING)}
+HARMLESS = {
+    'a delay within the timeout': ([Copy(delay=1.0)], {'delay_rounds': 7}, {}),
+    'two copies': ([Copy(), Copy()], {}, {}),
+    'a copy that comes late': ([Copy(), Copy(delay=1.0)], {'delay_rounds': 3}, {}),
+    'another order': ([Copy(reordered=True)], {}, {}),
+    'a loss, with resending': ([], {}, RESENDING),
+    'a long delay, with resending': ([Copy(delay=1.0)], {'delay_rounds': 50}, RESENDING),
+}
 
 
 @each_network
@@ -150,7 +160,7 @@ def test_a_single_loss_is_learned_from_by_all_or_by_none_and_is_over_after_a_ste
         learned, moved = [], []
         for number in range(rounds_of(name)):
             found = run(name, Hit(number, [], edge))
-            if not found.driver.lost:                       # nothing is sent along this edge in this round
+            if not found.driver.lost:  # nothing is sent along this edge in this round
                 assert unchanged(found, name)
                 continue
             learned.append(found.learned(DUE))
@@ -191,10 +201,10 @@ def test_an_agent_that_dies_in_a_round_is_taken_back_when_it_returns(name, victi
 
 @each_network
 def test_a_deadline_that_ends_in_a_round_gives_what_was_agreed_by_then_or_the_last_plan(name):
-    agreed = GRAPHS[name].diameter + 2           # rounds until the first iteration of ADMM has ended
+    agreed = GRAPHS[name].diameter + 2  # rounds until the first iteration of ADMM has ended
     for number in range(rounds_of(name)):
         found = run(name, FaultPlan(), deadlines={DUE: number + 0.5})
-        if number >= deciding(name):                        # it has acted by then
+        if number >= deciding(name):  # it has acted by then
             assert unchanged(found, name)
             continue
         assert found.acted_at[DUE] == [number + 0.5] * 3
@@ -202,7 +212,7 @@ def test_a_deadline_that_ends_in_a_round_gives_what_was_agreed_by_then_or_the_la
         assert all(report.fault.startswith(f'out of time in round {number}') for report in found.reports[DUE])
         assert not any(found.learned(DUE)) and not any(found.moved(DUE)) and not found.driver.timeouts
         decided = np.array_equal(found.steps[DUE].actions, whole(name).steps[DUE].actions)
-        assert decided == (number >= agreed)                # by the second, and last, of the local solutions
+        assert decided == (number >= agreed)  # by the second, and last, of the local solutions
         assert as_before(found, DUE + 2)
 
 
@@ -239,9 +249,9 @@ def test_without_a_lost_agent_the_others_decide_and_nobody_learns_until_it_is_ba
             assert not any(act.fallback for act in found.acts[step]), (number, step)
             assert all(report.fault and 'td_error' not in report.metrics for report in found.reports[step])
             assert not any(found.learned(step)) and not any(found.moved(step)), (number, step)
-            if step < back:                                 # nobody waits for it
+            if step < back:  # nobody waits for it
                 assert found.ended[step] - found.ended[step - 1] <= PAUSE + rounds_of(name)
-        assert not any(found.learned(back + 1)), number      # the transition begins where it is left out
+        assert not any(found.learned(back + 1)), number  # the transition begins where it is left out
         assert as_before(found, back + 2), number
     assert all_or_none(learned, GRAPHS[name].diameter)
 

@@ -1,4 +1,5 @@
 """The four areas learn: the cost of an episode falls below that of the first controllers under the same loads."""
+
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ EPISODES, LENGTH = 10, 100
 
 def episode_costs(**settings):
     """(episodes,), and the transitions."""
-    central = settings.get('learn') is False                # the same but for ADMM's error, and quicker
+    central = settings.get('learn') is False  # the same but for ADMM's error, and quicker
     loop = ClosedLoop(power_grid(), Settings(system='power_grid', **settings), central=central)
     steps = list(loop.run(EPISODES * LENGTH))
     return np.array([step.costs.sum() for step in steps]).reshape(EPISODES, LENGTH).sum(axis=1), steps, loop

@@ -1,4 +1,5 @@
 """The lockstep driver: it delivers rounds, and insists that all agents run the same program."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """The system of the simulated carts: true to their model, within its limits, and one in which learning pays."""
+
 import importlib.util
 from pathlib import Path
 
@@ -50,8 +51,9 @@ class CartsPlant:
         violation = np.maximum(self.lower - state, 0.0) + np.maximum(state - self.upper, 0.0)
         of_states, of_violations, of_inputs = self.weights
         self.carts.advance(action, NETWORK.period)
-        return 0.5 * ((of_states * state**2 + of_violations * violation).reshape(3, 2).sum(axis=1)
-                      + of_inputs * action**2)
+        return 0.5 * (
+            (of_states * state**2 + of_violations * violation).reshape(3, 2).sum(axis=1) + of_inputs * action**2
+        )
 
 
 def closed_loop(seed, learn, steps, thetas=None):
@@ -88,8 +90,8 @@ def test_the_dynamics_of_the_system_are_those_of_the_model():
     exact = expm(NETWORK.period * np.block([[a, b], [np.zeros((3, 9))]]))[:6]
     described = np.hstack([NETWORK.a, NETWORK.b])
     kept = described != 0.0
-    np.testing.assert_allclose(described[kept], exact[kept], atol=6e-6)      # rounded to five decimals
-    assert np.abs(exact[~kept]).max() < 1.5e-3                               # left out: beyond the neighbours in a step
+    np.testing.assert_allclose(described[kept], exact[kept], atol=6e-6)  # rounded to five decimals
+    assert np.abs(exact[~kept]).max() < 1.5e-3  # left out: beyond the neighbours in a step
 
 
 def test_the_system_begins_where_the_simulator_does_and_spares_its_motors():

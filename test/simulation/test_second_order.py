@@ -1,4 +1,5 @@
 """Second-order learning in closed loop (paper 000): the agents follow the centralised learner step by step."""
+
 import numpy as np
 import pytest
 from helpers import Told, Watch, interrupted, observation
@@ -55,8 +56,10 @@ def test_learning_brings_the_cost_down_where_the_first_order_does_not():
 
 def test_an_update_that_one_agent_cannot_use_is_made_by_none():
     """Penalty weights that would be negative at one agent: the whole network keeps its parameters and says so."""
-    loop = ClosedLoop(chain(3, 'mallick2025'), Settings(learning__order='second', learning__bound_parameters=False,
-                                                        admm__iterations=20))
+    loop = ClosedLoop(
+        chain(3, 'mallick2025'),
+        Settings(learning__order='second', learning__bound_parameters=False, admm__iterations=20),
+    )
     steps, thetas = loop.run(12), []
     learner = loop.agents[1].learner
     update = learner.update
@@ -96,6 +99,7 @@ def test_a_round_lost_in_the_agreement_on_an_update_undoes_it(order):
                 return False
             changed.append((request.kind, not np.array_equal(agent.theta, theta)))
             return True
+
         return chosen
 
     for agent, theta, state in zip(loop.agents, before, states, strict=True):
@@ -124,9 +128,16 @@ def test_there_is_no_central_learner_with_the_scaling_of_distributed_ones():
         ClosedLoop(chain(3), Settings(learning__order='second-as-released'), central=True)
 
 
-@pytest.mark.parametrize('settings', [{'learning__order': 'first'}, {'learning__order': 'second'},
-                                      {'method': 'nominal_mpc'}, {'method': 'scenario_mpc', 'scenarios': 2}],
-                         ids=['first', 'second', 'nominal', 'scenario'])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'learning__order': 'first'},
+        {'learning__order': 'second'},
+        {'method': 'nominal_mpc'},
+        {'method': 'scenario_mpc', 'scenarios': 2},
+    ],
+    ids=['first', 'second', 'nominal', 'scenario'],
+)
 def test_a_report_has_plain_values_of_declared_metrics(settings):
     """Values of numpy are no int or float to a message, which ends the process that sends it."""
     watch, settings = Watch(), Settings(admm__iterations=5, **settings)

@@ -1,4 +1,5 @@
 """Agents whose messages are lost, delayed, duplicated, reordered or corrupted: no run hangs or learns what is wrong."""
+
 from functools import cache
 
 import numpy as np
@@ -51,8 +52,10 @@ def test_who_is_not_told_that_its_neighbour_gave_up_waits_as_long_as_the_timeout
     """As above, but the news that agent 0 gave up, which is stamped with its round, is lost, too."""
     driver = VirtualTimeNetwork(Chosen((1, 0, 0, 6), (0, 1, 0, 6, GIVEN_UP)), [[1], [0]], round_timeout=4.0)
     heard = driver([exchange(1, *range(10, 20)), exchange(0, *range(20, 30))]).reports
-    assert [each[-1] for each in heard] == ["no 'news' from 1 in round 6 within 4 s",
-                                            "no 'news' from 0 in round 7 within 4 s"]
+    assert [each[-1] for each in heard] == [
+        "no 'news' from 1 in round 6 within 4 s",
+        "no 'news' from 0 in round 7 within 4 s",
+    ]
     assert driver.timeouts == 2 and driver.lost == [(1, 0, 0, 6, 'news'), (0, 1, 0, 6, GIVEN_UP)]
 
 
@@ -76,9 +79,16 @@ def test_what_comes_after_the_patience_of_its_receiver_is_lost():
     assert heard == [[f"no 'news' from {other} in round 0 within 2 s"] for other in (1, 0)]
 
 
-@pytest.mark.parametrize(('network', 'settings'), [
-    (chain(3), {}), (chain(3, 'mallick2025'), {'learning__order': 'second'}), (directed_network(), {}),
-    (chain(4), {'admm__tolerance': 1e-3})], ids=['first order', 'second order', 'directed', 'residual stop'])
+@pytest.mark.parametrize(
+    ('network', 'settings'),
+    [
+        (chain(3), {}),
+        (chain(3, 'mallick2025'), {'learning__order': 'second'}),
+        (directed_network(), {}),
+        (chain(4), {'admm__tolerance': 1e-3}),
+    ],
+    ids=['first order', 'second order', 'directed', 'residual stop'],
+)
 @pytest.mark.parametrize('faults', [{}, HARMLESS], ids=['no faults', 'late, duplicated, reordered'])
 def test_without_a_loss_the_numbers_are_those_without_faults(network, settings, faults):
     loop = Loop(network, **settings)
@@ -94,9 +104,11 @@ def test_until_the_first_loss_the_numbers_are_those_without_faults(seed):
     run = Run(FaultPlan(seed=seed, loss=5e-4, **HARMLESS), 60, chain_of(), timing=PATIENT)
     first = min(run.lost_steps())
     assert 5 < first < 50
-    assert same(run, lossless(), first - 1)       # transition first - 1 ends in the step of the loss, and is void
-    assert all(np.array_equal(one.states, other.states) for one, other in
-               zip(run.steps[:first + 1], lossless().steps, strict=False))
+    assert same(run, lossless(), first - 1)  # transition first - 1 ends in the step of the loss, and is void
+    assert all(
+        np.array_equal(one.states, other.states)
+        for one, other in zip(run.steps[: first + 1], lossless().steps, strict=False)
+    )
     assert not same(run, lossless())
 
 
@@ -107,11 +119,15 @@ def test_the_same_seed_is_the_same_run_again_and_another_seed_another():
     assert one.driver.lost != three.driver.lost and not same(one, three)
 
 
-@pytest.mark.parametrize(('faults', 'learns'), [
-    ({'hit_steps': 0.2, 'loss': 0.2, **EVERYTHING}, True),    # a fifth of the steps lose a fifth of their messages
-    ({'loss': 0.002, **HARMLESS}, True),                      # about a fifth of the steps lose one message
-    ({'loss': 0.2, **EVERYTHING}, False)],                    # a fifth of all messages: hardly a step is left whole
-    ids=['a fifth of the steps', 'one message in a fifth of the steps', 'a fifth of the messages'])
+@pytest.mark.parametrize(
+    ('faults', 'learns'),
+    [
+        ({'hit_steps': 0.2, 'loss': 0.2, **EVERYTHING}, True),  # a fifth of the steps lose a fifth of their messages
+        ({'loss': 0.002, **HARMLESS}, True),  # about a fifth of the steps lose one message
+        ({'loss': 0.2, **EVERYTHING}, False),
+    ],  # a fifth of all messages: hardly a step is left whole
+    ids=['a fifth of the steps', 'one message in a fifth of the steps', 'a fifth of the messages'],
+)
 def test_a_long_run_goes_on_whatever_is_lost(faults, learns):
     run = Run(FaultPlan(seed=1, **faults), 500, chain_of())
     assert len(run.steps) == 500 and run.driver.lost
@@ -122,7 +138,7 @@ def test_a_long_run_goes_on_whatever_is_lost(faults, learns):
     assert (min(updates) > 100) if learns else (whole < 50)
     for step, reports in enumerate(run.reports):
         if not any(report.fault for report in reports):
-            assert len(set(run.moved(step))) == 1               # all agents or none
+            assert len(set(run.moved(step))) == 1  # all agents or none
     for engine in run.driver.engines:
         assert engine.mailbox.kept <= 3 * len(engine.neighbours)
 
@@ -139,10 +155,10 @@ def test_where_messages_are_sent_again_a_fifth_of_them_can_be_lost_and_no_number
 
 
 DUE, DIAMETER = 4, 2
-EVALUATION, AVERAGE = DIAMETER + 10, 2        # rounds: whether anyone starts cold, five iterations; V, Q and stage cost
-VALID = EVALUATION + AVERAGE + DIAMETER       # until it is agreed that the transition is valid everywhere
-UPDATED = VALID + DIAMETER                    # until it is agreed that everybody can make the update
-ALL = UPDATED + EVALUATION                    # Q(s, a) of the new parameters
+EVALUATION, AVERAGE = DIAMETER + 10, 2  # rounds: whether anyone starts cold, five iterations; V, Q and stage cost
+VALID = EVALUATION + AVERAGE + DIAMETER  # until it is agreed that the transition is valid everywhere
+UPDATED = VALID + DIAMETER  # until it is agreed that everybody can make the update
+ALL = UPDATED + EVALUATION  # Q(s, a) of the new parameters
 
 
 @pytest.mark.parametrize(('sender', 'receiver'), [(1, 0), (2, 1)])
@@ -174,12 +190,18 @@ def test_a_single_loss_stops_learning_everywhere_but_in_the_last_rounds_of_an_ag
     assert tried >= ALL - 10
 
 
-@pytest.mark.parametrize(('network', 'settings'), [
-    (chain(3, 'mallick2025'), {'learning__order': 'second'}),
-    (chain(3), {'consensus__averaging': 'metropolis', 'consensus__rounds': 7}),
-    (chain(5), {'admm__iterations': 2})], ids=['second order', 'more rounds', 'five agents'])
+@pytest.mark.parametrize(
+    ('network', 'settings'),
+    [
+        (chain(3, 'mallick2025'), {'learning__order': 'second'}),
+        (chain(3), {'consensus__averaging': 'metropolis', 'consensus__rounds': 7}),
+        (chain(5), {'admm__iterations': 2}),
+    ],
+    ids=['second order', 'more rounds', 'five agents'],
+)
 def test_an_agent_changes_its_parameters_if_the_silence_reaches_it_after_a_round_that_is_the_same_for_all(
-        network, settings):
+    network, settings
+):
     """As above, of whatever rounds the agreement consists: before the last D rounds of it, all agents or none."""
     loop = Loop(network, learning__exploration=False, **settings)
     rounds = Run(FaultPlan(), DUE + 1, loop).steps[DUE].rounds
@@ -206,7 +228,7 @@ def test_an_agent_that_dies_in_a_round_and_returns_is_taken_back(step, number, r
     updates = run.updates
     assert min(updates) >= 8 and np.ptp(updates) <= 1
     assert np.abs([s.actions for s in run.steps]).max() <= 1.0
-    assert np.isfinite([s.metrics['td_error'] for s in run.steps[step + returns + 1:]]).all()
+    assert np.isfinite([s.metrics['td_error'] for s in run.steps[step + returns + 1 :]]).all()
 
 
 def test_an_agent_that_comes_back_with_nothing_learned_learns_on_with_the_others():

@@ -1,4 +1,5 @@
 """Controllers that do not learn: models and scenarios as parameters of the same problem."""
+
 import copy
 
 import numpy as np
@@ -44,9 +45,13 @@ def test_the_published_uncertainty_of_the_chain():
     parts = parameter_layout(network.local[1], network.structure).slices
     found = drawn(network, 1, count=4000)
     assert found.shape == (4000, 24)
-    expected = {'A': ([-0.1, -0.1, 0.0, -0.1], [0.1, 0.1, 0.0, 0.1]), 'B': ([0.0, -0.075], [0.075, 0.0]),
-                'A_0': ([0.0, 0.0, 0.0, -0.1], [0.0] * 4), 'A_2': ([0.0, 0.0, 0.0, -0.1], [0.0] * 4),
-                'b': ([-0.1, 0.0], [0.0, 0.0])}
+    expected = {
+        'A': ([-0.1, -0.1, 0.0, -0.1], [0.1, 0.1, 0.0, 0.1]),
+        'B': ([0.0, -0.075], [0.075, 0.0]),
+        'A_0': ([0.0, 0.0, 0.0, -0.1], [0.0] * 4),
+        'A_2': ([0.0, 0.0, 0.0, -0.1], [0.0] * 4),
+        'b': ([-0.1, 0.0], [0.0, 0.0]),
+    }
     for name, part in parts.items():
         lower, upper = expected.get(name, (0.0, 0.0))
         assert found[:, part].min(axis=0) == pytest.approx(lower, abs=1e-3), name
@@ -90,14 +95,20 @@ def uncertain(agent, **sides):
     return changed
 
 
-@pytest.mark.parametrize('sides, message', [
-    ({'lower': {'A': [[0.1]]}}, r'agent tank: uncertainty\.lower\.A is 1 x 1, expected 2 x 2'),
-    ({'upper': {'B': [[0.1], [-0.1]]}}, r'agent tank: uncertainty\.lower\.B lies above uncertainty\.upper\.B'),
-    ({'lower': {'neighbours': {'heater': [[0.1, 0, 0], [0, 0, 0]]}}}, r'lower\.neighbours\.heater lies above'),
-    ({'lower': {'neighbours': {'valve': [[0.1], [0.0]]}}}, "neighbours names 'valve', which is none of its neighbours"),
-    ({'upper': {'A': [[0.1, float('nan')], [0.0, 0.0]]}}, r'uncertainty\.upper\.A contains NaN'),
-    ({'middle': {}}, 'agent tank: uncertainty'),
-])
+@pytest.mark.parametrize(
+    'sides, message',
+    [
+        ({'lower': {'A': [[0.1]]}}, r'agent tank: uncertainty\.lower\.A is 1 x 1, expected 2 x 2'),
+        ({'upper': {'B': [[0.1], [-0.1]]}}, r'agent tank: uncertainty\.lower\.B lies above uncertainty\.upper\.B'),
+        ({'lower': {'neighbours': {'heater': [[0.1, 0, 0], [0, 0, 0]]}}}, r'lower\.neighbours\.heater lies above'),
+        (
+            {'lower': {'neighbours': {'valve': [[0.1], [0.0]]}}},
+            "neighbours names 'valve', which is none of its neighbours",
+        ),
+        ({'upper': {'A': [[0.1, float('nan')], [0.0, 0.0]]}}, r'uncertainty\.upper\.A contains NaN'),
+        ({'middle': {}}, 'agent tank: uncertainty'),
+    ],
+)
 def test_an_uncertainty_that_does_not_fit_is_named(sides, message):
     with pytest.raises(NetworkError, match=message):
         from_description(uncertain(0, **sides))

@@ -1,4 +1,5 @@
 """The plant: one step by hand, saturation, noise, cost."""
+
 import numpy as np
 import pytest
 from helpers import directed_network

@@ -1,4 +1,5 @@
 """The discretised model of an area and its derivatives, against integration and finite differences."""
+
 import numpy as np
 import pytest
 from grid_reference import FIRST, TRUE, area_model
@@ -75,8 +76,10 @@ def test_maps_side_by_side():
     curvature, jacobian = together.curvature(weights), together.jacobian
     for each in alone:
         m, p = each.jacobian.shape
-        assert np.array_equal(jacobian[row:row + m, column:column + p], each.jacobian)
-        assert np.array_equal(curvature[column:column + p, column:column + p], each.curvature(weights[row:row + m]))
+        assert np.array_equal(jacobian[row : row + m, column : column + p], each.jacobian)
+        assert np.array_equal(
+            curvature[column : column + p, column : column + p], each.curvature(weights[row : row + m])
+        )
         row, column = row + m, column + p
     assert np.count_nonzero(jacobian) == sum(np.count_nonzero(each.jacobian) for each in alone)
 

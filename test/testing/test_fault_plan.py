@@ -1,4 +1,5 @@
 """The fate of a message is a function of the seed and of its stamp."""
+
 import numpy as np
 import pytest
 
@@ -6,8 +7,13 @@ from dmpcrl_ros.core.mailbox import Envelope, Mailbox
 from dmpcrl_ros.testing.fault_plan import CORRUPTIONS, Copy, Death, FaultPlan, corrupt
 
 EVERYTHING = {'loss': 0.2, 'delay_probability': 0.3, 'duplication': 0.1, 'reordering': 0.25, 'corruption': 0.15}
-LETTERS = [(sender, receiver, step, number, kind) for sender, receiver in ((0, 1), (1, 0), (1, 2)) for step in range(40)
-           for number in range(10) for kind in ('copies', 'averages')]
+LETTERS = [
+    (sender, receiver, step, number, kind)
+    for sender, receiver in ((0, 1), (1, 0), (1, 2))
+    for step in range(40)
+    for number in range(10)
+    for kind in ('copies', 'averages')
+]
 
 
 def fates(plan):
@@ -45,8 +51,9 @@ def test_faults_of_one_kind_do_not_depend_on_the_probability_of_another():
 
 
 def test_a_part_of_the_steps_can_be_spared_as_a_whole():
-    lost = {step for (_, _, step, _, _), copies in fates(FaultPlan(seed=3, loss=0.5, hit_steps=0.3)).items()
-            if not copies}
+    lost = {
+        step for (_, _, step, _, _), copies in fates(FaultPlan(seed=3, loss=0.5, hit_steps=0.3)).items() if not copies
+    }
     assert 5 < len(lost) < 20
 
 
@@ -57,8 +64,14 @@ def test_what_is_sent_again_is_decided_upon_again():
 
 def test_a_dead_agent_is_neither_heard_nor_hears_until_it_returns():
     plan = FaultPlan(deaths=(Death(agent=1, step=3, round=5, returns=6),))
-    for sender, receiver, step, number, silent in [(1, 0, 3, 4, False), (1, 0, 3, 5, True), (0, 1, 3, 5, True),
-                                                   (0, 2, 3, 5, False), (2, 1, 5, 0, True), (2, 1, 6, 0, False)]:
+    for sender, receiver, step, number, silent in [
+        (1, 0, 3, 4, False),
+        (1, 0, 3, 5, True),
+        (0, 1, 3, 5, True),
+        (0, 2, 3, 5, False),
+        (2, 1, 5, 0, True),
+        (2, 1, 6, 0, False),
+    ]:
         assert (not plan.copies(sender, receiver, step, number, 'copies')) == silent
 
 
@@ -80,10 +93,16 @@ def test_what_is_no_probability_is_refused_by_its_name(name, value):
         FaultPlan(**{name: value})
 
 
-@pytest.mark.parametrize(('wrong', 'message'), [
-    ({'delay': -1.0}, 'delay must be'), ({'delay': float('inf')}, 'delay must be'),
-    ({'delay_rounds': -1}, 'delay_rounds must be'), ({'seed': -1}, 'seed must be'),
-    ({'deaths': (Death(0, 3, 0, returns=3),)}, 'agent 0 returns at step 3, but dies at step 3')])
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        ({'delay': -1.0}, 'delay must be'),
+        ({'delay': float('inf')}, 'delay must be'),
+        ({'delay_rounds': -1}, 'delay_rounds must be'),
+        ({'seed': -1}, 'seed must be'),
+        ({'deaths': (Death(0, 3, 0, returns=3),)}, 'agent 0 returns at step 3, but dies at step 3'),
+    ],
+)
 def test_what_makes_no_sense_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         FaultPlan(**wrong)

@@ -1,4 +1,5 @@
 """The declared mapping between standard messages and agents' states and inputs; numbers by hand."""
+
 import math
 from collections import Counter
 from pathlib import Path
@@ -24,8 +25,11 @@ NAN, INF = float('nan'), float('inf')
 
 def network(*sizes):
     """Agents a, b, ... with states and inputs of these sizes."""
-    return SimpleNamespace(name='pair', names=tuple('abc'[:len(sizes)]),
-                           local=tuple(SimpleNamespace(n_states=n, n_inputs=m) for n, m in sizes))
+    return SimpleNamespace(
+        name='pair',
+        names=tuple('abc'[: len(sizes)]),
+        local=tuple(SimpleNamespace(n_states=n, n_inputs=m) for n, m in sizes),
+    )
 
 
 PAIR = network((2, 1), (1, 2))
@@ -33,21 +37,65 @@ PAIR = network((2, 1), (1, 2))
 
 def declaration():
     """Cart a on a joint, mounted the other way round and measured in millimetres; robot b with an odometer."""
-    return {'agents': [
-        {'name': 'a', 'state': [
-            {'element': 0, 'topic': '/joint_states', 'type': 'sensor_msgs/JointState', 'joint': 'slide',
-             'field': 'position', 'sign': -1, 'scale': 0.001, 'offset': 0.5},
-            {'element': 1, 'topic': '/force', 'type': 'std_msgs/Float64MultiArray', 'index': 2, 'scale': 10.0}],
-         'input': [
-            {'element': 0, 'topic': '/a/commands', 'type': 'std_msgs/Float64MultiArray', 'index': 0, 'sign': -1,
-             'scale': 2.0, 'offset': 1.0, 'saturation': [-4.0, 5.0], 'rate_limit': 30.0, 'safe': 0.0}]},
-        {'name': 'b', 'state': [
-            {'element': 0, 'topic': '/odom', 'type': 'nav_msgs/Odometry', 'field': 'pose.yaw', 'frame': 'map'}],
-         'input': [
-            {'element': 1, 'topic': '/cmd_vel', 'type': 'geometry_msgs/Twist', 'field': 'angular.z',
-             'saturation': [-1.0, 1.0], 'safe': 0.0},
-            {'element': 0, 'topic': '/cmd_vel', 'type': 'geometry_msgs/Twist', 'field': 'linear.x', 'scale': 0.5,
-             'saturation': [0.0, 0.8], 'safe': 0.1}]}]}
+    return {
+        'agents': [
+            {
+                'name': 'a',
+                'state': [
+                    {
+                        'element': 0,
+                        'topic': '/joint_states',
+                        'type': 'sensor_msgs/JointState',
+                        'joint': 'slide',
+                        'field': 'position',
+                        'sign': -1,
+                        'scale': 0.001,
+                        'offset': 0.5,
+                    },
+                    {'element': 1, 'topic': '/force', 'type': 'std_msgs/Float64MultiArray', 'index': 2, 'scale': 10.0},
+                ],
+                'input': [
+                    {
+                        'element': 0,
+                        'topic': '/a/commands',
+                        'type': 'std_msgs/Float64MultiArray',
+                        'index': 0,
+                        'sign': -1,
+                        'scale': 2.0,
+                        'offset': 1.0,
+                        'saturation': [-4.0, 5.0],
+                        'rate_limit': 30.0,
+                        'safe': 0.0,
+                    }
+                ],
+            },
+            {
+                'name': 'b',
+                'state': [
+                    {'element': 0, 'topic': '/odom', 'type': 'nav_msgs/Odometry', 'field': 'pose.yaw', 'frame': 'map'}
+                ],
+                'input': [
+                    {
+                        'element': 1,
+                        'topic': '/cmd_vel',
+                        'type': 'geometry_msgs/Twist',
+                        'field': 'angular.z',
+                        'saturation': [-1.0, 1.0],
+                        'safe': 0.0,
+                    },
+                    {
+                        'element': 0,
+                        'topic': '/cmd_vel',
+                        'type': 'geometry_msgs/Twist',
+                        'field': 'linear.x',
+                        'scale': 0.5,
+                        'saturation': [0.0, 0.8],
+                        'safe': 0.1,
+                    },
+                ],
+            },
+        ]
+    }
 
 
 @pytest.fixture
@@ -56,6 +104,7 @@ def load(tmp_path):
         path = tmp_path / 'bridge.yaml'
         path.write_text(declared if isinstance(declared, str) else yaml.safe_dump(declared))
         return load_mapping(path, of)
+
     return load
 
 
@@ -105,7 +154,7 @@ def test_states_are_none_until_all_is_known_and_fresh(load):
     assert mapping.states(10.5, 0.5) is not None
     assert mapping.states(10.6, 0.5) is None
     assert mapping.stale(10.6, 0.5) == ['agent a: state 0 (/joint_states)', 'agent a: state 1 (/force)']
-    assert mapping.stale(10.1, 0.5) == ['agent b: state 0 (/odom)']          # heard by a clock that was set back since
+    assert mapping.stale(10.1, 0.5) == ['agent b: state 0 (/odom)']  # heard by a clock that was set back since
 
 
 def test_states_handed_out_do_not_change_afterwards(load):
@@ -116,24 +165,28 @@ def test_states_handed_out_do_not_change_afterwards(load):
     assert before[1] == pytest.approx([-2.5])
 
 
-@pytest.mark.parametrize(('topic', 'message', 'reason'), [
-    ('/joint_states', joints(names=('hinge',)), 'no such joint'),
-    ('/joint_states', joints(positions=()), 'wrong size'),
-    ('/joint_states', joints(names=(), positions=()), 'no such joint'),
-    ('/joint_states', joints(positions=(NAN,)), 'not finite'),
-    ('/force', array(1.0, 2.0), 'wrong size'),
-    ('/force', array(1.0, 2.0, 1e308), 'not finite'),
-    ('/force', array(), 'wrong size'),
-    ('/odom', odometry(frame='odom'), 'wrong frame'),
-    ('/odom', odometry(frame=''), 'wrong frame'),
-    ('/odom', odometry(NAN), 'no rotation')])
+@pytest.mark.parametrize(
+    ('topic', 'message', 'reason'),
+    [
+        ('/joint_states', joints(names=('hinge',)), 'no such joint'),
+        ('/joint_states', joints(positions=()), 'wrong size'),
+        ('/joint_states', joints(names=(), positions=()), 'no such joint'),
+        ('/joint_states', joints(positions=(NAN,)), 'not finite'),
+        ('/force', array(1.0, 2.0), 'wrong size'),
+        ('/force', array(1.0, 2.0, 1e308), 'not finite'),
+        ('/force', array(), 'wrong size'),
+        ('/odom', odometry(frame='odom'), 'wrong frame'),
+        ('/odom', odometry(frame=''), 'wrong frame'),
+        ('/odom', odometry(NAN), 'no rotation'),
+    ],
+)
 def test_what_does_not_fit_is_counted_and_not_kept(load, topic, message, reason):
     mapping = load(declaration())
     tell_all(mapping)
     mapping.take(topic, message, 1.0)
     assert mapping.dropped == Counter({reason: 1})
     assert np.concatenate(mapping.states(1.0, 1.0)) == pytest.approx([0.2, 90.0, -2.5])
-    assert len(mapping.stale(1.5, 1.0)) == 3                                  # nothing looks newer than it is
+    assert len(mapping.stale(1.5, 1.0)) == 3  # nothing looks newer than it is
 
 
 def test_a_message_without_the_norm_of_a_rotation_is_refused(load):
@@ -203,9 +256,19 @@ def test_before_the_first_command_the_safe_values_are_applied(load):
     assert np.concatenate(load(declaration()).applied()) == pytest.approx([0.5, 0.2, 0.0])
 
 
-@pytest.mark.parametrize(('actions', 'period'), [
-    ([[0.5]], 0.1), ([[0.5], [1.0]], 0.1), ([[0.5, 1.0], [1.0]], 0.1), ([0.5, [1.0, 1.0]], 0.1),
-    ([[NAN], [1.0, 1.0]], 0.1), ([[0.5], [1.0, -INF]], 0.1), ([[0.5], [1.0, 1.0]], -0.1), ([[0.5], [1.0, 1.0]], NAN)])
+@pytest.mark.parametrize(
+    ('actions', 'period'),
+    [
+        ([[0.5]], 0.1),
+        ([[0.5], [1.0]], 0.1),
+        ([[0.5, 1.0], [1.0]], 0.1),
+        ([0.5, [1.0, 1.0]], 0.1),
+        ([[NAN], [1.0, 1.0]], 0.1),
+        ([[0.5], [1.0, -INF]], 0.1),
+        ([[0.5], [1.0, 1.0]], -0.1),
+        ([[0.5], [1.0, 1.0]], NAN),
+    ],
+)
 def test_commands_that_are_none_are_refused_and_change_nothing(load, actions, period):
     mapping = load(declaration())
     with pytest.raises(ValueError):
@@ -214,9 +277,25 @@ def test_commands_that_are_none_are_refused_and_change_nothing(load, actions, pe
 
 
 def test_several_inputs_in_one_array(load):
-    declared = {'agents': [{'name': name, 'state': [], 'input': [
-        {'element': 0, 'topic': '/commands', 'type': 'std_msgs/Float64MultiArray', 'index': index,
-         'saturation': [-9.0, 9.0], 'safe': 0.0}]} for name, index in (('a', 1), ('b', 0))]}
+    declared = {
+        'agents': [
+            {
+                'name': name,
+                'state': [],
+                'input': [
+                    {
+                        'element': 0,
+                        'topic': '/commands',
+                        'type': 'std_msgs/Float64MultiArray',
+                        'index': index,
+                        'saturation': [-9.0, 9.0],
+                        'safe': 0.0,
+                    }
+                ],
+            }
+            for name, index in (('a', 1), ('b', 0))
+        ]
+    }
     mapping = load(declared, network((0, 1), (0, 1)))
     ((topic, message),) = mapping.commands([np.array([3.0]), np.array([4.0])], 0.1)
     assert (topic, message.data.tolist()) == ('/commands', [4.0, 3.0])
@@ -238,48 +317,52 @@ def changed(*path, value=None, **update):
     return declared
 
 
-@pytest.mark.parametrize(('declared', 'words'), [
-    ('agents: [', ['not YAML']),
-    ('[]', ['mapping', 'object']),
-    ({'agents': []}, ['agents']),
-    (changed(1), ['agents a;', 'has a, b']),
-    (changed(1, 'name', value='c'), ['agents a, c', 'has a, b']),
-    (changed(1, 'name', value='a'), ['agents a, a']),
-    (changed(0, 'state', 1), ['agent a: state 1', '0 times']),
-    (changed(0, 'state', 1, element=0), ['agent a: state 0', '2 times']),
-    (changed(0, 'state', 1, element=2), ['agent a: state', '1 is mapped 0 times']),
-    (changed(0, 'input', value=[]), ['agent a: input 0', '0 times']),
-    (changed(1, 'input', 0, element=7), ['agent b: input 1', '0 times']),
-    (changed(0, 'state', 0, 'joint'), ['agent a: state 0', "'joint' is a required property"]),
-    (changed(0, 'state', 0, 'topic'), ['agent a: state 0', "'topic' is a required property"]),
-    (changed(0, 'state', 0, 'type'), ['agent a: state 0', "'type' is a required property"]),
-    (changed(0, 'state', 0, field='torque'), ['agent a: state 0: field', 'torque']),
-    (changed(0, 'state', 0, sign=2), ['agent a: state 0: sign']),
-    (changed(0, 'state', 0, scale=0), ['agent a: state 0: scale']),
-    (changed(0, 'state', 0, scale=NAN), ['agent a: state 0: scale', 'finite']),
-    (changed(0, 'state', 0, offset=INF), ['agent a: state 0: offset', 'finite']),
-    (changed(0, 'state', 0, topic='joint_states'), ['agent a: state 0: topic']),
-    (changed(0, 'state', 0, type='geometry_msgs/Pose'), ['agent a: state 0: type', 'geometry_msgs/Pose']),
-    (changed(0, 'state', 0, saturation=[0, 1]), ['agent a: state 0', 'saturation']),
-    (changed(0, 'state', 1, 'index'), ['agent a: state 1', "'index' is a required property"]),
-    (changed(0, 'state', 1, index=-1), ['agent a: state 1: index']),
-    (changed(0, 'state', 1, topic='/joint_states'), ['agent a: state 1', '/joint_states', 'another type']),
-    (changed(1, 'state', 0, 'frame'), ['agent b: state 0', "'frame' is a required property"]),
-    (changed(0, 'input', 0, 'safe'), ['agent a: input 0', "'safe' is a required property"]),
-    (changed(0, 'input', 0, 'saturation'), ['agent a: input 0', "'saturation' is a required property"]),
-    (changed(0, 'input', 0, saturation=[1.0]), ['agent a: input 0: saturation']),
-    (changed(0, 'input', 0, saturation=[5.0, -4.0]), ['agent a: input 0', 'safe']),
-    (changed(0, 'input', 0, saturation=[-INF, 1.0]), ['agent a: input 0', 'saturation', 'finite']),
-    (changed(0, 'input', 0, safe=6.0), ['agent a: input 0', 'safe must lie within']),
-    (changed(0, 'input', 0, safe=NAN), ['agent a: input 0', 'safe', 'finite']),
-    (changed(0, 'input', 0, rate_limit=0.0), ['agent a: input 0: rate_limit']),
-    (changed(0, 'input', 0, rate_limit=NAN), ['agent a: input 0', 'rate_limit']),
-    (changed(0, 'input', 0, rate_limt=3.0), ['agent a: input 0', 'rate_limt']),
-    (changed(0, 'input', 0, index=1), ['agent a: input 0', 'index 1']),
-    (changed(0, 'input', 0, topic='/force'), ['agent a: input 0', '/force tells a state']),
-    (changed(1, 'input', 0, field='linear.x'), ['agent b: input 1', 'taken by agent b: input 0']),
-    (changed(1, 'input', 0, field='pose.x'), ['agent b: input 1: field']),
-    (changed(1, 'state', value={}), ['agent b: state'])])
+@pytest.mark.parametrize(
+    ('declared', 'words'),
+    [
+        ('agents: [', ['not YAML']),
+        ('[]', ['mapping', 'object']),
+        ({'agents': []}, ['agents']),
+        (changed(1), ['agents a;', 'has a, b']),
+        (changed(1, 'name', value='c'), ['agents a, c', 'has a, b']),
+        (changed(1, 'name', value='a'), ['agents a, a']),
+        (changed(0, 'state', 1), ['agent a: state 1', '0 times']),
+        (changed(0, 'state', 1, element=0), ['agent a: state 0', '2 times']),
+        (changed(0, 'state', 1, element=2), ['agent a: state', '1 is mapped 0 times']),
+        (changed(0, 'input', value=[]), ['agent a: input 0', '0 times']),
+        (changed(1, 'input', 0, element=7), ['agent b: input 1', '0 times']),
+        (changed(0, 'state', 0, 'joint'), ['agent a: state 0', "'joint' is a required property"]),
+        (changed(0, 'state', 0, 'topic'), ['agent a: state 0', "'topic' is a required property"]),
+        (changed(0, 'state', 0, 'type'), ['agent a: state 0', "'type' is a required property"]),
+        (changed(0, 'state', 0, field='torque'), ['agent a: state 0: field', 'torque']),
+        (changed(0, 'state', 0, sign=2), ['agent a: state 0: sign']),
+        (changed(0, 'state', 0, scale=0), ['agent a: state 0: scale']),
+        (changed(0, 'state', 0, scale=NAN), ['agent a: state 0: scale', 'finite']),
+        (changed(0, 'state', 0, offset=INF), ['agent a: state 0: offset', 'finite']),
+        (changed(0, 'state', 0, topic='joint_states'), ['agent a: state 0: topic']),
+        (changed(0, 'state', 0, type='geometry_msgs/Pose'), ['agent a: state 0: type', 'geometry_msgs/Pose']),
+        (changed(0, 'state', 0, saturation=[0, 1]), ['agent a: state 0', 'saturation']),
+        (changed(0, 'state', 1, 'index'), ['agent a: state 1', "'index' is a required property"]),
+        (changed(0, 'state', 1, index=-1), ['agent a: state 1: index']),
+        (changed(0, 'state', 1, topic='/joint_states'), ['agent a: state 1', '/joint_states', 'another type']),
+        (changed(1, 'state', 0, 'frame'), ['agent b: state 0', "'frame' is a required property"]),
+        (changed(0, 'input', 0, 'safe'), ['agent a: input 0', "'safe' is a required property"]),
+        (changed(0, 'input', 0, 'saturation'), ['agent a: input 0', "'saturation' is a required property"]),
+        (changed(0, 'input', 0, saturation=[1.0]), ['agent a: input 0: saturation']),
+        (changed(0, 'input', 0, saturation=[5.0, -4.0]), ['agent a: input 0', 'safe']),
+        (changed(0, 'input', 0, saturation=[-INF, 1.0]), ['agent a: input 0', 'saturation', 'finite']),
+        (changed(0, 'input', 0, safe=6.0), ['agent a: input 0', 'safe must lie within']),
+        (changed(0, 'input', 0, safe=NAN), ['agent a: input 0', 'safe', 'finite']),
+        (changed(0, 'input', 0, rate_limit=0.0), ['agent a: input 0: rate_limit']),
+        (changed(0, 'input', 0, rate_limit=NAN), ['agent a: input 0', 'rate_limit']),
+        (changed(0, 'input', 0, rate_limt=3.0), ['agent a: input 0', 'rate_limt']),
+        (changed(0, 'input', 0, index=1), ['agent a: input 0', 'index 1']),
+        (changed(0, 'input', 0, topic='/force'), ['agent a: input 0', '/force tells a state']),
+        (changed(1, 'input', 0, field='linear.x'), ['agent b: input 1', 'taken by agent b: input 0']),
+        (changed(1, 'input', 0, field='pose.x'), ['agent b: input 1: field']),
+        (changed(1, 'state', value={}), ['agent b: state']),
+    ],
+)
 def test_a_wrong_mapping_is_refused_by_name(load, declared, words):
     with pytest.raises(MappingError) as refusal:
         load(declared)
@@ -326,9 +409,12 @@ def test_nothing_that_goes_out_exceeds_the_limits(load):
 def test_the_mapping_in_the_documentation_fits_what_it_says(load):
     """Robot 2 at 0.5 m of its own odometer, which counts the other way from 2 m: 2 - 0.5 = 1.5 m."""
     text = (CONFIG.parent / 'docs' / 'hardware.md').read_text(encoding='utf-8')
-    mapping = load(text.split('```yaml\n')[1].split('```')[0],
-                   SimpleNamespace(name='robots', names=('robot_1', 'robot_2'),
-                                   local=(SimpleNamespace(n_states=2, n_inputs=1),) * 2))
+    mapping = load(
+        text.split('```yaml\n')[1].split('```')[0],
+        SimpleNamespace(
+            name='robots', names=('robot_1', 'robot_2'), local=(SimpleNamespace(n_states=2, n_inputs=1),) * 2
+        ),
+    )
     for robot, place in (('robot_1', 1.0), ('robot_2', 0.5)):
         message = odometry(frame='odom', child=f'{robot}/base_link', x=0.25)
         message.pose.pose.position.x = place

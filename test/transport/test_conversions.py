@@ -1,4 +1,5 @@
 """Messages and their content, there and back; contradictory messages are refused with the reason."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +18,15 @@ from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 STAMP = {'stamp': convert.Time(sec=3, nanosec=5), 'run': 1, 'step': 2}
 
 
-@pytest.mark.parametrize('data', [np.arange(6.0).reshape(2, 3) / 7, np.array([0.1, -1e-300, 1e300]), np.zeros((0, 2)),
-                                  np.asfortranarray(np.arange(6.0).reshape(2, 3))])
+@pytest.mark.parametrize(
+    'data',
+    [
+        np.arange(6.0).reshape(2, 3) / 7,
+        np.array([0.1, -1e-300, 1e300]),
+        np.zeros((0, 2)),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    ],
+)
 def test_exchange_there_and_back_bit_for_bit(data):
     message = convert.exchange_to_msg(Envelope(2**40, 3, 4, 1, 'copies', data))
     back = convert.exchange_from_msg(message, 1)
@@ -47,8 +55,17 @@ SPEC = AgentSpec(name='a', state=box(2), action=box(1), exogenous=box(0), safe_a
 
 
 def observation(**changes):
-    return replace(Observation(step=2, episode=1, state=np.array([0.1, 0.2]), exogenous=np.zeros(0), stage_cost=0.3,
-                               applied=np.array([0.5])), **changes)
+    return replace(
+        Observation(
+            step=2,
+            episode=1,
+            state=np.array([0.1, 0.2]),
+            exogenous=np.zeros(0),
+            stage_cost=0.3,
+            applied=np.array([0.5]),
+        ),
+        **changes,
+    )
 
 
 def state_of(**changes):
@@ -69,26 +86,38 @@ def test_at_the_first_step_nothing_was_applied_and_later_something_must_have_bee
         convert.observation_from_msg(state_of(step=1, applied=None), 1, SPEC)
 
 
-@pytest.mark.parametrize(('changes', 'agent', 'reason'), [
-    ({'state': np.array([0.1, np.nan])}, 1, 'not finite'), ({'state': np.array([0.1, np.inf])}, 1, 'not finite'),
-    ({'state': np.array([0.1])}, 1, 'wrong size'), ({'state': np.zeros(0)}, 1, 'wrong size'), ({}, 2, 'unknown sender'),
-    ({'stage_cost': np.nan}, 1, 'not finite'), ({'exogenous': np.array([0.1])}, 1, 'wrong size'),
-    ({'applied': np.array([np.inf])}, 1, 'not finite'), ({'applied': np.zeros(3)}, 1, 'wrong size')])
+@pytest.mark.parametrize(
+    ('changes', 'agent', 'reason'),
+    [
+        ({'state': np.array([0.1, np.nan])}, 1, 'not finite'),
+        ({'state': np.array([0.1, np.inf])}, 1, 'not finite'),
+        ({'state': np.array([0.1])}, 1, 'wrong size'),
+        ({'state': np.zeros(0)}, 1, 'wrong size'),
+        ({}, 2, 'unknown sender'),
+        ({'stage_cost': np.nan}, 1, 'not finite'),
+        ({'exogenous': np.array([0.1])}, 1, 'wrong size'),
+        ({'applied': np.array([np.inf])}, 1, 'not finite'),
+        ({'applied': np.zeros(3)}, 1, 'wrong size'),
+    ],
+)
 def test_states_that_do_not_fit_are_refused(changes, agent, reason):
     with pytest.raises(convert.MessageError, match=reason):
         convert.observation_from_msg(state_of(**changes), agent, SPEC)
 
 
-@pytest.mark.parametrize(('values', 'agent', 'reason'), [
-    ([np.nan], 1, 'not finite'), ([], 1, 'wrong size'), ([0.1, 0.2], 1, 'wrong size'), ([0.1], 0, 'unknown sender')])
+@pytest.mark.parametrize(
+    ('values', 'agent', 'reason'),
+    [([np.nan], 1, 'not finite'), ([], 1, 'wrong size'), ([0.1, 0.2], 1, 'wrong size'), ([0.1], 0, 'unknown sender')],
+)
 def test_actions_that_do_not_fit_are_refused(values, agent, reason):
     message = convert.action_to_msg(**STAMP, agent=1, action=np.array(values), fallback=False)
     with pytest.raises(convert.MessageError, match=reason):
         convert.action_from_msg(message, agent, SPEC)
 
 
-@pytest.mark.parametrize(('state', 'fits'), [([2.0, 0.0], True), ([3.0, 0.0], False), ([0.5, 0.0], False),
-                                             ([-1.0, 1.0], False)])
+@pytest.mark.parametrize(
+    ('state', 'fits'), [([2.0, 0.0], True), ([3.0, 0.0], False), ([0.5, 0.0], False), ([-1.0, 1.0], False)]
+)
 def test_a_state_of_a_finite_space_is_an_index_of_it(state, fits):
     spec = replace(SPEC, state=Finite((3, 2)))
     message = state_of(state=np.array(state))
@@ -99,9 +128,18 @@ def test_a_state_of_a_finite_space_is_an_index_of_it(state, fits):
             convert.observation_from_msg(message, 1, spec)
 
 
-@pytest.mark.parametrize(('exogenous', 'size', 'reason'), [
-    ([0.15, 1 / 3], 2, ''), ([], 0, ''), ([0.1, np.nan], 2, 'not finite'), ([np.inf], 1, 'not finite'),
-    ([0.1], 2, 'wrong size'), ([], 1, 'wrong size'), ([0.1], 0, 'wrong size')])
+@pytest.mark.parametrize(
+    ('exogenous', 'size', 'reason'),
+    [
+        ([0.15, 1 / 3], 2, ''),
+        ([], 0, ''),
+        ([0.1, np.nan], 2, 'not finite'),
+        ([np.inf], 1, 'not finite'),
+        ([0.1], 2, 'wrong size'),
+        ([], 1, 'wrong size'),
+        ([0.1], 0, 'wrong size'),
+    ],
+)
 def test_exogenous_inputs_there_and_back_or_refused(exogenous, size, reason):
     message, spec = state_of(exogenous=np.array(exogenous)), replace(SPEC, exogenous=box(size))
     if not reason:
@@ -116,8 +154,18 @@ METRICS = (Metric(name='value', meaning='a value'), Metric(name='td_error', mean
 
 def test_a_status_has_the_metrics_that_the_method_declares():
     report = StepReport(updates=3, fault='a neighbour was late', metrics={'value': np.float64(1.5)})
-    message = convert.status_to_msg(report, METRICS, **STAMP, agent=0, rounds=7, action_time=0.1, step_time=0.2,
-                                    timeouts=1, dropped=2, fallback=True)
+    message = convert.status_to_msg(
+        report,
+        METRICS,
+        **STAMP,
+        agent=0,
+        rounds=7,
+        action_time=0.1,
+        step_time=0.2,
+        timeouts=1,
+        dropped=2,
+        fallback=True,
+    )
     assert (message.updates, message.fault, message.fallback) == (3, 'a neighbour was late', True)
     found = convert.metrics_from_msg(message)
     assert found['value'] == 1.5 and np.isnan(found['td_error']) and list(found) == ['value', 'td_error']
@@ -138,4 +186,3 @@ def test_parameters_there_and_back_and_refused_for_another_layout():
     message.theta[2] = float('nan')
     with pytest.raises(convert.MessageError, match='not finite'):
         convert.parameters_from_msg(message, layout)
-

@@ -1,4 +1,5 @@
 """Messages that a relay corrupts are refused by their receiver, and the original stays as it is."""
+
 import copy
 
 import numpy as np
@@ -18,15 +19,19 @@ EXCHANGE = convert.exchange_to_msg(Envelope(RUN, 4, 5, 1, 'copies', np.ones((2, 
 COMMON = {'stamp': convert.Time(), 'run': RUN, 'agent': 1}
 BOX = Box(-np.ones(2), np.ones(2))
 SPEC = AgentSpec(name='a', state=BOX, action=BOX, exogenous=EMPTY, safe_action=np.zeros(2))
-OBSERVATION = Observation(step=4, episode=0, state=np.ones(2), exogenous=np.zeros(0), stage_cost=1.0,
-                          applied=np.ones(2))
+OBSERVATION = Observation(
+    step=4, episode=0, state=np.ones(2), exogenous=np.zeros(0), stage_cost=1.0, applied=np.ones(2)
+)
 STATE = convert.state_to_msg(**COMMON, observation=OBSERVATION)
 ACTION = convert.action_to_msg(**COMMON, step=4, action=np.ones(2), fallback=False)
 
 
 def test_the_stamp_is_what_is_written_on_a_message():
-    assert [stamp(message) for message in (EXCHANGE, STATE, ACTION)] == [(4, 5, 'copies'), (4, 0, 'state'),
-                                                                         (4, 0, 'action')]
+    assert [stamp(message) for message in (EXCHANGE, STATE, ACTION)] == [
+        (4, 5, 'copies'),
+        (4, 0, 'state'),
+        (4, 0, 'action'),
+    ]
 
 
 @pytest.mark.parametrize('corruption', CORRUPTIONS)

@@ -1,4 +1,5 @@
 """A hundred thousand random and mutated messages: refused for a reason, counted, bounded, and no obstacle."""
+
 import array
 
 import numpy as np
@@ -50,20 +51,35 @@ class Attacker:
         return {'run': run, 'step': step, 'round': number}
 
     def exchange(self):
-        return msg.Exchange(**self.stamp(), sender=self.large(1), kind=self.one_of('copies', 'averages', '', 'x' * 300),
-                            rows=self.large(2), columns=self.large(3), data=self.numbers())
+        return msg.Exchange(
+            **self.stamp(),
+            sender=self.large(1),
+            kind=self.one_of('copies', 'averages', '', 'x' * 300),
+            rows=self.large(2),
+            columns=self.large(3),
+            data=self.numbers(),
+        )
 
     def state(self):
-        return msg.State(run=NOW[0], step=NOW[1], agent=self.large(1), state=self.numbers(2), exogenous=self.numbers(1),
-                         applied=self.numbers(2),
-                         stage_cost=float(self.one_of(0.0, 1.0, *SPECIAL)))
+        return msg.State(
+            run=NOW[0],
+            step=NOW[1],
+            agent=self.large(1),
+            state=self.numbers(2),
+            exogenous=self.numbers(1),
+            applied=self.numbers(2),
+            stage_cost=float(self.one_of(0.0, 1.0, *SPECIAL)),
+        )
 
     def action(self):
         return msg.Action(run=NOW[0], step=NOW[1], agent=self.large(1), action=self.numbers(2))
 
     def parameters(self):
-        return msg.Parameters(names=self.one_of(['V0', 'A'], ['A', 'V0'], [], ['V0', 'A', '']),
-                              sizes=self.one_of([1, 4], [4, 1], [], [1, 2**32 - 1]), theta=self.numbers(5))
+        return msg.Parameters(
+            names=self.one_of(['V0', 'A'], ['A', 'V0'], [], ['V0', 'A', '']),
+            sizes=self.one_of([1, 4], [4, 1], [], [1, 2**32 - 1]),
+            theta=self.numbers(5),
+        )
 
 
 def letter(stamp=NOW, sender=1, kind='copies', data=None):
@@ -128,11 +144,20 @@ def test_messages_of_a_distant_future_do_not_keep_out_those_that_are_due_soon():
     assert mailbox.dropped == {'too many': 1000 + 3 - 256} and kept(mailbox) == 253
 
 
-@pytest.mark.parametrize(('draw', 'read', 'sizes'), [
-    ('state', lambda message: np.concatenate(
-        [(read := convert.observation_from_msg(message, 1, SPEC)).state, read.exogenous, read.applied]), (5,)),
-    ('action', lambda message: convert.action_from_msg(message, 1, SPEC), (2,)),
-    ('parameters', lambda message: convert.parameters_from_msg(message, LAYOUT), (5,))])
+@pytest.mark.parametrize(
+    ('draw', 'read', 'sizes'),
+    [
+        (
+            'state',
+            lambda message: np.concatenate(
+                [(read := convert.observation_from_msg(message, 1, SPEC)).state, read.exogenous, read.applied]
+            ),
+            (5,),
+        ),
+        ('action', lambda message: convert.action_from_msg(message, 1, SPEC), (2,)),
+        ('parameters', lambda message: convert.parameters_from_msg(message, LAYOUT), (5,)),
+    ],
+)
 def test_what_is_read_is_finite_and_of_the_right_size_or_refused_with_a_reason(draw, read, sizes):
     attacker, good, reasons = Attacker(4), 0, set()
     for _ in range(SENT // 20):
@@ -146,9 +171,18 @@ def test_what_is_read_is_finite_and_of_the_right_size_or_refused_with_a_reason(d
     assert good > 50 and {'wrong size', 'not finite'} <= reasons <= REASONS
 
 
-@pytest.mark.parametrize(('rows', 'columns', 'count'), [
-    (2**32 - 1, 2**32 - 1, 1), (2**16, 2**16, 0), (2**31, 2, 0), (0, 2**32 - 1, 0), (2**32 - 1, 0, 0), (0, 0, 0),
-    (0, 0, 3)])
+@pytest.mark.parametrize(
+    ('rows', 'columns', 'count'),
+    [
+        (2**32 - 1, 2**32 - 1, 1),
+        (2**16, 2**16, 0),
+        (2**31, 2, 0),
+        (0, 2**32 - 1, 0),
+        (2**32 - 1, 0, 0),
+        (0, 0, 0),
+        (0, 0, 3),
+    ],
+)
 def test_products_of_rows_and_columns_do_not_overflow(rows, columns, count):
     message = msg.Exchange(sender=1, kind='copies', rows=rows, columns=columns, data=array.array('d', [1.0] * count))
     if rows * columns == count:

@@ -1,4 +1,5 @@
 """Ticks in real time, on a clock of the test's own."""
+
 import pytest
 
 from dmpcrl_ros.transport import loop_timer as module
@@ -9,6 +10,7 @@ from dmpcrl_ros.transport.loop_timer import LoopTimer
 def clock(monkeypatch):
     class Clock:
         now = 100.0
+
     monkeypatch.setattr(module.time, 'monotonic', lambda: Clock.now)
     return Clock
 
@@ -37,6 +39,8 @@ def test_the_report_tells_deadlines_latency_and_jitter(clock):
         clock.now += latency
         timer.note(met)
         clock.now = timer.tick()
-    assert timer.report() == ('66.67 % of 3 deadlines met, 0 ticks skipped; '
-                             'latency median 30.00, 95 % 39.00, worst 40.00 ms; '
-                             'jitter median 2.00, 95 % 2.90, worst 3.00 ms')
+    assert timer.report() == (
+        '66.67 % of 3 deadlines met, 0 ticks skipped; '
+        'latency median 30.00, 95 % 39.00, worst 40.00 ms; '
+        'jitter median 2.00, 95 % 2.90, worst 3.00 ms'
+    )

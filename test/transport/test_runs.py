@@ -1,4 +1,5 @@
 """The number of a run contains that of its launch."""
+
 import pytest
 
 from dmpcrl_ros.transport import runs

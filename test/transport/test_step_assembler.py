@@ -1,4 +1,5 @@
 """Transitions are put together from the messages of all agents, in order, whatever the order of arrival."""
+
 import random
 
 import numpy as np
@@ -11,8 +12,10 @@ from dmpcrl_ros.methods.method import Metric  # noqa: E402
 from dmpcrl_ros.transport.step_assembler import StepAssembler  # noqa: E402
 
 STEPS, AGENTS = 40, 2
-METRICS = (Metric(name='td_error', meaning='an error', column='ended'),
-           Metric(name='explored', meaning='a flag', column='begun', flag=True))
+METRICS = (
+    Metric(name='td_error', meaning='an error', column='ended'),
+    Metric(name='explored', meaning='a flag', column='begun', flag=True),
+)
 
 
 def messages(run=1):
@@ -20,10 +23,24 @@ def messages(run=1):
     for step in range(STEPS + 1):
         for agent in range(AGENTS):
             common = {'run': run, 'step': step, 'agent': agent}
-            yield agent, msg.State(**common, state=[step + 0.1 * agent], stage_cost=100.0 * step + agent,
-                                   applied=[1 - step - 0.1 * agent])
-            yield agent, msg.Status(**common, rounds=step, metric_names=[metric.name for metric in METRICS],
-                                    metrics=[step + 0.5, float(step % 3 == 0)])
+            yield (
+                agent,
+                msg.State(
+                    **common,
+                    state=[step + 0.1 * agent],
+                    stage_cost=100.0 * step + agent,
+                    applied=[1 - step - 0.1 * agent],
+                ),
+            )
+            yield (
+                agent,
+                msg.Status(
+                    **common,
+                    rounds=step,
+                    metric_names=[metric.name for metric in METRICS],
+                    metrics=[step + 0.5, float(step % 3 == 0)],
+                ),
+            )
 
 
 def assemble(stream):
@@ -34,14 +51,14 @@ def assemble(stream):
 @pytest.mark.parametrize('seed', range(3))
 def test_transitions_come_whole_and_in_order(seed):
     stream = list(messages())
-    blocks = [stream[k:k + 8] for k in range(0, len(stream), 8)]       # two steps may arrive in any order
+    blocks = [stream[k : k + 8] for k in range(0, len(stream), 8)]  # two steps may arrive in any order
     for block in blocks:
         random.Random(seed).shuffle(block)
     assembler, steps = assemble(m for block in blocks for m in block)
     assert [step.step for step in steps] == list(range(STEPS)) and assembler.lost == 0
     seventh = steps[7]
     assert seventh.states.tolist() == [7.0, 7.1] and seventh.actions.tolist() == [-7.0, -7.1]
-    assert seventh.costs.tolist() == [800.0, 801.0]                      # told with the state they led to
+    assert seventh.costs.tolist() == [800.0, 801.0]  # told with the state they led to
     assert seventh.metrics == {'td_error': 8.5, 'explored': 0.0} and seventh.rounds == 7
     assert steps[6].metrics['explored'] == 1.0
 

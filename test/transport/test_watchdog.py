@@ -1,4 +1,5 @@
 """An input that does not come: the last one is held for the declared number of steps, then the safe one is applied."""
+
 from dataclasses import replace
 
 import numpy as np

@@ -27,8 +27,18 @@ class Exploration:
         seed: of the network.
     """
 
-    def __init__(self, *, agent: int, n_agents: int, n_inputs: int, probability: float, decay: float,
-                 update_every: int, strength: float, seed: int):
+    def __init__(
+        self,
+        *,
+        agent: int,
+        n_agents: int,
+        n_inputs: int,
+        probability: float,
+        decay: float,
+        update_every: int,
+        strength: float,
+        seed: int,
+    ):
         self.agent, self._n_agents, self._n_inputs = agent, n_agents, n_inputs
         self._probability, self._decay, self._update_every = probability, decay, update_every
         self._strength, self._seed = strength, seed

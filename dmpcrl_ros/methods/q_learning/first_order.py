@@ -23,8 +23,9 @@ class QLearning:
 
     second_order = False
 
-    def __init__(self, *, learning_rate: float, decay: float, update_every: int, replay: ReplayBuffer,
-                 safeguards: Safeguards):
+    def __init__(
+        self, *, learning_rate: float, decay: float, update_every: int, replay: ReplayBuffer, safeguards: Safeguards
+    ):
         self._learning_rate, self._decay, self._update_every = learning_rate, decay, update_every
         self._replay, self._safeguards = replay, safeguards
 

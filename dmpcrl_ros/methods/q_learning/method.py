@@ -37,22 +37,41 @@ class LearningSettings:
     """Settings of learning."""
 
     order: str = setting(
-        'first', 'of the update: first (paper 001), second (paper 000), or second-as-released with the weights of its '
-        'released program, for comparison only', choices=('first', 'second', _AS_RELEASED))
-    rate: float | None = setting(None, 'alpha; higher learns faster and may diverge; auto takes the published value',
-                                 kind=float, absent='auto', minimum=1e-15, maximum=1.0)
-    exploration: bool = setting(True, 'whether agents perturb their objective at random; without it the parameters '
-                                      'drift along what is not excited')
+        'first',
+        'of the update: first (paper 001), second (paper 000), or second-as-released with the weights of its '
+        'released program, for comparison only',
+        choices=('first', 'second', _AS_RELEASED),
+    )
+    rate: float | None = setting(
+        None,
+        'alpha; higher learns faster and may diverge; auto takes the published value',
+        kind=float,
+        absent='auto',
+        minimum=1e-15,
+        maximum=1.0,
+    )
+    exploration: bool = setting(
+        True,
+        'whether agents perturb their objective at random; without it the parameters drift along what is not excited',
+    )
     curvature: str = setting(
-        'absolute', 'treatment of negative curvature in second-order updates: absolute reverses it, refuse learns '
+        'absolute',
+        'treatment of negative curvature in second-order updates: absolute reverses it, refuse learns '
         'nothing from such a batch, keep uses it as published, with steps that may go uphill',
-        choices=('absolute', 'refuse', 'keep'))
+        choices=('absolute', 'refuse', 'keep'),
+    )
     step_limit: float | None = setting(
-        0.05, 'largest change of a parameter in one second-order update, relative to max(1, |theta|); a longer step '
-        'of the network is shortened as a whole; none sets no limit, as published', kind=float, absent='none',
-        minimum=1e-9, maximum=1e6)
-    bound_parameters: bool = setting(True, 'keep theta where the MPC is convex and penalties are positive; the papers '
-                                           'set no bounds')
+        0.05,
+        'largest change of a parameter in one second-order update, relative to max(1, |theta|); a longer step '
+        'of the network is shortened as a whole; none sets no limit, as published',
+        kind=float,
+        absent='none',
+        minimum=1e-9,
+        maximum=1e6,
+    )
+    bound_parameters: bool = setting(
+        True, 'keep theta where the MPC is convex and penalties are positive; the papers set no bounds'
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +88,12 @@ class QLearningOfMpc:
     title = 'Q-learning of the parameters of a distributed MPC (papers 001 and 000)'
     settings = QLearningSettings
     requires = MpcSystem
-    metrics = (*METRICS,
-               Metric(name='curvature_reversed', meaning='transitions of the batch whose negative curvature was '
-                                                         'reversed'),
-               Metric(name='step_scale', meaning='factor by which the step of the whole network was shortened; 1: not'),
-               Metric(name='parameters_held', meaning='parameters of this agent that were held at a bound'))
+    metrics = (
+        *METRICS,
+        Metric(name='curvature_reversed', meaning='transitions of the batch whose negative curvature was reversed'),
+        Metric(name='step_scale', meaning='factor by which the step of the whole network was shortened; 1: not'),
+        Metric(name='parameters_held', meaning='parameters of this agent that were held at a bound'),
+    )
 
     def layout(self, system: MpcSystem, index: int) -> ParameterLayout:
         """Names of the parameters of one agent."""
@@ -83,17 +103,21 @@ class QLearningOfMpc:
         """One agent. Of the system it uses its own data and the shapes of its parents' states."""
         consensus, options = consensus_of(system, index, settings), settings.admm.options(system.defaults)
         mpc, admm = local_parts(system, index, system.parameters(index)[1], options, consensus)
-        newton = DistributedNewton(consensus, system.defaults.regularisation,
-                                   definite=settings.learning.curvature != 'keep',
-                                   as_released=settings.learning.order == _AS_RELEASED)
+        newton = DistributedNewton(
+            consensus,
+            system.defaults.regularisation,
+            definite=settings.learning.curvature != 'keep',
+            as_released=settings.learning.order == _AS_RELEASED,
+        )
         learning = _learning(system, settings, (index,), newton, consensus, system.n_agents, seed) if learn else {}
         return mpc_agent(system, settings, (index,), mpc, admm, consensus, **learning)
 
     def central_agent(self, system: MpcSystem, settings: QLearningSettings, *, seed: int, learn: bool) -> MpcAgent:
         """The centralised twin: one controller with the whole state, all inputs and all parameters."""
         if learn and settings.learning.order == _AS_RELEASED:
-            raise SettingError(f'learning.order {_AS_RELEASED} is a way to learn by distributed agents: there is no '
-                               'centralised one')
+            raise SettingError(
+                f'learning.order {_AS_RELEASED} is a way to learn by distributed agents: there is no centralised one'
+            )
         every = range(system.n_agents)
         layout, theta = central_parameters(system, lambda i: system.parameters(i)[1])
         mpc = ParametricMpc(system.central_problem(), layout, theta)
@@ -103,29 +127,54 @@ class QLearningOfMpc:
         return mpc_agent(system, settings, every, mpc, admm, consensus, **learning)
 
 
-def _learning(system: MpcSystem, settings: QLearningSettings, members: Sequence[int], newton: NewtonSystem,
-              consensus: Consensus, n_agents: int, seed: int) -> dict[str, Any]:
+def _learning(
+    system: MpcSystem,
+    settings: QLearningSettings,
+    members: Sequence[int],
+    newton: NewtonSystem,
+    consensus: Consensus,
+    n_agents: int,
+    seed: int,
+) -> dict[str, Any]:
     """Learner and exploration of the agent that controls these members, one of `n_agents`."""
     defaults, exploration = system.defaults, None
     if settings.learning.exploration:
         exploration = Exploration(
-            agent=members[0], n_agents=n_agents, n_inputs=sum(system.local[i].n_inputs for i in members),
-            probability=defaults.exploration_probability, decay=defaults.exploration_decay,
-            update_every=defaults.update_every, strength=defaults.exploration_strength, seed=seed)
+            agent=members[0],
+            n_agents=n_agents,
+            n_inputs=sum(system.local[i].n_inputs for i in members),
+            probability=defaults.exploration_probability,
+            decay=defaults.exploration_decay,
+            update_every=defaults.update_every,
+            strength=defaults.exploration_strength,
+            seed=seed,
+        )
     return {'learner': _learner(system, settings, members, newton, consensus, seed), 'exploration': exploration}
 
 
-def _learner(system: MpcSystem, settings: QLearningSettings, members: Sequence[int], newton: NewtonSystem,
-             consensus: Consensus, seed: int) -> Learner:
+def _learner(
+    system: MpcSystem,
+    settings: QLearningSettings,
+    members: Sequence[int],
+    newton: NewtonSystem,
+    consensus: Consensus,
+    seed: int,
+) -> Learner:
     """The learner of the stacked parameters of these members of the system."""
     defaults, first_order = system.defaults, settings.learning.order == 'first'
     published_rate = defaults.learning_rate if first_order else defaults.second_order_rate
     common = {
         'learning_rate': settings.learning.rate or published_rate,
-        'decay': defaults.learning_rate_decay, 'update_every': defaults.update_every,
-        'replay': ReplayBuffer(capacity=defaults.replay_capacity, sample_size=defaults.replay_sample,
-                               latest=defaults.replay_latest, seed=seed),
-        'safeguards': _safeguards(system, settings.learning, members)}
+        'decay': defaults.learning_rate_decay,
+        'update_every': defaults.update_every,
+        'replay': ReplayBuffer(
+            capacity=defaults.replay_capacity,
+            sample_size=defaults.replay_sample,
+            latest=defaults.replay_latest,
+            seed=seed,
+        ),
+        'safeguards': _safeguards(system, settings.learning, members),
+    }
     if first_order:
         return FirstOrderQLearning(**common)
     return SecondOrderQLearning(newton=newton, consensus=consensus, **common)
@@ -137,8 +186,13 @@ def _safeguards(system: MpcSystem, settings: LearningSettings, members: Sequence
     definite = _definite(system, members)
     if not settings.bound_parameters:
         lower, upper, definite = np.full_like(lower, -np.inf), np.full_like(upper, np.inf), ()
-    return Safeguards(lower=lower, upper=upper, definite=definite, step_limit=settings.step_limit or np.inf,
-                      absolute_curvature=settings.curvature == 'absolute')
+    return Safeguards(
+        lower=lower,
+        upper=upper,
+        definite=definite,
+        step_limit=settings.step_limit or np.inf,
+        absolute_curvature=settings.curvature == 'absolute',
+    )
 
 
 def _definite(system: MpcSystem, members: Sequence[int]) -> tuple[tuple[slice, float], ...]:

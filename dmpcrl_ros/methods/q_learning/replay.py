@@ -46,9 +46,11 @@ class ReplayBuffer:
         """All of them as arrays: steps (T,), td_errors (T,), gradients (T, p) and, if they have any, hessians
         (T, p, p)."""
         kept = self.items()
-        arrays = {'steps': np.array([t.step for t in kept], dtype=np.int64),
-                  'td_errors': np.array([t.td_error for t in kept], dtype=float),
-                  'gradients': np.array([t.gradient for t in kept], dtype=float)}
+        arrays = {
+            'steps': np.array([t.step for t in kept], dtype=np.int64),
+            'td_errors': np.array([t.td_error for t in kept], dtype=float),
+            'gradients': np.array([t.gradient for t in kept], dtype=float),
+        }
         if kept and kept[0].hessian is not None:
             arrays['hessians'] = np.array([t.hessian for t in kept], dtype=float)
         return arrays
@@ -82,8 +84,12 @@ def read_transitions(arrays: Mapping[str, np.ndarray], size: int, second_order: 
     if 'steps' not in arrays or not arrays['steps'].size:
         return []
     count = len(arrays['steps'])
-    steps, td_errors, gradients = (snapshot_array(arrays, name, shape) for name, shape in (
-        ('steps', (count,)), ('td_errors', (count,)), ('gradients', (count, size))))
+    steps, td_errors, gradients = (
+        snapshot_array(arrays, name, shape)
+        for name, shape in (('steps', (count,)), ('td_errors', (count,)), ('gradients', (count, size)))
+    )
     hessians = snapshot_array(arrays, 'hessians', (count, size, size)) if second_order else [None] * count
-    return [Transition(int(step), float(td_error), gradient, hessian) for step, td_error, gradient, hessian
-            in zip(steps, td_errors, gradients, hessians, strict=True)]
+    return [
+        Transition(int(step), float(td_error), gradient, hessian)
+        for step, td_error, gradient, hessian in zip(steps, td_errors, gradients, hessians, strict=True)
+    ]

@@ -81,8 +81,9 @@ class DistributedNewton:
             curvature T times less than C-SO does; for comparison only.
     """
 
-    def __init__(self, consensus: Consensus, regularisation: float, *, definite: bool = True,
-                 as_released: bool = False):
+    def __init__(
+        self, consensus: Consensus, regularisation: float, *, definite: bool = True, as_released: bool = False
+    ):
         self._consensus, self._regularisation = consensus, regularisation
         self._definite, self._as_released = definite, as_released
 

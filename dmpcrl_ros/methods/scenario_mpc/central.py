@@ -55,21 +55,27 @@ class CentralScenarioMpc(Parametrised):
         count = len(scenarios)
         rows = np.vstack([each.by_input[each.data.soft] for each in scenarios])
         self._decided = rows.any(axis=1)  # the others are constants
-        self._qp = SoftRowsQp(np.mean([each.hessian for each in scenarios], axis=0), rows[self._decided],
-                              np.concatenate([each.data.penalty / count for each in scenarios])[self._decided])
+        self._qp = SoftRowsQp(
+            np.mean([each.hessian for each in scenarios], axis=0),
+            rows[self._decided],
+            np.concatenate([each.data.penalty / count for each in scenarios])[self._decided],
+        )
         self._linear_by_state = np.mean([each.linear_by_state for each in scenarios], axis=0)
         self._linear = np.mean([each.linear for each in scenarios], axis=0)
         self._rows_by_state = np.vstack([each.by_state[each.data.soft] for each in scenarios])[self._decided]
         offset = np.concatenate([each.constant[each.data.soft] for each in scenarios])[self._decided]
         self._row_lower, self._row_upper = (
             np.concatenate([getattr(each.data, side) for each in scenarios])[self._decided] - offset
-            for side in ('soft_lower', 'soft_upper'))
-        self._lower, self._upper = (getattr(scenarios[0].data, side)[self._inputs.ravel()]
-                                    for side in ('lower', 'upper'))
+            for side in ('soft_lower', 'soft_upper')
+        )
+        self._lower, self._upper = (
+            getattr(scenarios[0].data, side)[self._inputs.ravel()] for side in ('lower', 'upper')
+        )
         self._scenarios = scenarios
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *,
-              exogenous: np.ndarray | None = None) -> None:
+    def begin(
+        self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None
+    ) -> None:
         """Start an evaluation at the state (n,); with an action (m,), that is the first input.
 
         Args:
@@ -89,8 +95,10 @@ class CentralScenarioMpc(Parametrised):
             raise QpFailure('the state or action is not finite')
         self._at, self._bounds = state, (self._lower, self._upper)
         if action is not None:
-            self._bounds = (np.concatenate([action, self._lower[len(action):]]),
-                            np.concatenate([action, self._upper[len(action):]]))
+            self._bounds = (
+                np.concatenate([action, self._lower[len(action) :]]),
+                np.concatenate([action, self._upper[len(action) :]]),
+            )
 
     def solve(self, linear: np.ndarray | float = 0.0) -> np.ndarray:
         """Minimise the mean cost. There are no neighbours: `linear` and the answer are empty.
@@ -99,8 +107,12 @@ class CentralScenarioMpc(Parametrised):
             QpFailure: no solution.
         """
         offset = self._rows_by_state @ self._at
-        inputs, residual = self._qp.solve(self._linear + self._linear_by_state @ self._at, *self._bounds,
-                                          self._row_lower - offset, self._row_upper - offset)
+        inputs, residual = self._qp.solve(
+            self._linear + self._linear_by_state @ self._at,
+            *self._bounds,
+            self._row_lower - offset,
+            self._row_upper - offset,
+        )
         self._solution = InputSolution(inputs.reshape(self._inputs.shape), residual)
         return np.zeros(0)
 

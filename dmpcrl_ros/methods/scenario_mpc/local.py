@@ -59,8 +59,9 @@ class ScenarioMpc(Parametrised):
             members.append(member)
         self._members = members
 
-    def begin(self, state: np.ndarray, action: np.ndarray | None = None, *,
-              exogenous: np.ndarray | None = None) -> None:
+    def begin(
+        self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None
+    ) -> None:
         """Start an evaluation of all scenarios at the state (n_x,); with an action (n_u,), that is their first input.
 
         Args:
@@ -99,8 +100,9 @@ class ScenarioMpc(Parametrised):
 
     def value(self, solution: ScenarioSolution) -> float:
         """Mean of the scenarios' objectives with their penalties, without the terms of ADMM."""
-        return float(np.mean([member.value(each)
-                              for member, each in zip(self._members, solution.scenarios, strict=True)]))
+        return float(
+            np.mean([member.value(each) for member, each in zip(self._members, solution.scenarios, strict=True)])
+        )
 
     def action(self, solution: ScenarioSolution) -> np.ndarray:
         """First input (n_u,)."""
@@ -116,5 +118,9 @@ def _places(count: int, blocks: Sequence[int], n_variables: int) -> np.ndarray:
     other, in each the scenarios one after the other. The last block, of the inputs, is what the others leave."""
     sizes = [*blocks, n_variables - sum(blocks)]
     starts = np.cumsum([0, *sizes])
-    return np.hstack([count * start + np.arange(count * size).reshape(count, size)
-                      for start, size in zip(starts, sizes, strict=False)])
+    return np.hstack(
+        [
+            count * start + np.arange(count * size).reshape(count, size)
+            for start, size in zip(starts, sizes, strict=False)
+        ]
+    )

@@ -21,8 +21,12 @@ from dmpcrl_ros.systems.mpc_system import MpcSystem
 class ScenarioMpcSettings(BaselineSettings):
     """Settings of scenario-based MPC."""
 
-    scenarios: int = setting(25, 'number of scenarios, drawn once for a run; more are more robust, and time and '
-                                 'messages grow with them', minimum=1, maximum=1000)
+    scenarios: int = setting(
+        25,
+        'number of scenarios, drawn once for a run; more are more robust, and time and messages grow with them',
+        minimum=1,
+        maximum=1000,
+    )
 
 
 class ScenarioBasedMpc:
@@ -38,22 +42,35 @@ class ScenarioBasedMpc:
         """Names of the parameters of one agent, from which its scenarios deviate."""
         return system.parameters(index)[0]
 
-    def agent(self, system: MpcSystem, index: int, settings: ScenarioMpcSettings, *, seed: int,
-              learn: bool) -> MpcAgent:
+    def agent(
+        self, system: MpcSystem, index: int, settings: ScenarioMpcSettings, *, seed: int, learn: bool
+    ) -> MpcAgent:
         """One agent. See `local` for what rho/S is."""
         system = system.for_baselines().for_scenario_mpc()
         count, shapes = settings.scenarios, system.trajectory_shapes(index)
         options = settings.admm.options(system.defaults, system.scenario_mpc_stiffness)
         stacked = {j: (count * rows, columns) for j, (rows, columns) in shapes.items()}
         consensus = consensus_of(system, index, settings)
-        admm = Admm(index, system.graph, stacked, replace(options, rho=options.rho / count), consensus,
-                    repeated=(count, system.structure.horizon * system.local[index].n_inputs))
+        admm = Admm(
+            index,
+            system.graph,
+            stacked,
+            replace(options, rho=options.rho / count),
+            consensus,
+            repeated=(count, system.structure.horizon * system.local[index].n_inputs),
+        )
         problem, exact = system.local_problem(index), settings.model == 'exact'
-        mpc = ParametricMpc(problem, self.layout(system, index), system.model_parameters(index, exact=exact),
-                            rho=options.rho, n_consensus=problem.variables.numel())
+        mpc = ParametricMpc(
+            problem,
+            self.layout(system, index),
+            system.model_parameters(index, exact=exact),
+            rho=options.rho,
+            n_consensus=problem.variables.numel(),
+        )
         deviations = system.sample_deviations(index, exact=exact, count=count, seed=seed)
-        return mpc_agent(system, settings, (index,), ScenarioMpc(mpc, deviations, list(shapes.values())), admm,
-                         consensus)
+        return mpc_agent(
+            system, settings, (index,), ScenarioMpc(mpc, deviations, list(shapes.values())), admm, consensus
+        )
 
     def central_agent(self, system: MpcSystem, settings: ScenarioMpcSettings, *, seed: int, learn: bool) -> MpcAgent:
         """The centralised twin, in the inputs alone."""

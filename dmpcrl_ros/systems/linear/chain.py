@@ -18,24 +18,44 @@ _UNKNOWN = [[0.0, 0.0], [0.0, 0.0]]
 _VARIANTS: dict[str, dict[str, Any]] = {
     'mallick2024': {
         'mpc': {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 1},
-        'violation': [120.0, 120.0],           # the paper prints 100, and no factor 1/2 in the cost
-        'parameters': {'x_ub': [1.0, 0.0]},    # the paper starts it at zero
+        'violation': [120.0, 120.0],  # the paper prints 100, and no factor 1/2 in the cost
+        'parameters': {'x_ub': [1.0, 0.0]},  # the paper starts it at zero
         'learning': {
-            'rho': 0.5, 'admm_iterations': 50, 'learning_rate': 6e-5, 'learning_rate_decay': 0.9996, 'update_every': 2,
-            'second_order_rate': 1e-2,         # no paper has it: chosen with the training seeds 11 and 12
-            'replay_capacity': 100, 'replay_sample': 15, 'replay_latest': 10,
-            'exploration_probability': 0.7, 'exploration_decay': 0.99, 'exploration_strength': 1.0,
+            'rho': 0.5,
+            'admm_iterations': 50,
+            'learning_rate': 6e-5,
+            'learning_rate_decay': 0.9996,
+            'update_every': 2,
+            'second_order_rate': 1e-2,  # no paper has it: chosen with the training seeds 11 and 12
+            'replay_capacity': 100,
+            'replay_sample': 15,
+            'replay_latest': 10,
+            'exploration_probability': 0.7,
+            'exploration_decay': 0.99,
+            'exploration_strength': 1.0,
         },
     },
     'mallick2025': {
-        'mpc': {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 0, 'terminal_cost': True,
-                'learn_weights': True, 'scalar_coupling': True},
+        'mpc': {
+            'horizon': 10,
+            'discount': 0.9,
+            'first_bounded_stage': 0,
+            'terminal_cost': True,
+            'learn_weights': True,
+            'scalar_coupling': True,
+        },
         'violation': [500.0, 500.0],
         'parameters': {},
         'learning': {
-            'rho': 1.0, 'admm_iterations': 100, 'learning_rate': 1e-8, 'second_order_rate': 1e-4,
-            'regularisation': 1e-3, 'update_every': 1,
-            'replay_capacity': 100, 'replay_sample': 15, 'replay_latest': 10,
+            'rho': 1.0,
+            'admm_iterations': 100,
+            'learning_rate': 1e-8,
+            'second_order_rate': 1e-4,
+            'regularisation': 1e-3,
+            'update_every': 1,
+            'replay_capacity': 100,
+            'replay_sample': 15,
+            'replay_latest': 10,
         },
     },
 }
@@ -56,19 +76,34 @@ def description(n_agents: int = 3, variant: str = 'mallick2024') -> dict[str, An
     for name, used in zip(names, path_graph(n_agents).parents, strict=True):
         agent = {
             'name': name,
-            'dynamics': {'A': [[0.9, 0.35], [0.0, 1.1]], 'B': [[0.0813], [0.2]],
-                         'neighbours': {names[j]: _COUPLING for j in used}},
-            'model': {'A': [[1.0, 0.25], [0.0, 1.0]], 'B': [[0.0312], [0.25]],
-                      'neighbours': {names[j]: _UNKNOWN for j in used}},
+            'dynamics': {
+                'A': [[0.9, 0.35], [0.0, 1.1]],
+                'B': [[0.0813], [0.2]],
+                'neighbours': {names[j]: _COUPLING for j in used},
+            },
+            'model': {
+                'A': [[1.0, 0.25], [0.0, 1.0]],
+                'B': [[0.0312], [0.25]],
+                'neighbours': {names[j]: _UNKNOWN for j in used},
+            },
             'uncertainty': {
-                'lower': {'A': [[-0.1, -0.1], [0.0, -0.1]], 'B': [[0.0], [-0.075]],
-                          'neighbours': {names[j]: _COUPLING for j in used}},
-                'upper': {'A': [[0.1, 0.1], [0.0, 0.1]], 'B': [[0.075], [0.0]],
-                          'neighbours': {names[j]: _UNKNOWN for j in used}}},
+                'lower': {
+                    'A': [[-0.1, -0.1], [0.0, -0.1]],
+                    'B': [[0.0], [-0.075]],
+                    'neighbours': {names[j]: _COUPLING for j in used},
+                },
+                'upper': {
+                    'A': [[0.1, 0.1], [0.0, 0.1]],
+                    'B': [[0.075], [0.0]],
+                    'neighbours': {names[j]: _UNKNOWN for j in used},
+                },
+            },
             'noise': {'lower': [-0.1, 0.0], 'upper': [0.0, 0.0]},
             'initial_state': [0.0, 0.15],
-            'bounds': {'state': {'lower': [0.0, -1.0], 'upper': [1.0, 1.0]},
-                       'input': {'lower': [-1.0], 'upper': [1.0]}},
+            'bounds': {
+                'state': {'lower': [0.0, -1.0], 'upper': [1.0, 1.0]},
+                'input': {'lower': [-1.0], 'upper': [1.0]},
+            },
             'cost': {'state': [1.0, 1.0], 'input': [0.5], 'violation': constants['violation']},
             'parameters': constants['parameters'],
         }
@@ -87,10 +122,12 @@ def chain(n_agents: int = 3, variant: str = 'mallick2024') -> LinearNetwork:
 class ChainSettings:
     """Settings of the chain."""
 
-    agents: int = setting(3, 'number of agents; more agents, more messages and a longer consensus', minimum=1,
-                          maximum=1000)
-    variant: str = setting('mallick2024', 'published variant: mallick2024 (paper 001) or mallick2025 (paper 000)',
-                           choices=VARIANTS)
+    agents: int = setting(
+        3, 'number of agents; more agents, more messages and a longer consensus', minimum=1, maximum=1000
+    )
+    variant: str = setting(
+        'mallick2024', 'published variant: mallick2024 (paper 001) or mallick2025 (paper 000)', choices=VARIANTS
+    )
 
 
 class Chain:

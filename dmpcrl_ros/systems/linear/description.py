@@ -50,11 +50,21 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
         uncertainty.append(_uncertainty(read, names, local[-1]))
     nx = [d[0] for d in dimensions]
     return LinearNetwork(
-        name=description['name'], agent_names=names, graph=_graph(local, names), a=a, b=b,
-        noise_lower=_stack(agents, ('noise', 'lower'), nx), noise_upper=_stack(agents, ('noise', 'upper'), nx),
-        initial_state=_stack(agents, ('initial_state',), nx), state_parts=of_states, input_parts=of_inputs,
-        local=tuple(local), uncertainty=tuple(uncertainty), structure=structure,
-        defaults=learning_defaults(description))
+        name=description['name'],
+        agent_names=names,
+        graph=_graph(local, names),
+        a=a,
+        b=b,
+        noise_lower=_stack(agents, ('noise', 'lower'), nx),
+        noise_upper=_stack(agents, ('noise', 'upper'), nx),
+        initial_state=_stack(agents, ('initial_state',), nx),
+        state_parts=of_states,
+        input_parts=of_inputs,
+        local=tuple(local),
+        uncertainty=tuple(uncertainty),
+        structure=structure,
+        defaults=learning_defaults(description),
+    )
 
 
 class _Reader:
@@ -70,12 +80,14 @@ class _Reader:
         named = self.agent[section].get('neighbours', {})
         for name in named:
             if name not in self.states_of:
-                raise NetworkError(f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, '
-                                   'which is no agent')
+                raise NetworkError(
+                    f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, which is no agent'
+                )
         return {name: self.array((section, 'neighbours', name), (self.nx, self.states_of[name])) for name in named}
 
-    def array(self, path: tuple[str, ...], shape: tuple[int, ...], default: float | None = None, *,
-              unbounded: bool = False) -> np.ndarray:
+    def array(
+        self, path: tuple[str, ...], shape: tuple[int, ...], default: float | None = None, *, unbounded: bool = False
+    ) -> np.ndarray:
         value: Any = self.agent
         for key in path:
             value = value.get(key) if value is not None else None
@@ -103,32 +115,42 @@ class _Reader:
         return f'agent {self.agent["name"]}: {".".join(path)}'
 
 
-def _local_data(read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray],
-                structure: MpcStructure) -> LocalData:
+def _local_data(
+    read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray], structure: MpcStructure
+) -> LocalData:
     """Knowledge of the agent: its bounds and costs are true, its model is only an initial guess."""
     nx, nu = read.nx, read.nu
     section = 'model' if 'model' in read.agent else 'dynamics'
     model_a, model_b = read.matrices(section)
     model_coupling = read.coupling(section)
     if missing := sorted(set(coupling) - set(model_coupling)):
-        raise NetworkError(f'agent {read.agent["name"]}: model.neighbours lacks {", ".join(missing)}, whose state '
-                           'enters its dynamics; give a matrix of zeros if its effect is unknown')
+        raise NetworkError(
+            f'agent {read.agent["name"]}: model.neighbours lacks {", ".join(missing)}, whose state '
+            'enters its dynamics; give a matrix of zeros if its effect is unknown'
+        )
     if unknown := sorted(set(read.agent.get('coupling_pattern', {})) - set(model_coupling)):
-        raise NetworkError(f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, '
-                           'which is none of its neighbours')
+        raise NetworkError(
+            f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, which is none of its neighbours'
+        )
     if structure.scalar_coupling:
-        model_coupling = {name: read.array(('coupling_pattern', name), matrix.shape, default=1.0)
-                          for name, matrix in model_coupling.items()}
+        model_coupling = {
+            name: read.array(('coupling_pattern', name), matrix.shape, default=1.0)
+            for name, matrix in model_coupling.items()
+        }
     data = LocalData(
         state_lower=read.array(('bounds', 'state', 'lower'), (nx,), -np.inf, unbounded=True),
         state_upper=read.array(('bounds', 'state', 'upper'), (nx,), np.inf, unbounded=True),
         input_lower=read.array(('bounds', 'input', 'lower'), (nu,), -np.inf, unbounded=True),
         input_upper=read.array(('bounds', 'input', 'upper'), (nu,), np.inf, unbounded=True),
-        state_weight=read.array(('cost', 'state'), (nx,)), input_weight=read.array(('cost', 'input'), (nu,)),
-        violation_weight=read.array(('cost', 'violation'), (nx,), 0.0), model_a=model_a, model_b=model_b,
+        state_weight=read.array(('cost', 'state'), (nx,)),
+        input_weight=read.array(('cost', 'input'), (nu,)),
+        violation_weight=read.array(('cost', 'violation'), (nx,), 0.0),
+        model_a=model_a,
+        model_b=model_b,
         coupling={names.index(name): matrix for name, matrix in model_coupling.items()},
         initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})},
-        safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else None)
+        safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else None,
+    )
     _check_signs(read.agent['name'], data)
     _check_parameters(read.agent['name'], data, structure)
     if (read.array(('noise', 'lower'), (nx,), 0.0) > read.array(('noise', 'upper'), (nx,), 0.0)).any():
@@ -143,19 +165,31 @@ def _uncertainty(read: _Reader, names: Sequence[str], data: LocalData) -> tuple[
         path = ('uncertainty', side)
         described = read.agent.get('uncertainty', {}).get(side, {}).get('neighbours', {})
         if unknown := sorted(set(described) - {names[j] for j in data.coupling}):
-            raise NetworkError(f'agent {read.agent["name"]}: uncertainty.{side}.neighbours names {unknown[0]!r}, '
-                               'which is none of its neighbours')
-        sides.append(LocalModel(
-            a=read.array((*path, 'A'), data.model_a.shape, 0.0), b=read.array((*path, 'B'), data.model_b.shape, 0.0),
-            coupling={j: read.array((*path, 'neighbours', names[j]), matrix.shape, 0.0)
-                      for j, matrix in data.coupling.items()}))
+            raise NetworkError(
+                f'agent {read.agent["name"]}: uncertainty.{side}.neighbours names {unknown[0]!r}, '
+                'which is none of its neighbours'
+            )
+        sides.append(
+            LocalModel(
+                a=read.array((*path, 'A'), data.model_a.shape, 0.0),
+                b=read.array((*path, 'B'), data.model_b.shape, 0.0),
+                coupling={
+                    j: read.array((*path, 'neighbours', names[j]), matrix.shape, 0.0)
+                    for j, matrix in data.coupling.items()
+                },
+            )
+        )
     lower, upper = sides
-    pairs = [('A', lower.a, upper.a), ('B', lower.b, upper.b),
-             *((f'neighbours.{names[j]}', lower.coupling[j], upper.coupling[j]) for j in data.coupling)]
+    pairs = [
+        ('A', lower.a, upper.a),
+        ('B', lower.b, upper.b),
+        *((f'neighbours.{names[j]}', lower.coupling[j], upper.coupling[j]) for j in data.coupling),
+    ]
     for name, low, high in pairs:
         if (low > high).any():
-            raise NetworkError(f'agent {read.agent["name"]}: uncertainty.lower.{name} lies above '
-                               f'uncertainty.upper.{name}')
+            raise NetworkError(
+                f'agent {read.agent["name"]}: uncertainty.lower.{name} lies above uncertainty.upper.{name}'
+            )
     return lower, upper
 
 
@@ -179,8 +213,10 @@ def _check_signs(name: str, data: LocalData) -> None:
     if not ((data.input_lower <= data.safe_input) & (data.safe_input <= data.input_upper)).all():
         raise NetworkError(f'agent {name}: safe_input lies outside the input bounds')
     if (data.state_weight < 0).any() or (data.violation_weight < 0).any() or not (data.input_weight > 0).all():
-        raise NetworkError(f'agent {name}: cost weights of states and violations must not be negative, '
-                           'those of inputs must be positive')
+        raise NetworkError(
+            f'agent {name}: cost weights of states and violations must not be negative, '
+            'those of inputs must be positive'
+        )
 
 
 def _graph(local: Sequence[LocalData], names: Sequence[str]) -> CouplingGraph:
@@ -192,8 +228,9 @@ def _graph(local: Sequence[LocalData], names: Sequence[str]) -> CouplingGraph:
 
 
 def _stack(agents: Sequence[Mapping[str, Any]], path: tuple[str, ...], nx: Sequence[int]) -> np.ndarray:
-    return np.concatenate([_Reader(agent, (n, 0), {}).array(path, (n,), 0.0)
-                           for agent, n in zip(agents, nx, strict=True)])
+    return np.concatenate(
+        [_Reader(agent, (n, 0), {}).array(path, (n,), 0.0) for agent, n in zip(agents, nx, strict=True)]
+    )
 
 
 def _columns(matrix: Any) -> int:

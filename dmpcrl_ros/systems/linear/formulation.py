@@ -170,12 +170,16 @@ class _LinearAgent:
         stages = range(structure.first_bounded_stage, structure.horizon + 1) if rows else ()
         weights = [0.5 * structure.discount ** (k - stages[0]) * p['w'][rows] for k in stages]
         return AgentTerms(
-            parameters=theta, objective=_cost(data, structure, p, variables.x, variables.u),
+            parameters=theta,
+            objective=_cost(data, structure, p, variables.x, variables.u),
             residual=_dynamics(p, variables.x, variables.u, variables.parents),
             soft=np.array([(k, row) for k in stages for row in rows], dtype=int).reshape(-1, 2),
             soft_lower=column([(ca.DM(data.state_lower) + p['x_lb'])[rows]] * len(stages)),
             soft_upper=column([(ca.DM(data.state_upper) + p['x_ub'])[rows]] * len(stages)),
-            penalty=column(weights), input_lower=data.input_lower, input_upper=data.input_upper)
+            penalty=column(weights),
+            input_lower=data.input_lower,
+            input_upper=data.input_upper,
+        )
 
 
 def _named(data: LocalData, structure: MpcStructure, theta: ca.SX) -> dict[str, ca.SX]:

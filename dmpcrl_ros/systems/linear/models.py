@@ -50,10 +50,13 @@ def _named(network: 'LinearNetwork', index: int, model: 'LocalModel') -> dict[st
     if not network.structure.scalar_coupling:
         return named | {f'A_{j}': matrix for j, matrix in model.coupling.items()}
     patterns = network.local[index].coupling
-    pattern, matrix = (np.concatenate([np.zeros(0), *(side[j].ravel() for j in patterns)])
-                       for side in (patterns, model.coupling))
+    pattern, matrix = (
+        np.concatenate([np.zeros(0), *(side[j].ravel() for j in patterns)]) for side in (patterns, model.coupling)
+    )
     scalar = pattern @ matrix / (pattern @ pattern or 1.0)
     if not np.allclose(scalar * pattern, matrix, rtol=0.0, atol=1e-12):
-        raise NetworkError(f'agent {network.names[index]}: with scalar_coupling, the coupling in its dynamics and in '
-                           'its uncertainty must be a multiple of its coupling_pattern')
+        raise NetworkError(
+            f'agent {network.names[index]}: with scalar_coupling, the coupling in its dynamics and in '
+            'its uncertainty must be a multiple of its coupling_pattern'
+        )
     return named | {'ac': np.array([scalar])}

@@ -75,8 +75,9 @@ class LinearNetwork(MpcSystem):
         state_weight, input_weight, violation_weight = self._weights
         of_states = state_weight * state**2 + violation_weight * self.violation(state)
         of_inputs = input_weight * action**2
-        return 0.5 * np.array([of_states[x].sum() + of_inputs[u].sum() for x, u in
-                               zip(self.state_parts, self.input_parts, strict=True)])
+        return 0.5 * np.array(
+            [of_states[x].sum() + of_inputs[u].sum() for x, u in zip(self.state_parts, self.input_parts, strict=True)]
+        )
 
     @cached_property
     def _weights(self) -> tuple[np.ndarray, ...]:
@@ -101,8 +102,11 @@ class LinearNetwork(MpcSystem):
     def dynamics(self, index: int) -> LocalModel:
         """The true dynamics of one agent."""
         x, u = self.state_parts[index], self.input_parts[index]
-        return LocalModel(a=self.a[x, x], b=self.b[x, u],
-                          coupling={j: self.a[x, self.state_parts[j]] for j in self.graph.parents[index]})
+        return LocalModel(
+            a=self.a[x, x],
+            b=self.b[x, u],
+            coupling={j: self.a[x, self.state_parts[j]] for j in self.graph.parents[index]},
+        )
 
 
 class LinearPlant:

@@ -31,10 +31,17 @@ from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 
 N_STATES = 4
 DISTURBANCE_SCALE = 0.1  # of b, so that its learning rate may be that of the rest
-_LEAST_WEIGHT = 0.01      # of a learned weight, relative to its initial value
+_LEAST_WEIGHT = 0.01  # of a learned weight, relative to its initial value
 
-_FREE: dict[str, tuple[int, ...]] = {'V0': (1,), 'phi_lb': (1,), 'phi_ub': (1,), 'b': (N_STATES,), 'f': (N_STATES + 1,),
-                                     'Q_x': (N_STATES, N_STATES), 'Q_u': (1,)}
+_FREE: dict[str, tuple[int, ...]] = {
+    'V0': (1,),
+    'phi_lb': (1,),
+    'phi_ub': (1,),
+    'b': (N_STATES,),
+    'f': (N_STATES + 1,),
+    'Q_x': (N_STATES, N_STATES),
+    'Q_u': (1,),
+}
 _MODEL: dict[str, tuple[int, ...]] = {'A': (N_STATES, N_STATES), 'B': (N_STATES,), 'L': (N_STATES,)}
 
 
@@ -124,10 +131,14 @@ class AreaData:
         """A and D of dx/dt = (A + s D) x + E [u; d; p] (4, 4), and E (4, 3), in continuous time: s is the sum of the
         coefficients of all lines and p that of each coefficient times the angle at its other end."""
         speed = 1.0 / (2.0 * self.inertia)
-        a = np.array([[0.0, 1.0, 0.0, 0.0],
-                      [0.0, -self.damping * speed, speed, 0.0],
-                      [0.0, 0.0, -1.0 / self.turbine_time, 1.0 / self.turbine_time],
-                      [0.0, -1.0 / (self.regulation * self.governor_time), 0.0, -1.0 / self.governor_time]])
+        a = np.array(
+            [
+                [0.0, 1.0, 0.0, 0.0],
+                [0.0, -self.damping * speed, speed, 0.0],
+                [0.0, 0.0, -1.0 / self.turbine_time, 1.0 / self.turbine_time],
+                [0.0, -1.0 / (self.regulation * self.governor_time), 0.0, -1.0 / self.governor_time],
+            ]
+        )
         direction, inputs = np.zeros((N_STATES, N_STATES)), np.zeros((N_STATES, 3))
         direction[1, 0] = -speed
         inputs[3, 0], inputs[1, 1], inputs[1, 2] = 1.0 / self.governor_time, -speed, speed
@@ -186,13 +197,19 @@ class PowerArea:
         p |= {name: ca.reshape(p[name], N_STATES, N_STATES).T for name in ('Q_x', 'A')}  # CasADi is column-major
         stages = range(1, structure.horizon + 1)
         return AgentTerms(
-            parameters=phi, exogenous=load, parameter_map=self._map(), n_theta=area_layout(data).size,
-            objective=self._cost(p, variables.x, variables.u, load), residual=self._dynamics(p, variables, load),
+            parameters=phi,
+            exogenous=load,
+            parameter_map=self._map(),
+            n_theta=area_layout(data).size,
+            objective=self._cost(p, variables.x, variables.u, load),
+            residual=self._dynamics(p, variables, load),
             soft=np.array([(k, 0) for k in stages]),
             soft_lower=column([p['phi_lb'] - data.angle_bound] * len(stages)),
             soft_upper=column([p['phi_ub'] + data.angle_bound] * len(stages)),
             penalty=column([data.violation_weight * structure.discount ** (k - 1) for k in stages]),
-            input_lower=data.input_lower, input_upper=data.input_upper)
+            input_lower=data.input_lower,
+            input_upper=data.input_upper,
+        )
 
     def _map(self) -> CoefficientMap:
         return CoefficientMap(self._data.held(self._structure.sampling_time), ParameterLayout(_FREE).size)

@@ -27,7 +27,7 @@ class CoefficientMap:
         Raises:
             ArithmeticError: the model is not finite.
         """
-        return MappedCoefficients(self._held, theta[:self._n_free], theta[self._n_free:])
+        return MappedCoefficients(self._held, theta[: self._n_free], theta[self._n_free :])
 
 
 class MappedCoefficients:
@@ -71,5 +71,5 @@ def _flat(model: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 def _columns(model: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """The part of `_flat` that is linear in the coefficients, in a direction of theirs; zero elsewhere."""
     flat = np.zeros(model[:, :-1].size + len(direction) * len(model))
-    flat[model[:, :-1].size:] = np.kron(direction, model[:, -1])
+    flat[model[:, :-1].size :] = np.kron(direction, model[:, -1])
     return flat

@@ -37,14 +37,25 @@ def grid_from_description(description: Mapping[str, Any]) -> PowerGrid:
     local = tuple(_area(area, description, estimates[i], structure) for i, area in enumerate(areas))
     cost = description['cost']
     grid = PowerGrid(
-        name=description['name'], agent_names=names, graph=_graph(names, coefficients),
-        initial_state=_initial_state(areas), state_parts=parts([N_STATES] * len(names)),
-        input_parts=parts([1] * len(names)), local=local, structure=structure, defaults=learning_defaults(description),
-        episode_length=int(description.get('episode_length', 0)), period=structure.sampling_time,
+        name=description['name'],
+        agent_names=names,
+        graph=_graph(names, coefficients),
+        initial_state=_initial_state(areas),
+        state_parts=parts([N_STATES] * len(names)),
+        input_parts=parts([1] * len(names)),
+        local=local,
+        structure=structure,
+        defaults=learning_defaults(description),
+        episode_length=int(description.get('episode_length', 0)),
+        period=structure.sampling_time,
         coefficients=coefficients,
-        load_steps=_load_steps(description, names), load_noise=np.array([_number(a, 'load_noise', 0.0) for a in areas]),
-        state_weight=_array('cost', cost, 'state'), input_weight=_number(cost, 'input', 0.0),
-        violation_weight=_number(cost, 'violation', 0.0), tie_line_weight=_number(cost, 'tie_line', 0.0))
+        load_steps=_load_steps(description, names),
+        load_noise=np.array([_number(a, 'load_noise', 0.0) for a in areas]),
+        state_weight=_array('cost', cost, 'state'),
+        input_weight=_number(cost, 'input', 0.0),
+        violation_weight=_number(cost, 'violation', 0.0),
+        tie_line_weight=_number(cost, 'tie_line', 0.0),
+    )
     _check_loads(grid)
     _check_plant(grid)
     return grid
@@ -54,8 +65,9 @@ def _chosen(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
     return {field.name: values[field.name] for field in fields(kind) if field.name in values}
 
 
-def _area(area: Mapping[str, Any], description: Mapping[str, Any], estimates: Mapping[int, float],
-          structure: GridStructure) -> AreaData:
+def _area(
+    area: Mapping[str, Any], description: Mapping[str, Any], estimates: Mapping[int, float], structure: GridStructure
+) -> AreaData:
     """Knowledge of the controller of an area: all but the coefficients is true."""
     name, mpc, cost = area['name'], description['mpc'], description['cost']
     try:
@@ -63,10 +75,13 @@ def _area(area: Mapping[str, Any], description: Mapping[str, Any], estimates: Ma
     except ValueError:
         raise NetworkError(f'area {name}: parameters have rows of different lengths') from None
     data = AreaData(
-        **{key: _number(area, key) for key in _CONSTANTS}, estimates=estimates, initial=initial,
+        **{key: _number(area, key) for key in _CONSTANTS},
+        estimates=estimates,
+        initial=initial,
         state_weight=_array('mpc', mpc, 'state') if 'state' in mpc else _array('cost', cost, 'state'),
         input_weight=_number(mpc if 'input' in mpc else cost, 'input'),
-        violation_weight=_number(cost, 'violation', 0.0))
+        violation_weight=_number(cost, 'violation', 0.0),
+    )
     if not (data.state_weight > 0.0).all():
         raise NetworkError('mpc.state must be given and positive where a weight of cost.state is zero')
     _check_parameters(name, data)
@@ -88,8 +103,9 @@ def _check_parameters(name: str, data: AreaData) -> None:
     if np.linalg.eigvalsh(values['Q_x'] + values['Q_x'].T)[0] <= 0.0 or values['Q_u'][0] <= 0.0:
         raise NetworkError(f'area {name}: parameters Q_x and Q_u must be positive definite')
     if values['phi_lb'][0] - values['phi_ub'][0] > 2.0 * data.angle_bound:
-        raise NetworkError(f'area {name}: parameters phi_lb and phi_ub make the lower bound of the angle lie above the '
-                           'upper one')
+        raise NetworkError(
+            f'area {name}: parameters phi_lb and phi_ub make the lower bound of the angle lie above the upper one'
+        )
     lower, upper = (layout.unpack(side) for side in area_bounds(data))
     for part, value in values.items():
         if not part.startswith('P_') and ((value < lower[part]) | (value > upper[part])).any():
@@ -102,11 +118,14 @@ def _check_model(name: str, data: AreaData, structure: GridStructure) -> None:
     try:
         radius = _radius(data.held(structure.sampling_time).at(total)[:, :N_STATES])
     except ArithmeticError as error:
-        raise NetworkError(f'area {name}: {error}: its time constants, coefficients and the sampling time do not fit '
-                           'together') from None
+        raise NetworkError(
+            f'area {name}: {error}: its time constants, coefficients and the sampling time do not fit together'
+        ) from None
     if radius > _STABLE:
-        raise NetworkError(f'area {name}: the discretised model with the estimated coefficients (their sum is '
-                           f'{total:g}) is unstable: spectral radius {radius:.4g}')
+        raise NetworkError(
+            f'area {name}: the discretised model with the estimated coefficients (their sum is '
+            f'{total:g}) is unstable: spectral radius {radius:.4g}'
+        )
 
 
 def _check_plant(grid: PowerGrid) -> None:
@@ -114,13 +133,16 @@ def _check_plant(grid: PowerGrid) -> None:
     try:
         transition = grid.held().at(0.0)[:, :n]
     except ArithmeticError as error:
-        raise NetworkError(f'{grid.name}: {error}: its time constants, coefficients and the sampling time do not fit '
-                           'together') from None
+        raise NetworkError(
+            f'{grid.name}: {error}: its time constants, coefficients and the sampling time do not fit together'
+        ) from None
     if (radius := _radius(transition)) > _STABLE:
         values, vectors = np.linalg.eig(transition)
         shape = np.abs(vectors[:, np.argmax(np.abs(values))]).reshape(-1, N_STATES).sum(axis=1)
-        raise NetworkError(f'area {grid.names[int(np.argmax(shape))]}: the discretised network with the true '
-                           f'coefficients is unstable there: spectral radius {radius:.4g}')
+        raise NetworkError(
+            f'area {grid.names[int(np.argmax(shape))]}: the discretised network with the true '
+            f'coefficients is unstable there: spectral radius {radius:.4g}'
+        )
 
 
 def _radius(matrix: np.ndarray) -> float:
@@ -139,15 +161,19 @@ def _lines(description: Mapping[str, Any], names: tuple[str, ...]) -> tuple[np.n
         if i == j:
             raise NetworkError(f'area {one}: a line leads from it to itself')
         if coefficients[i, j]:
-            raise NetworkError(f'areas {one} and {other}: there are two lines between them; give the sum of their '
-                               'coefficients')
+            raise NetworkError(
+                f'areas {one} and {other}: there are two lines between them; give the sum of their coefficients'
+            )
         forth, back = _both_ends(line, 'coefficient')
         if forth != back:
-            raise NetworkError(f'areas {one} and {other}: the coefficient of their line is not symmetric: {forth:g} '
-                               f'and {back:g}, but what leaves one area arrives in the other')
+            raise NetworkError(
+                f'areas {one} and {other}: the coefficient of their line is not symmetric: {forth:g} '
+                f'and {back:g}, but what leaves one area arrives in the other'
+            )
         if forth <= 0.0:
-            raise NetworkError(f'areas {one} and {other}: the coefficient of their line must be positive, not '
-                               f'{forth:g}')
+            raise NetworkError(
+                f'areas {one} and {other}: the coefficient of their line must be positive, not {forth:g}'
+            )
         coefficients[i, j] = coefficients[j, i] = forth
         estimates[i][j], estimates[j][i] = _both_ends(line, 'estimates' if 'estimates' in line else 'coefficient')
     return coefficients, estimates
@@ -194,15 +220,21 @@ def _check_loads(grid: PowerGrid) -> None:
     for step, loads in grid.load_steps:
         if abs(loads.sum()) > bound:
             changed = int(np.argmax((loads - before) * np.sign(loads.sum())))
-            raise NetworkError(f'area {grid.names[changed]}: its load of {loads[changed]:g} from step {step} on '
-                               f'cannot be served: all loads add up to {loads.sum():g} then, the input bounds of all '
-                               f'areas to {bound:g}')
+            raise NetworkError(
+                f'area {grid.names[changed]}: its load of {loads[changed]:g} from step {step} on '
+                f'cannot be served: all loads add up to {loads.sum():g} then, the input bounds of all '
+                f'areas to {bound:g}'
+            )
         before = loads
 
 
 def _initial_state(areas: list[Mapping[str, Any]]) -> np.ndarray:
-    return np.concatenate([_array(f'area {area["name"]}', {'initial_state': [0.0] * N_STATES} | dict(area),
-                                  'initial_state') for area in areas])
+    return np.concatenate(
+        [
+            _array(f'area {area["name"]}', {'initial_state': [0.0] * N_STATES} | dict(area), 'initial_state')
+            for area in areas
+        ]
+    )
 
 
 def _array(place: str, section: Mapping[str, Any], key: str) -> np.ndarray:

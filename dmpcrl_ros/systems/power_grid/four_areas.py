@@ -24,18 +24,37 @@ def description() -> dict[str, Any]:
     return {
         'name': 'power_grid',
         'episode_length': 100,
-        'mpc': {'horizon': 5, 'discount': 0.9, 'sampling_time': 1.0, 'terminal_cost': False,
-                'state': [500.0, 0.1, 0.1, 10.0], 'input': 10.0},
-        'cost': {'state': [500.0, 0.01, 0.01, 10.0], 'input': 10.0,
-                 'violation': 500.0,   # the paper prints 50^2
-                 'tie_line': 0.5},
-        'learning': {
-            'rho': 50.0, 'admm_iterations': 50, 'learning_rate': 7e-7, 'learning_rate_decay': 0.98,
-            'update_every': 100, 'replay_capacity': 300, 'replay_sample': 150, 'replay_latest': 100,
-            'exploration_probability': 0.5, 'exploration_decay': 0.8, 'exploration_strength': 0.04,
+        'mpc': {
+            'horizon': 5,
+            'discount': 0.9,
+            'sampling_time': 1.0,
+            'terminal_cost': False,
+            'state': [500.0, 0.1, 0.1, 10.0],
+            'input': 10.0,
         },
-        'areas': [{'name': name, **dict(zip(_CONSTANTS, constants, strict=True)), 'angle_bound': 0.1,
-                   'load_noise': 0.1} for name, constants in _AREAS.items()],
+        'cost': {
+            'state': [500.0, 0.01, 0.01, 10.0],
+            'input': 10.0,
+            'violation': 500.0,  # the paper prints 50^2
+            'tie_line': 0.5,
+        },
+        'learning': {
+            'rho': 50.0,
+            'admm_iterations': 50,
+            'learning_rate': 7e-7,
+            'learning_rate_decay': 0.98,
+            'update_every': 100,
+            'replay_capacity': 300,
+            'replay_sample': 150,
+            'replay_latest': 100,
+            'exploration_probability': 0.5,
+            'exploration_decay': 0.8,
+            'exploration_strength': 0.04,
+        },
+        'areas': [
+            {'name': name, **dict(zip(_CONSTANTS, constants, strict=True)), 'angle_bound': 0.1, 'load_noise': 0.1}
+            for name, constants in _AREAS.items()
+        ],
         # First estimates of both ends: the truth and a number from [-2, 2], as the release draws them with seed 1.
         'lines': [
             {'areas': ['area_1', 'area_2'], 'coefficient': 4.0, 'estimates': [4.767508, 3.262063]},

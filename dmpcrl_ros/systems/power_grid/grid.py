@@ -99,9 +99,12 @@ class PowerGrid(MpcSystem):
         error = state.reshape(-1, N_STATES) - np.outer(load, [0.0, 0.0, 1.0, 1.0])
         angle = state[::N_STATES]
         flow = np.abs(self.coefficients * np.subtract.outer(angle, angle)).sum(axis=1)
-        return (error**2 @ self.state_weight + self.input_weight * (action - load) ** 2
-                + self.violation_weight * self.violation(state)[::N_STATES]
-                + self.tie_line_weight * self.structure.sampling_time * flow)
+        return (
+            error**2 @ self.state_weight
+            + self.input_weight * (action - load) ** 2
+            + self.violation_weight * self.violation(state)[::N_STATES]
+            + self.tie_line_weight * self.structure.sampling_time * flow
+        )
 
     def for_baselines(self) -> 'PowerGrid':
         """With the terminal cost that the learning agents do not have."""

@@ -1,4 +1,5 @@
 """Deadlines, lost neighbours, and learning that is held."""
+
 import numpy as np
 import pytest
 from helpers import Told, agents_of, interrupted, never, nth, observation
@@ -15,8 +16,9 @@ STATES = [np.array([0.3, 0.1]), np.array([0.2, 0.2]), np.array([0.1, 0.3])]
 def acting(agents, chosen=never, error=None):
     """Acts and reports of a step of all agents; where an error is given, it reaches all in the exchange chosen."""
     programs = [agent.step(observation(state)) for agent, state in zip(agents, STATES, strict=True)]
-    acts, reports, _ = step_in_lockstep([interrupted(program, chosen(), error) if error else program
-                                         for program in programs])
+    acts, reports, _ = step_in_lockstep(
+        [interrupted(program, chosen(), error) if error else program for program in programs]
+    )
     return [act.action for act in acts], [act.fallback for act in acts], reports
 
 

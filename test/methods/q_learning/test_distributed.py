@@ -1,4 +1,5 @@
 """The agents together are the centralised controller: actions, values, gradients, multipliers, updates."""
+
 import numpy as np
 import pytest
 from helpers import (
@@ -29,8 +30,12 @@ def both(network, state, action=None, thetas=None, **settings):
     """Agents and the centralised twin, with their evaluations."""
     agents, twin = agents_of(network, thetas, **settings), central_of(network, thetas)
     actions = None if action is None else split(action, network.input_parts)
-    return (agents, evaluate(agents, split(state, network.state_parts), actions),
-            [twin], evaluate([twin], [state], None if action is None else [action]))
+    return (
+        agents,
+        evaluate(agents, split(state, network.state_parts), actions),
+        [twin],
+        evaluate([twin], [state], None if action is None else [action]),
+    )
 
 
 def nominal_states(network):
@@ -60,8 +65,10 @@ def test_fifty_iterations_are_enough_in_the_published_setting(variant):
 def random_case(network, seed, beyond=0.2):
     """States up to `beyond` outside their bounds, parameters moved by half a per cent, and any action."""
     draw = np.random.default_rng(seed)
-    low, high = (np.concatenate([np.clip(getattr(data, f'state_{side}'), -1.0, 1.0) for data in network.local])
-                 for side in ('lower', 'upper'))
+    low, high = (
+        np.concatenate([np.clip(getattr(data, f'state_{side}'), -1.0, 1.0) for data in network.local])
+        for side in ('lower', 'upper')
+    )
     action = np.concatenate([draw.uniform(data.input_lower, data.input_upper) for data in network.local])
     return (perturbed(initial_thetas(network), draw, 0.005), draw.uniform(low - beyond, high + beyond), action)
 
@@ -72,8 +79,9 @@ def random_case(network, seed, beyond=0.2):
 def test_two_hundred_iterations_give_the_centralised_controller(name, function, seed):
     network = NETWORKS[name]
     thetas, state, action = random_case(network, seed)
-    agents, found, twin, expected = both(network, state, action if function == 'Q' else None, thetas,
-                                         admm__iterations=200)
+    agents, found, twin, expected = both(
+        network, state, action if function == 'Q' else None, thetas, admm__iterations=200
+    )
     assert np.abs(action_of(agents, found) - action_of(twin, expected)).max() < 1e-8
     assert value_of(found) == pytest.approx(value_of(expected), rel=1e-8)
     assert relative(gradient_of(agents, found), gradient_of(twin, expected)) < 1e-8
@@ -133,11 +141,16 @@ def test_every_agent_knows_the_value_of_the_network(variant, averaging):
 
 # Dual recovery (001, proposition 2). The multipliers are unique where the gradients of the active constraints are
 # independent; it is checked that they are recovered, not only that something converges.
-@pytest.mark.parametrize('name, state', [
-    ('mallick2024', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]), ('mallick2024', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
-    ('mallick2025', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]), ('mallick2025', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
-    ('directed', [0.3, 0.2, 0.4, 0.1, -0.2, 0.1]),
-])
+@pytest.mark.parametrize(
+    'name, state',
+    [
+        ('mallick2024', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]),
+        ('mallick2024', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
+        ('mallick2025', [0.3, 0.2, 0.6, -0.3, 0.1, 0.5]),
+        ('mallick2025', [0.05, 0.2, 0.9, 0.4, -0.1, 0.2]),
+        ('directed', [0.3, 0.2, 0.4, 0.1, -0.2, 0.1]),
+    ],
+)
 def test_local_multipliers_approach_the_centralised_ones_geometrically(name, state):
     network = NETWORKS[name]
     thetas = perturbed(initial_thetas(network), np.random.default_rng(4), 0.01)
@@ -147,13 +160,24 @@ def test_local_multipliers_approach_the_centralised_ones_geometrically(name, sta
     agents, seen = agents_of(network, thetas, admm__iterations=200), [[] for _ in states]
     for agent, own in zip(agents, states, strict=True):
         agent.mpc.begin(own)
-    run_lockstep([agent.admm.run(agent.mpc.solve, lambda k, a=agent, s=seen[i]: s.append(a.mpc.solution()))
-                  for i, agent in enumerate(agents)])
+    run_lockstep(
+        [
+            agent.admm.run(agent.mpc.solve, lambda k, a=agent, s=seen[i]: s.append(a.mpc.solution()))
+            for i, agent in enumerate(agents)
+        ]
+    )
     counts = np.arange(1, 201)
-    errors = np.array([sum(np.abs(np.concatenate([getattr(solution, field) for solution in found])
-                                  - getattr(expected.solution, field)).sum()
-                           for field in ('dual_equality', 'dual_soft_lower', 'dual_soft_upper'))
-                       for found in zip(*seen, strict=True)])
+    errors = np.array(
+        [
+            sum(
+                np.abs(
+                    np.concatenate([getattr(solution, field) for solution in found]) - getattr(expected.solution, field)
+                ).sum()
+                for field in ('dual_equality', 'dual_soft_lower', 'dual_soft_upper')
+            )
+            for found in zip(*seen, strict=True)
+        ]
+    )
     assert errors[0] > 1e-2 and errors[-1] < 1e-9
     falling = np.arange(len(errors)) < np.argmax(errors < 1e-9)
     rate = np.exp(np.polyfit(counts[falling], np.log(errors[falling]), 1)[0])

@@ -1,4 +1,5 @@
 """Exploration: all agents know which of them explore; each has its own directions."""
+
 import numpy as np
 import pytest
 
@@ -6,14 +7,21 @@ from dmpcrl_ros.methods.q_learning.exploration import Exploration
 
 
 def explorer(agent=0, **changes):
-    arguments = {'n_agents': 3, 'n_inputs': 2, 'probability': 0.7, 'decay': 1.0, 'update_every': 2, 'strength': 1.0,
-                 'seed': 1} | changes
+    arguments = {
+        'n_agents': 3,
+        'n_inputs': 2,
+        'probability': 0.7,
+        'decay': 1.0,
+        'update_every': 2,
+        'strength': 1.0,
+        'seed': 1,
+    } | changes
     return Exploration(agent=agent, **arguments)
 
 
 def test_all_agents_know_the_coins_of_all():
     agents = [explorer(agent) for agent in range(3)]
-    agents[2].coins(5)                                     # having asked before changes nothing
+    agents[2].coins(5)  # having asked before changes nothing
     for step in range(50):
         first, *others = (agent.coins(step).tolist() for agent in agents)
         assert len(first) == 3 and all(other == first for other in others)
@@ -49,7 +57,7 @@ def test_directions_are_normal_with_the_given_strength():
     assert draws.shape == (4000, 2)
     assert draws.mean() == pytest.approx(0.0, abs=5 * 0.4 / np.sqrt(8000))
     assert draws.std() == pytest.approx(0.4, abs=5 * 0.4 / np.sqrt(16000))
-    inside = np.mean(np.abs(draws) < 0.4)                   # 68.3 % of a normal distribution, 100 % of a uniform one
+    inside = np.mean(np.abs(draws) < 0.4)  # 68.3 % of a normal distribution, 100 % of a uniform one
     assert inside == pytest.approx(0.6827, abs=5 * np.sqrt(0.6827 * 0.3173 / 8000))
 
 

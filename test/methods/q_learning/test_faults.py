@@ -1,4 +1,5 @@
 """A failure at one agent: no agent learns from the step, all report it, and the run continues."""
+
 import numpy as np
 import pytest
 from helpers import Told, Watch
@@ -16,7 +17,7 @@ class Watched(Watch):
         super().__init__()
         settings = {'admm__iterations': 10, 'learning__exploration': False, 'learning__rate': 1e-4} | settings
         self.loop = ClosedLoop(chain(3), Settings(**settings), drive=self)
-        self.thetas = []                                    # after every step
+        self.thetas = []  # after every step
         mpc = self.loop.agents[victim].mpc
         solve = mpc.solve
 
@@ -52,18 +53,21 @@ def test_without_a_failure_all_is_learned():
 
 
 @pytest.mark.parametrize('victim', [0, 1, 2])
-@pytest.mark.parametrize('fails_at, phase, lost', [
-    (3, 'act', [2, 3]),       # neither V(s_3), which ends transition 2, nor Q(s_3, a_3) = V(s_3), which begins 3
-    (4, 'act', [3]),          # Q(s_4, a_4) is evaluated anew after the update of step 4
-    (4, 'learn', [4]),        # that evaluation fails
-])
+@pytest.mark.parametrize(
+    'fails_at, phase, lost',
+    [
+        (3, 'act', [2, 3]),  # neither V(s_3), which ends transition 2, nor Q(s_3, a_3) = V(s_3), which begins 3
+        (4, 'act', [3]),  # Q(s_4, a_4) is evaluated anew after the update of step 4
+        (4, 'learn', [4]),  # that evaluation fails
+    ],
+)
 def test_a_transition_that_is_void_at_one_agent_is_learned_by_none(victim, fails_at, phase, lost):
     watched = Watched(victim=victim, fails_at=fails_at, phase=phase)
     steps = watched.run(10)
     assert void(steps) == lost
     learned, td_errors = watched.learned()
     assert learned == [[t + 1 for t in range(10) if t not in lost]] * 3
-    assert np.ptp(td_errors, axis=0).max() < 1e-9           # the same TD errors everywhere
+    assert np.ptp(td_errors, axis=0).max() < 1e-9  # the same TD errors everywhere
     assert all(np.isfinite(step.actions).all() and np.abs(step.actions).max() <= 1.0 for step in steps)
 
 
@@ -105,7 +109,7 @@ def test_a_state_that_one_agent_cannot_read_is_a_fault_and_not_the_end():
     loop = ClosedLoop(chain(3), Settings(admm__iterations=10, learning__exploration=False))
     loop.agents[0] = Told(loop.agents[0], lambda step: {'state': np.full(2, np.nan)} if step == 4 else {})
     seen = list(loop.run(8))
-    assert void(seen) == [3, 4]                             # what ends there and what begins there
+    assert void(seen) == [3, 4]  # what ends there and what begins there
     assert 'not finite' in seen[3].faults[0] and np.isfinite([step.actions for step in seen]).all()
 
 

@@ -1,4 +1,5 @@
 """theta <- theta + alpha mean(delta g), at the steps and with the rates that were agreed."""
+
 import numpy as np
 import pytest
 
@@ -11,13 +12,17 @@ from dmpcrl_ros.simulation.lockstep import run_lockstep
 
 def learner(*, rate=0.1, decay=1.0, every=1, sample_size=3, latest=3, lower=-np.inf):
     return FirstOrderQLearning(
-        learning_rate=rate, decay=decay, update_every=every, safeguards=Safeguards(lower=lower, upper=np.inf),
-        replay=ReplayBuffer(capacity=10, sample_size=sample_size, latest=latest, seed=1))
+        learning_rate=rate,
+        decay=decay,
+        update_every=every,
+        safeguards=Safeguards(lower=lower, upper=np.inf),
+        replay=ReplayBuffer(capacity=10, sample_size=sample_size, latest=latest, seed=1),
+    )
 
 
 def updated(chosen, step, theta):
     (result,), rounds = run_lockstep([chosen.update(step, theta)])
-    assert rounds == 0                                      # the first-order update needs no exchange
+    assert rounds == 0  # the first-order update needs no exchange
     assert not result.fault
     return result.theta
 

@@ -1,4 +1,5 @@
 """The areas together are the centralised controller of the grid."""
+
 import numpy as np
 import pytest
 from helpers import agents_of, central_of, gradient_of, initial_thetas, perturbed, relative, split
@@ -7,15 +8,17 @@ from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.power_grid.four_areas import description, power_grid
 
-GRIDS = {'published': power_grid(),
-         'terminal cost': grid_from_description(description() | {
-             'mpc': description()['mpc'] | {'terminal_cost': True}})}
+GRIDS = {
+    'published': power_grid(),
+    'terminal cost': grid_from_description(description() | {'mpc': description()['mpc'] | {'terminal_cost': True}}),
+}
 LOADS = np.array([0.15, -0.15, -0.12, 0.28])
 
 
 def evaluated(agents, states, actions, loads):
-    found, _ = run_lockstep([agent.evaluate(*each) for agent, *each in zip(
-        agents, states, actions, loads, strict=True)])
+    found, _ = run_lockstep(
+        [agent.evaluate(*each) for agent, *each in zip(agents, states, actions, loads, strict=True)]
+    )
     assert not any(each.failure for each in found), [each.failure for each in found]
     return found
 

@@ -1,4 +1,5 @@
 """Experience replay: all agents draw the same transitions."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Bounds, step limit and curvature, by hand."""
+
 import numpy as np
 import pytest
 
@@ -33,12 +34,15 @@ def test_curvature_is_as_published_when_nothing_else_is_asked_for():
     assert curvature.tolist() == [[2.0, 0.0], [0.0, -3.0]] and count == 0
 
 
-@pytest.mark.parametrize('theta, change, expected', [
-    ([0.5, 500.0], [0.1, 0.0], 1.0),       # as long as it may be
-    ([0.5, 500.0], [-0.3, 0.0], 3.0),      # small parameters are measured against one
-    ([0.5, 500.0], [0.0, 50.0], 1.0),      # large ones against themselves
-    ([0.5, -500.0], [0.0, 100.0], 2.0),
-])
+@pytest.mark.parametrize(
+    'theta, change, expected',
+    [
+        ([0.5, 500.0], [0.1, 0.0], 1.0),  # as long as it may be
+        ([0.5, 500.0], [-0.3, 0.0], 3.0),  # small parameters are measured against one
+        ([0.5, 500.0], [0.0, 50.0], 1.0),  # large ones against themselves
+        ([0.5, -500.0], [0.0, 100.0], 2.0),
+    ],
+)
 def test_the_excess_of_a_step(theta, change, expected):
     found = Safeguards(**WIDE, step_limit=0.1).excess(np.array(theta), np.array(change))
     assert found == pytest.approx(expected)

@@ -1,4 +1,5 @@
 """The second-order step of paper 000: the agents' step is that of one controller that knows everything."""
+
 import numpy as np
 import pytest
 from helpers import altered_inbox
@@ -18,8 +19,12 @@ from dmpcrl_ros.methods.q_learning.second_order import (
 )
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 
-GRAPHS = {'chain of 3': path_graph(3), 'ring of 5': CouplingGraph([[4], [0], [1], [2], [3]]),
-          'star of 6': CouplingGraph([[1, 2, 3, 4, 5], [], [], [], [], []]), 'alone': path_graph(1)}
+GRAPHS = {
+    'chain of 3': path_graph(3),
+    'ring of 5': CouplingGraph([[4], [0], [1], [2], [3]]),
+    'star of 6': CouplingGraph([[1, 2, 3, 4, 5], [], [], [], [], []]),
+    'alone': path_graph(1),
+}
 SIGMA = 1e-3
 
 
@@ -48,7 +53,7 @@ class Problem:
         ends = np.cumsum([0] + [len(K) for K in self.K])
         K = np.zeros((ends[-1], ends[-1]))
         for start, block in zip(ends, self.K, strict=False):
-            K[start:start + len(block), start:start + len(block)] = block
+            K[start : start + len(block), start : start + len(block)] = block
         return np.vstack(self.G), K
 
     def central(self):
@@ -59,10 +64,12 @@ class Problem:
 
     def distributed(self, schedule=None, **options):
         schedule = schedule or finite_time(self.graph)
-        systems = [DistributedNewton(Consensus(i, self.graph, schedule), SIGMA, **options)
-                   for i in range(self.graph.n_agents)]
-        return run_lockstep([system.direction(batch, self.count)
-                             for system, batch in zip(systems, self.batches(), strict=True)])
+        systems = [
+            DistributedNewton(Consensus(i, self.graph, schedule), SIGMA, **options) for i in range(self.graph.n_agents)
+        ]
+        return run_lockstep(
+            [system.direction(batch, self.count) for system, batch in zip(systems, self.batches(), strict=True)]
+        )
 
 
 def relative(found, expected):
@@ -92,8 +99,10 @@ def test_a_step_by_hand():
     d = 1/11 [[5, -2], [-2, 3]] (3, 6) = (3, 12) / 11."""
     graph = path_graph(2)
     systems = [DistributedNewton(Consensus(i, graph, finite_time(graph)), 1.0) for i in range(2)]
-    batches = [Batch(np.array([3.0]), np.array([[1.0]]), np.array([[1.0]])),
-               Batch(np.array([3.0]), np.array([[2.0]]), np.array([[0.0]]))]
+    batches = [
+        Batch(np.array([3.0]), np.array([[1.0]]), np.array([[1.0]])),
+        Batch(np.array([3.0]), np.array([[2.0]]), np.array([[0.0]])),
+    ]
     found, _ = run_lockstep([s.direction(b, 1) for s, b in zip(systems, batches, strict=True)])
     assert np.concatenate(found) == pytest.approx([3.0 / 11.0, 12.0 / 11.0], rel=1e-14)
 
@@ -167,10 +176,17 @@ def network(*, n_agents=3, rate=0.5, safeguards=None, definite=True, regularisat
     learners = []
     for i in range(n_agents):
         consensus = Consensus(i, graph, finite_time(graph))
-        learners.append(SecondOrderQLearning(
-            newton=DistributedNewton(consensus, regularisation, definite=definite), consensus=consensus,
-            learning_rate=rate, decay=1.0, update_every=every, safeguards=safeguards or Safeguards(**FREE),
-            replay=ReplayBuffer(capacity=10, sample_size=4, latest=4, seed=1)))
+        learners.append(
+            SecondOrderQLearning(
+                newton=DistributedNewton(consensus, regularisation, definite=definite),
+                consensus=consensus,
+                learning_rate=rate,
+                decay=1.0,
+                update_every=every,
+                safeguards=safeguards or Safeguards(**FREE),
+                replay=ReplayBuffer(capacity=10, sample_size=4, latest=4, seed=1),
+            )
+        )
         for step in range(1, 5):
             learners[i].observe(transition(i, step))
     return learners
@@ -179,8 +195,12 @@ def network(*, n_agents=3, rate=0.5, safeguards=None, definite=True, regularisat
 def transition(agent, step, *, td_error=None, gradient=None, hessian=None):
     draw = np.random.default_rng([agent, step])
     numbers = draw.normal(0.0, 1.0, 2), np.diag(draw.uniform(0.0, 1.0, 2))
-    return Transition(step, -1.0 - 0.1 * step if td_error is None else td_error,
-                      numbers[0] if gradient is None else gradient, numbers[1] if hessian is None else hessian)
+    return Transition(
+        step,
+        -1.0 - 0.1 * step if td_error is None else td_error,
+        numbers[0] if gradient is None else gradient,
+        numbers[1] if hessian is None else hessian,
+    )
 
 
 def update(learners, step=4, wrap=None):
@@ -243,6 +263,7 @@ def test_an_indefinite_block_is_no_obstacle_when_its_curvature_is_reversed():
 def test_a_matrix_of_a_neighbour_that_is_no_number_stops_the_batch_everywhere(victim, round_number, value):
     def wrap(agent, program):
         return altered_inbox(program, 'consensus', round_number, value) if agent == victim else program
+
     found = update(network(), wrap=wrap)
     assert all(each.theta is None and 'batch refused' in each.fault for each in found)
     assert 'from the neighbours is not finite' in found[victim].fault

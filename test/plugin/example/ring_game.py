@@ -2,6 +2,7 @@
 
 Nothing here knows MPC, and nothing in dmpcrl_ros knows this module: it is found by entry points.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +38,16 @@ class RingGame(System):
     def __init__(self, n_agents):
         self.name = f'ring-{n_agents}'
         self.graph = CouplingGraph([[(i - 1) % n_agents] for i in range(n_agents)])
-        self._agents = tuple(AgentSpec(
-            name=f'queue_{i}', state=Finite((LEVELS,)), action=Finite((2,)), exogenous=EMPTY,
-            safe_action=np.zeros(1)) for i in range(n_agents))
+        self._agents = tuple(
+            AgentSpec(
+                name=f'queue_{i}',
+                state=Finite((LEVELS,)),
+                action=Finite((2,)),
+                exogenous=EMPTY,
+                safe_action=np.zeros(1),
+            )
+            for i in range(n_agents)
+        )
 
     @property
     def agents(self):
@@ -98,8 +106,9 @@ class TableSettings:
     """Settings of learning the table."""
 
     rate: float = setting(0.2, 'step size of TD(0)', minimum=0.0, maximum=1.0)
-    exploration: float | None = setting(0.2, 'probability of a random action', kind=float, absent='never', minimum=0.0,
-                                        maximum=1.0)
+    exploration: float | None = setting(
+        0.2, 'probability of a random action', kind=float, absent='never', minimum=0.0, maximum=1.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +125,10 @@ class TabularTd:
     title = 'tabular TD(0) over the own state and that of a neighbour'
     settings = TabularSettings
     requires = System
-    metrics = (Metric(name='td_error', meaning='largest |TD error| of all agents', unit='cost', column='ended'),
-               Metric(name='random_action', meaning='whether an action was random', column='begun', flag=True))
+    metrics = (
+        Metric(name='td_error', meaning='largest |TD error| of all agents', unit='cost', column='ended'),
+        Metric(name='random_action', meaning='whether an action was random', column='begun', flag=True),
+    )
 
     def layout(self, system, index):
         """Names of the table."""
@@ -158,8 +169,9 @@ class TabularAgent:
 
     def restore(self, arrays):
         """The table of a snapshot."""
-        theta, updates = (snapshot_array(arrays, name, shape) for name, shape in (('theta', self.theta.shape),
-                                                                                  ('updates', ())))
+        theta, updates = (
+            snapshot_array(arrays, name, shape) for name, shape in (('theta', self.theta.shape), ('updates', ()))
+        )
         self.theta, self.updates = theta.copy(), int(updates)
         self.begin_run()
 

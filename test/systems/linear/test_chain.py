@@ -1,4 +1,5 @@
 """The academic chain, its numbers written down by hand from the publications."""
+
 import dataclasses
 
 import numpy as np
@@ -20,12 +21,14 @@ def named(network, index):
 @pytest.mark.parametrize('variant', ['mallick2024', 'mallick2025'])
 def test_the_plant_is_that_of_both_papers(variant):
     network = chain(3, variant)
-    assert network.a.tolist() == [[0.9, 0.35, 0.0, 0.00, 0.0, 0.00],
-                                  [0.0, 1.10, 0.0, -0.1, 0.0, 0.00],
-                                  [0.0, 0.00, 0.9, 0.35, 0.0, 0.00],
-                                  [0.0, -0.1, 0.0, 1.10, 0.0, -0.1],
-                                  [0.0, 0.00, 0.0, 0.00, 0.9, 0.35],
-                                  [0.0, 0.00, 0.0, -0.1, 0.0, 1.10]]
+    assert network.a.tolist() == [
+        [0.9, 0.35, 0.0, 0.00, 0.0, 0.00],
+        [0.0, 1.10, 0.0, -0.1, 0.0, 0.00],
+        [0.0, 0.00, 0.9, 0.35, 0.0, 0.00],
+        [0.0, -0.1, 0.0, 1.10, 0.0, -0.1],
+        [0.0, 0.00, 0.0, 0.00, 0.9, 0.35],
+        [0.0, 0.00, 0.0, -0.1, 0.0, 1.10],
+    ]
     expected = np.zeros((6, 3))
     expected[[0, 2, 4], [0, 1, 2]], expected[[1, 3, 5], [0, 1, 2]] = 0.0813, 0.2
     assert network.b.tolist() == expected.tolist()
@@ -53,30 +56,87 @@ def test_the_first_parameters_of_001():
 
 
 def test_the_first_parameters_of_000():
-    expected = {'V0': [0.0], 'x_lb': [0.0, 0.0], 'x_ub': [0.0, 0.0], 'b': [0.0, 0.0], 'f': [0.0, 0.0, 0.0],
-                'Q': [1.0, 1.0], 'R': [1.0], 'w': [500.0, 500.0], 'ac': [0.0]} | MODEL
+    expected = {
+        'V0': [0.0],
+        'x_lb': [0.0, 0.0],
+        'x_ub': [0.0, 0.0],
+        'b': [0.0, 0.0],
+        'f': [0.0, 0.0, 0.0],
+        'Q': [1.0, 1.0],
+        'R': [1.0],
+        'w': [500.0, 500.0],
+        'ac': [0.0],
+    } | MODEL
     network = chain(3, 'mallick2025')
     assert all(named(network, index) == expected for index in range(3))
 
 
-@pytest.mark.parametrize('variant, structure', [
-    ('mallick2024', {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 1, 'terminal_cost': False,
-             'learn_weights': False, 'scalar_coupling': False}),
-    ('mallick2025', {'horizon': 10, 'discount': 0.9, 'first_bounded_stage': 0, 'terminal_cost': True,
-             'learn_weights': True, 'scalar_coupling': True}),
-])
+@pytest.mark.parametrize(
+    'variant, structure',
+    [
+        (
+            'mallick2024',
+            {
+                'horizon': 10,
+                'discount': 0.9,
+                'first_bounded_stage': 1,
+                'terminal_cost': False,
+                'learn_weights': False,
+                'scalar_coupling': False,
+            },
+        ),
+        (
+            'mallick2025',
+            {
+                'horizon': 10,
+                'discount': 0.9,
+                'first_bounded_stage': 0,
+                'terminal_cost': True,
+                'learn_weights': True,
+                'scalar_coupling': True,
+            },
+        ),
+    ],
+)
 def test_the_structure_of_the_mpc(variant, structure):
     assert dataclasses.asdict(chain(3, variant).structure) == structure
 
 
-@pytest.mark.parametrize('variant, defaults', [
-    ('mallick2024', {'rho': 0.5, 'admm_iterations': 50, 'learning_rate': 6e-5, 'learning_rate_decay': 0.9996,
-             'update_every': 2, 'replay_capacity': 100, 'replay_sample': 15, 'replay_latest': 10,
-             'exploration_probability': 0.7, 'exploration_decay': 0.99, 'exploration_strength': 1.0}),
-    ('mallick2025', {'rho': 1.0, 'admm_iterations': 100, 'learning_rate': 1e-8, 'learning_rate_decay': 1.0,
-             'update_every': 1, 'replay_capacity': 100, 'replay_sample': 15, 'replay_latest': 10,
-             'exploration_probability': 0.0}),
-])
+@pytest.mark.parametrize(
+    'variant, defaults',
+    [
+        (
+            'mallick2024',
+            {
+                'rho': 0.5,
+                'admm_iterations': 50,
+                'learning_rate': 6e-5,
+                'learning_rate_decay': 0.9996,
+                'update_every': 2,
+                'replay_capacity': 100,
+                'replay_sample': 15,
+                'replay_latest': 10,
+                'exploration_probability': 0.7,
+                'exploration_decay': 0.99,
+                'exploration_strength': 1.0,
+            },
+        ),
+        (
+            'mallick2025',
+            {
+                'rho': 1.0,
+                'admm_iterations': 100,
+                'learning_rate': 1e-8,
+                'learning_rate_decay': 1.0,
+                'update_every': 1,
+                'replay_capacity': 100,
+                'replay_sample': 15,
+                'replay_latest': 10,
+                'exploration_probability': 0.0,
+            },
+        ),
+    ],
+)
 def test_the_published_constants_of_coordination_and_learning(variant, defaults):
     assert defaults.items() <= dataclasses.asdict(chain(3, variant).defaults).items()
 

@@ -1,4 +1,5 @@
 """Networks from YAML: correct ones are read as they stand, others are refused with the place of the error."""
+
 import dataclasses
 
 import numpy as np
@@ -30,7 +31,8 @@ def same(left, right):
     """Deep equality of dataclasses with arrays."""
     if dataclasses.is_dataclass(left):
         return type(left) is type(right) and all(
-            same(getattr(left, f.name), getattr(right, f.name)) for f in dataclasses.fields(left))
+            same(getattr(left, f.name), getattr(right, f.name)) for f in dataclasses.fields(left)
+        )
     if isinstance(left, np.ndarray):
         return np.array_equal(left, right)
     if isinstance(left, dict):
@@ -59,14 +61,21 @@ def test_a_network_of_unequal_agents_is_read_as_it_stands(tmp_path):
         [0.1, -0.1, 1.05, 0.0, 0.0, 0.0],
         [0.0, 0.0, 0.1, 0.8, 0.1, 0.0],
         [0.0, 0.0, 0.0, 0.0, 0.9, 0.2],
-        [0.0, 0.0, -0.15, 0.1, 0.0, 0.7]]
-    assert network.b.tolist() == [[0.1, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.4, -0.2, 0],
-                                  [0, 0, 0, 0.2], [0, 0, 0, 0.0], [0, 0, 0, 0.5]]
+        [0.0, 0.0, -0.15, 0.1, 0.0, 0.7],
+    ]
+    assert network.b.tolist() == [
+        [0.1, 0, 0, 0],
+        [0.5, 0, 0, 0],
+        [0, 0.4, -0.2, 0],
+        [0, 0, 0, 0.2],
+        [0, 0, 0, 0.0],
+        [0, 0, 0, 0.5],
+    ]
     assert network.initial_state.tolist() == [0.4, -0.3, 0.5, 0.2, 0.3, -0.2]
     tank, valve, heater = network.local
     assert tank.model_a.tolist() == [[0.95, 0.15], [0.0, 0.8]]
     assert tank.coupling[2].tolist() == [[0.05, 0.0, 0.0], [0.0, 0.05, 0.02]]
-    assert valve.model_a.tolist() == [[1.05]]              # without a model of its own it knows the truth
+    assert valve.model_a.tolist() == [[1.05]]  # without a model of its own it knows the truth
     assert valve.state_lower.tolist() == [-np.inf] and valve.state_upper.tolist() == [0.55]
     assert heater.initial['x_lb'].tolist() == [0.05, 0.0, 0.0]
 
@@ -81,24 +90,38 @@ WRONG = {
     'A is a vector': (TRUTH + ['A'], [0.9, 0.35], 'dynamics.A'),
     'A is a text': (TRUTH + ['A'], 'unstable', 'dynamics.A'),
     'an element is a text': (TRUTH + ['A'], [[0.9, 'x'], [0.0, 1.1]], "dynamics.A.0.1: 'x'"),
-    'a coupling has the wrong size': (TRUTH + ['neighbours', 'agent_1'], [[0.0]],
-                                      'dynamics.neighbours.agent_1 is 1 x 1, expected 2 x 2'),
-    'a modelled coupling has the wrong size': (MODEL + ['neighbours', 'agent_3'], [[0.0, 0.0]],
-                                               'model.neighbours.agent_3 is 1 x 2, expected 2 x 2'),
-    'an unknown neighbour': (TRUTH + ['neighbours', 'agent_7'], [[0.0, 0.0], [0.0, 0.0]],
-                             "dynamics.neighbours names 'agent_7'"),
-    'an unknown neighbour of the model': (MODEL + ['neighbours', 'agent_7'], [[0.0, 0.0], [0.0, 0.0]],
-                                          "model.neighbours names 'agent_7'"),
-    'a neighbour that the model forgets': (MODEL + ['neighbours', 'agent_3'], REMOVE,
-                                           'model.neighbours lacks agent_3'),
+    'a coupling has the wrong size': (
+        TRUTH + ['neighbours', 'agent_1'],
+        [[0.0]],
+        'dynamics.neighbours.agent_1 is 1 x 1, expected 2 x 2',
+    ),
+    'a modelled coupling has the wrong size': (
+        MODEL + ['neighbours', 'agent_3'],
+        [[0.0, 0.0]],
+        'model.neighbours.agent_3 is 1 x 2, expected 2 x 2',
+    ),
+    'an unknown neighbour': (
+        TRUTH + ['neighbours', 'agent_7'],
+        [[0.0, 0.0], [0.0, 0.0]],
+        "dynamics.neighbours names 'agent_7'",
+    ),
+    'an unknown neighbour of the model': (
+        MODEL + ['neighbours', 'agent_7'],
+        [[0.0, 0.0], [0.0, 0.0]],
+        "model.neighbours names 'agent_7'",
+    ),
+    'a neighbour that the model forgets': (MODEL + ['neighbours', 'agent_3'], REMOVE, 'model.neighbours lacks agent_3'),
     'a wrong key': (AGENT + ['colour'], 'red', "'colour'"),
     'a wrong key deeper down': (AGENT + ['bounds', 'state', 'middle'], [0.0, 0.0], "bounds.state: .*'middle'"),
     'a missing section': (AGENT + ['cost'], REMOVE, "'cost' is a required property"),
     'a missing matrix': (TRUTH + ['B'], REMOVE, "dynamics: 'B' is a required property"),
     'a missing key': (AGENT + ['cost', 'input'], REMOVE, "cost: 'input' is a required property"),
     'NaN in a matrix': (TRUTH + ['A'], [[0.9, float('nan')], [0.0, 1.1]], 'dynamics.A contains NaN'),
-    'NaN in a coupling': (TRUTH + ['neighbours', 'agent_1'], [[0.0, 0.0], [0.0, float('nan')]],
-                          'dynamics.neighbours.agent_1 contains NaN'),
+    'NaN in a coupling': (
+        TRUTH + ['neighbours', 'agent_1'],
+        [[0.0, 0.0], [0.0, float('nan')]],
+        'dynamics.neighbours.agent_1 contains NaN',
+    ),
     'NaN in a bound': (AGENT + ['bounds', 'state', 'lower'], [float('nan'), 0.0], 'bounds.state.lower contains NaN'),
     'NaN in the first state': (AGENT + ['initial_state'], [float('nan'), 0.0], 'initial_state contains NaN'),
     'NaN in a parameter': (AGENT + ['parameters'], {'b': [float('nan'), 0.0]}, r'b\b.* NaN'),
@@ -185,13 +208,26 @@ def test_agents_that_share_no_edge_are_named():
         from_description(whole)
 
 
-@pytest.mark.parametrize('path, value', [
-    (['mpc', 'horizon'], 0), (['mpc', 'horizon'], 2.5), (['mpc', 'discount'], 0.0), (['mpc', 'discount'], 1.1),
-    (['mpc', 'discount'], float('nan')), (['mpc', 'first_bounded_stage'], 2), (['mpc', 'learn_weights'], 'yes please'),
-    (['mpc', 'colour'], 'red'), (['mpc', 'horizon'], REMOVE), (['learning', 'rho'], 0.0),
-    (['learning', 'rho'], float('nan')), (['learning', 'admm_iterations'], 0), (['learning', 'update_every'], 0),
-    (['learning', 'exploration_probability'], 1.5), (['learning', 'learning_rate'], -1.0),
-])
+@pytest.mark.parametrize(
+    'path, value',
+    [
+        (['mpc', 'horizon'], 0),
+        (['mpc', 'horizon'], 2.5),
+        (['mpc', 'discount'], 0.0),
+        (['mpc', 'discount'], 1.1),
+        (['mpc', 'discount'], float('nan')),
+        (['mpc', 'first_bounded_stage'], 2),
+        (['mpc', 'learn_weights'], 'yes please'),
+        (['mpc', 'colour'], 'red'),
+        (['mpc', 'horizon'], REMOVE),
+        (['learning', 'rho'], 0.0),
+        (['learning', 'rho'], float('nan')),
+        (['learning', 'admm_iterations'], 0),
+        (['learning', 'update_every'], 0),
+        (['learning', 'exploration_probability'], 1.5),
+        (['learning', 'learning_rate'], -1.0),
+    ],
+)
 def test_what_is_common_to_all_agents_is_checked(path, value):
     with pytest.raises(NetworkError, match=path[0]):
         from_description(changed(path, value))

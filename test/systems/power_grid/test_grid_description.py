@@ -1,4 +1,5 @@
 """Grids from YAML: any topology is read as it stands; errors name the area and the quantity."""
+
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,11 @@ def test_the_commented_example_is_a_ring_that_runs():
 
 
 def test_a_single_area_needs_no_line():
-    whole = description() | {'areas': description()['areas'][:1], 'lines': [],
-                             'loads': [{'step': 4, 'values': {'area_1': 0.15}}]}
+    whole = description() | {
+        'areas': description()['areas'][:1],
+        'lines': [],
+        'loads': [{'step': 4, 'values': {'area_1': 0.15}}],
+    }
     grid = grid_from_description(whole)
     steps = list(ClosedLoop(grid, Settings(admm__iterations=5)).run(10))
     assert grid.graph.parents == ((),) and not any(any(step.faults) for step in steps)
@@ -55,11 +59,17 @@ def test_what_is_left_out_takes_its_default():
 
 
 WRONG = {
-    'loads that all inputs cannot serve': (['loads', 3, 'values', 'area_4'], 1.28,
-                                           r'area_4: its load of 1.28 from step 39 .*add up to 1.16 .*to 0.7'),
+    'loads that all inputs cannot serve': (
+        ['loads', 3, 'values', 'area_4'],
+        1.28,
+        r'area_4: its load of 1.28 from step 39 .*add up to 1.16 .*to 0.7',
+    ),
     'negative loads that cannot be served': (['loads', 1, 'values', 'area_2'], -1.0, r'area_2: its load of -1 from'),
-    'coefficients that are not symmetric': (['lines', 1, 'coefficient'], [2.0, 2.5],
-                                            'area_2 and area_3: the coefficient .*not symmetric: 2 and 2.5'),
+    'coefficients that are not symmetric': (
+        ['lines', 1, 'coefficient'],
+        [2.0, 2.5],
+        'area_2 and area_3: the coefficient .*not symmetric: 2 and 2.5',
+    ),
     'a coefficient that is not positive': (['lines', 1, 'coefficient'], -2.0, 'area_2 and area_3: .*positive, not -2'),
     'a coefficient of NaN': (['lines', 1, 'coefficient'], float('nan'), 'area_2 and area_3: coefficient'),
     'an estimate of infinity': (['lines', 1, 'estimates'], [1.0, float('inf')], 'area_2 and area_3: estimates'),

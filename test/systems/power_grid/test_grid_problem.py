@@ -1,4 +1,5 @@
 """The grid's parametrised problem against a dense programme, its derivatives against finite differences."""
+
 import numpy as np
 import pytest
 from grid_reference import U_MAX, dense_value
@@ -80,8 +81,9 @@ class Case:
         return solved(self.mpc, self.state, self.action, LOADS)
 
     def active(self, solution):
-        return np.r_[solution.dual_soft_lower > 0, solution.dual_soft_upper > 0, solution.slack > 1e-9,
-                     solution.dual_hard != 0]
+        return np.r_[
+            solution.dual_soft_lower > 0, solution.dual_soft_upper > 0, solution.slack > 1e-9, solution.dual_hard != 0
+        ]
 
 
 @pytest.mark.parametrize('function', ['V', 'Q'])
@@ -100,7 +102,7 @@ def test_the_gradient_is_that_of_the_value(seed, function):
             values.append(case.mpc.value(solution))
             active.append(case.active(solution))
         if np.ptp(np.array(active).astype(int), axis=0).any():
-            continue                                        # the active set changes here
+            continue  # the active set changes here
         tested += 1
         expected = (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * step)
         assert found[k] == pytest.approx(expected, rel=1e-5, abs=2e-5), label

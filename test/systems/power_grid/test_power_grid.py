@@ -1,4 +1,5 @@
 """The four areas: constants written down by hand, the plant against integration, loads and costs by hand."""
+
 import dataclasses
 
 import numpy as np
@@ -17,7 +18,12 @@ def test_the_constants_are_the_published_ones():
     assert GRID.graph.parents == ((1,), (0, 2), (1, 3), (2,))
     for i, data in enumerate(GRID.local):
         assert (data.inertia, data.regulation, data.damping, data.turbine_time, data.governor_time) == (
-            H[i], R[i], D[i], T_T[i], T_G[i])
+            H[i],
+            R[i],
+            D[i],
+            T_T[i],
+            T_G[i],
+        )
         assert data.input_lower.tolist() == [-U_MAX[i]] and data.input_upper.tolist() == [U_MAX[i]]
         assert data.state_upper.tolist() == [0.1, np.inf, np.inf, np.inf]
         assert data.state_lower.tolist() == [-0.1, -np.inf, -np.inf, -np.inf]
@@ -26,9 +32,19 @@ def test_the_constants_are_the_published_ones():
     assert GRID.load_noise.tolist() == [0.1] * 4 and not GRID.initial_state.any()
     assert (GRID.structure.horizon, GRID.structure.discount, GRID.structure.sampling_time) == (5, 0.9, 1.0)
     assert not GRID.structure.terminal_cost
-    expected = {'rho': 50.0, 'admm_iterations': 50, 'learning_rate': 7e-7, 'learning_rate_decay': 0.98,
-                'update_every': 100, 'replay_capacity': 300, 'replay_sample': 150, 'replay_latest': 100,
-                'exploration_probability': 0.5, 'exploration_decay': 0.8, 'exploration_strength': 0.04}
+    expected = {
+        'rho': 50.0,
+        'admm_iterations': 50,
+        'learning_rate': 7e-7,
+        'learning_rate_decay': 0.98,
+        'update_every': 100,
+        'replay_capacity': 300,
+        'replay_sample': 150,
+        'replay_latest': 100,
+        'exploration_probability': 0.5,
+        'exploration_decay': 0.8,
+        'exploration_strength': 0.04,
+    }
     assert expected.items() <= dataclasses.asdict(GRID.defaults).items()
 
 
@@ -52,7 +68,7 @@ def test_a_step_of_the_plant_is_a_fine_integration_in_continuous_time():
             load = QUIET.nominal_load(step)
             plant.step(np.split(u, 4))
             assert np.abs(plant.state - grid_step(before, u, load)).max() < 1e-9
-    assert load.tolist() == [0.15, 0.0, 0.0, 0.0]           # of the fifth step: loads were tested, too
+    assert load.tolist() == [0.15, 0.0, 0.0, 0.0]  # of the fifth step: loads were tested, too
 
 
 def test_references_are_saturated_before_they_act_and_before_they_cost():
@@ -69,9 +85,17 @@ def test_loads_are_in_force_from_steps_4_14_19_39_and_told_one_step_later():
         told.append(np.concatenate(plant.observe()[1]))
         before = plant.state.copy()
         plant.step(NOTHING)
-        force = [load for load in ([0] * 4, [0.15, 0, 0, 0], [0.15, -0.15, 0, 0], [0.15, -0.15, 0.12, 0],
-                                   [0.15, -0.15, -0.12, 0.28])
-                 if np.abs(plant.state - grid_step(before, np.zeros(4), np.array(load))).max() < 1e-9]
+        force = [
+            load
+            for load in (
+                [0] * 4,
+                [0.15, 0, 0, 0],
+                [0.15, -0.15, 0, 0],
+                [0.15, -0.15, 0.12, 0],
+                [0.15, -0.15, -0.12, 0.28],
+            )
+            if np.abs(plant.state - grid_step(before, np.zeros(4), np.array(load))).max() < 1e-9
+        ]
         assert len(force) == 1, step
         still.append(force[0])
     changes = [k for k in range(1, 45) if still[k] != still[k - 1]]
