@@ -59,7 +59,6 @@ class Driver:
             agent=agent,
             names=dict(enumerate(system.names)),
             neighbours=neighbours,
-            launch=0,
             deliver=lambda envelope: self._host.deliver(agent, envelope),
             dropped=self.engine.mailbox.dropped,
         )

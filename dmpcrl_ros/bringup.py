@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,27 +43,22 @@ class NodeSpec:
     Args:
         executable: of this package.
         name: of the node.
-        namespace: of the node.
         parameters: values by their names, as ROS has them.
+        namespace: of the system; under launch it is relative to that of the launch file.
         respawn: whether it is started again when it has died.
         remappings: topics, and the names that the node uses in their place.
     """
 
     executable: str
     name: str
-    namespace: str
     parameters: dict[str, Any]
+    namespace: str = ''
     respawn: bool = False
     remappings: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def label(self) -> str:
-        """Short name for logs: the agent's, or the node's."""
-        return self.namespace.strip('/') or self.name
-
     def identity(self) -> list[str]:
         """ROS arguments for its place in the graph and its topics."""
-        rules = [f'__node:={self.name}', f'__ns:={self.namespace}', *map(':='.join, self.remappings)]
+        rules = [f'__node:={self.name}', f'__ns:=/{self.namespace.strip("/")}', *map(':='.join, self.remappings)]
         return ['--ros-args', *(word for rule in rules for word in ('-r', rule))]
 
     def command(self) -> list[str]:
@@ -123,8 +117,8 @@ def nodes_of(
     fault_log: str = '',
     faulty_plant: bool = False,
 ) -> list[NodeSpec]:
-    """The nodes of one system, with a launch number of their own: plant or bridge, agents, a monitor if there is an
-    output directory, and a relay if there are faults to inject.
+    """The nodes of one system: plant or bridge, agents, a monitor if there is an output directory, and a relay if there
+    are faults to inject.
 
     Args:
         settings: of the run.
@@ -138,47 +132,42 @@ def nodes_of(
     Raises:
         NetworkError: the description of the system is wrong.
     """
-    system, launch = settings.make_system(), 1 + secrets.randbelow(2**32 - 1)
+    system = settings.make_system()
     if deployment.bridge:
         deployment = replace(deployment, real_time=True)
-    nodes = [
-        _plant(settings, deployment, launch=launch, wait_for_monitor=bool(output)),
-        *_agents(settings, deployment, system, launch),
-    ]
+    nodes = [_plant(settings, deployment, wait_for_monitor=bool(output)), *_agents(settings, deployment, system)]
     if output:
-        monitor = deployment.part(MonitorSettings, launch=launch, output=output, report_period=report_period)
-        nodes.append(_node(settings, 'dmpcrl_monitor', 'monitor', '/', monitor))
+        monitor = deployment.part(MonitorSettings, output=output, report_period=report_period)
+        nodes.append(_node(settings, 'dmpcrl_monitor', 'monitor', monitor))
     if faults:
         nodes = _through_relay(nodes, system, faulty_plant)
-        relay = RelaySettings(launch=launch, **_settings_of(faults), faulty_plant=faulty_plant, log=fault_log)
-        nodes.append(_node(settings, 'dmpcrl_relay', 'relay', '/', relay))
-    return nodes
+        relay = RelaySettings(**_settings_of(faults), faulty_plant=faulty_plant, log=fault_log)
+        nodes.append(_node(settings, 'dmpcrl_relay', 'relay', relay))
+    return [replace(node, namespace=deployment.namespace) for node in nodes]
 
 
 def _plant(settings: Settings, deployment: DeploymentSettings, **own: Any) -> NodeSpec:
     if deployment.bridge:
-        return _node(
-            settings, 'dmpcrl_bridge', 'bridge', '/', deployment.part(BridgeSettings, mapping=deployment.bridge, **own)
-        )
-    return _node(settings, 'dmpcrl_plant', 'plant', '/', deployment.part(PlantSettings, **own))
+        bridge = deployment.part(BridgeSettings, mapping=deployment.bridge, **own)
+        return _node(settings, 'dmpcrl_bridge', 'bridge', bridge)
+    return _node(settings, 'dmpcrl_plant', 'plant', deployment.part(PlantSettings, **own))
 
 
-def _agents(settings: Settings, deployment: DeploymentSettings, system: System, launch: int) -> list[NodeSpec]:
+def _agents(settings: Settings, deployment: DeploymentSettings, system: System) -> list[NodeSpec]:
     """One node for each group of neighbouring agents."""
     size, nodes = deployment.agents_per_process, []
     for first in range(0, system.n_agents, size):
         members = system.names[first : first + size]
-        name, namespace = ('controller', f'/{members[0]}') if size == 1 else (f'controllers_{first // size + 1}', '/')
-        own = deployment.part(AgentNodeSettings, launch=launch, agents=members)
-        nodes.append(_node(settings, 'dmpcrl_agent', name, namespace, own))
+        name = members[0] if size == 1 else f'controllers_{first // size + 1}'
+        nodes.append(_node(settings, 'dmpcrl_agent', name, deployment.part(AgentNodeSettings, agents=members)))
     return nodes
 
 
-def _node(settings: Settings, executable: str, name: str, namespace: str, own: Any) -> NodeSpec:
+def _node(settings: Settings, executable: str, name: str, own: Any) -> NodeSpec:
     """A node with the settings of the run that it declares, and its own."""
     values = settings.values() | dict(flat(own))
     entries = node_table(executable, values)
-    return NodeSpec(executable, name, namespace, {entry.name: entry.plain(values[entry.name]) for entry in entries})
+    return NodeSpec(executable, name, {entry.name: entry.plain(values[entry.name]) for entry in entries})
 
 
 def _settings_of(faults: FaultPlan) -> dict[str, Any]:

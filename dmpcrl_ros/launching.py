@@ -64,7 +64,7 @@ def launch_actions(
             package='dmpcrl_ros',
             executable=node.executable,
             name=node.name,
-            namespace=node.namespace,
+            namespace=node.namespace or None,
             parameters=[parameters],
             remappings=list(node.remappings),
             output=output,
@@ -85,10 +85,10 @@ def _end_with(node: NodeSpec, outcome: Outcome) -> Callable:
         if context.is_shutdown:
             return []
         if event.returncode:
-            outcome.failures[node.label] = event.returncode
-            raise RuntimeError(f'{node.label} ended with exit code {event.returncode}')
+            outcome.failures[node.name] = event.returncode
+            raise RuntimeError(f'{node.name} ended with exit code {event.returncode}')
         outcome.complete = True
-        reason = 'the run is complete' if node.name == 'monitor' else f'{node.label} has ended'
+        reason = 'the run is complete' if node.name == 'monitor' else f'{node.name} has ended'
         return [EmitEvent(event=Shutdown(reason=reason))]
 
     return end

@@ -1,23 +1,24 @@
-"""Names of topics, which publisher and subscriber must share."""
+"""Names of topics, which publisher and subscriber must share.
 
-PLANT_TOPIC = '/plant/run'  # on which plants announce themselves
+All are relative: they lie in the namespace of the system, in which all its nodes are.
+"""
 
 
 def exchange_topic(sender: str, receiver: str) -> str:
     """Topic of one directed edge."""
-    return f'/{sender}/to/{receiver}'
+    return f'{sender}/to/{receiver}'
 
 
-def ready_topic(name: str) -> str:
-    """Latched topic on which an agent or the monitor announces that all its connections are made."""
-    return f'/{name}/ready'
+def presence_topic(member: str) -> str:
+    """Latched topic on which a member of the system (an agent, the plant, the monitor) announces itself."""
+    return f'{member}/presence'
 
 
 def agent_topic(agent: str, name: str) -> str:
     """Topic of one agent: state, action, status or parameters."""
-    return f'/{agent}/{name}'
+    return f'{agent}/{name}'
 
 
 def relayed(topic: str) -> str:
     """Topic on which a relay that injects faults repeats the messages of a topic."""
-    return f'/relayed{topic}'
+    return f'relayed/{topic}'

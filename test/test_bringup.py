@@ -17,8 +17,8 @@ from dmpcrl_ros.systems.linear.chain import description
     ],
 )
 def test_a_command_says_what_differs_from_the_default_and_is_read_as_it_was_meant(changes):
-    nodes = Deployed(**changes).nodes(output='2024')
-    assert [node.label for node in nodes] == ['plant', 'agent_1', 'agent_2', 'agent_3', 'monitor']
+    nodes = Deployed(namespace='fleet', **changes).nodes(output='2024')
+    assert [node.name for node in nodes] == ['plant', 'agent_1', 'agent_2', 'agent_3', 'monitor']
     for node in nodes:
         executable, *words = node.command()
         assert executable == node.executable and words[:5] == [
@@ -26,11 +26,11 @@ def test_a_command_says_what_differs_from_the_default_and_is_read_as_it_was_mean
             '-r',
             f'__node:={node.name}',
             '-r',
-            f'__ns:={node.namespace}',
+            '__ns:=/fleet',
         ]
         said = dict(words[i + 1].split(':=', 1) for i, word in enumerate(words) if word == '-p')
         said = {name: yaml.safe_load(value) for name, value in said.items()}
-        assert said.items() <= node.parameters.items() and said['launch'] > 0
+        assert said.items() <= node.parameters.items()
         assert all(said[name] == value for name, value in changes.items() if name in node.parameters)
         assert all(type(value) is type(node.parameters[name]) for name, value in said.items())
     assert said['output'] == '2024'
@@ -38,7 +38,7 @@ def test_a_command_says_what_differs_from_the_default_and_is_read_as_it_was_mean
 
 def test_agents_share_processes_in_groups_of_neighbours():
     nodes = Deployed(chain__agents=7, agents_per_process=3).nodes()
-    assert [node.label for node in nodes] == ['plant', 'controllers_1', 'controllers_2', 'controllers_3']
+    assert [node.name for node in nodes] == ['plant', 'controllers_1', 'controllers_2', 'controllers_3']
     groups = [node.parameters['agents'] for node in nodes[1:]]
     assert groups == [['agent_1', 'agent_2', 'agent_3'], ['agent_4', 'agent_5', 'agent_6'], ['agent_7']]
 
@@ -52,6 +52,6 @@ def test_an_agent_with_the_name_of_a_node_is_refused(tmp_path):
 
 
 def test_every_node_has_the_settings_of_the_method_only_where_it_runs_or_is_recorded():
-    nodes = {node.label: node.parameters for node in Deployed().nodes(output='run')}
+    nodes = {node.name: node.parameters for node in Deployed().nodes(output='run')}
     assert 'admm.rho' in nodes['agent_1'] and 'admm.rho' in nodes['monitor'] and 'admm.rho' not in nodes['plant']
     assert 'round_timeout' in nodes['agent_1'] and 'round_timeout' not in nodes['plant']

@@ -117,8 +117,7 @@ def run(
 def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
     """Print the command of each node of a run, to be started by hand: on several hosts, one in a debugger, ...
 
-    They share a number (launch): start only nodes that were printed together. SYSTEM and options are those of
-    `dmpcrl run`.
+    SYSTEM and options are those of `dmpcrl run`. Nodes that were started with other settings refuse to begin.
     """
     for node in nodes_of(settings, deployment, output=str(output or '')):
         click.echo(shlex.join(node.command()))

@@ -82,17 +82,17 @@ class ProcessGroup:
             ProcessDied: any other node has ended in another way.
         """
         for node in self._nodes:
-            code = self._processes[node.label].poll()
-            if code is None or (code == 0 and node.label == label):
+            code = self._processes[node.name].poll()
+            if code is None or (code == 0 and node.name == label):
                 continue
-            self._deaths[node.label] += 1
+            self._deaths[node.name] += 1
             if (
                 not node.respawn
-                or time.monotonic() - self._started[node.label] < _AT_ONCE
-                or self._deaths[node.label] > _MOST_DEATHS
+                or time.monotonic() - self._started[node.name] < _AT_ONCE
+                or self._deaths[node.name] > _MOST_DEATHS
             ):
-                raise ProcessDied(self._last_words(node.label, code))
-            self._lines.put((node.label, f'{self._how(code)}; started again'))
+                raise ProcessDied(self._last_words(node.name, code))
+            self._lines.put((node.name, f'{self._how(code)}; started again'))
             self._start(node)
         return self._processes[label].poll() == 0
 
@@ -121,7 +121,7 @@ class ProcessGroup:
         self._folder.cleanup()
 
     def _start(self, node: NodeSpec) -> None:
-        parameters = Path(self._folder.name, f'{node.label}.yaml')
+        parameters = Path(self._folder.name, f'{node.name}.yaml')
         values = {name: value for name, value in node.parameters.items() if value != []}  # a list of no known type
         parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': values}}), encoding='utf-8')
         # -P: a checkout in the current folder is not to hide the installed package, which has the messages
@@ -146,10 +146,10 @@ class ProcessGroup:
             start_new_session=True,
             preexec_fn=_prepare_child,
         )
-        self._processes[node.label] = process
-        self._started[node.label] = time.monotonic()
-        self._last[node.label] = deque(maxlen=_LINES_KEPT)
-        reader = threading.Thread(target=self._read, args=(node.label, process), daemon=True)
+        self._processes[node.name] = process
+        self._started[node.name] = time.monotonic()
+        self._last[node.name] = deque(maxlen=_LINES_KEPT)
+        reader = threading.Thread(target=self._read, args=(node.name, process), daemon=True)
         reader.start()
         self._readers.append(reader)
 

@@ -1,9 +1,10 @@
 """The node of one or several agents, a lifecycle node.
 
-For each of its agents it subscribes: /<agent>/state (State), /<neighbour>/to/<agent> (Exchange) for every neighbour in
-another process; and publishes: /<agent>/action (Action), /<agent>/status (Status), /<agent>/parameters (Parameters,
-latched), /<agent>/to/<neighbour> (Exchange), /<agent>/ready (std_msgs/UInt64, latched: its launch) once it is connected
-to its neighbours and to the plant. It publishes /diagnostics (diagnostic_msgs/DiagnosticArray), too.
+For each of its agents it subscribes: <agent>/state (State), <neighbour>/to/<agent> (Exchange) and <neighbour>/presence
+(Presence) for every neighbour in another process, plant/presence; and publishes: <agent>/action (Action),
+<agent>/status (Status), <agent>/parameters (Parameters, latched), <agent>/to/<neighbour> (Exchange), <agent>/presence
+(Presence, latched), on which it hears another instance of itself, too. It publishes diagnostics
+(diagnostic_msgs/DiagnosticArray), too. All names are relative to the namespace of the system.
 Services: ~/set_learning (std_srvs/SetBool); ~/reset to the first parameters, ~/save and ~/load checkpoints
 (std_srvs/Trigger); each for all agents of the node.
 Parameters: the common settings, those of the system and of the method (settings.run), and those of
@@ -50,6 +51,7 @@ class AgentNode(ManagedNode):
             agent.listen()
         while self.active and running():
             for agent in self._agents:
+                agent.presence.check_alone()
                 agent.serve()
             self._host.run_due()
             self.executor_.spin_once(timeout_sec=self._host.wait(SPIN_SLICE))

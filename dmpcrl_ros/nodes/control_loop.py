@@ -1,10 +1,10 @@
 """The node that closes the loop with the agents, whatever the plant is: a lifecycle node that publishes states and
 applies inputs, in lockstep or in real time.
 
-Publishes: /<agent>/state (State, latched) for every agent, /plant/run (std_msgs/UInt64, latched: its first run), on
-which it also hears other plants: the older plant of a ROS domain keeps running; /diagnostics.
-Subscribes: /<agent>/action (Action) and /<agent>/ready (std_msgs/UInt64) for every agent, /monitor/ready if it is to
-wait for a monitor.
+Publishes: <agent>/state (State, latched) for every agent, plant/presence (Presence, latched), on which it hears another
+plant of the namespace, too; diagnostics.
+Subscribes: <agent>/action (Action) and <agent>/presence (Presence) for every agent, monitor/presence if it is to wait
+for a monitor. All names are relative to the namespace of the system.
 Services (std_srvs/Trigger): ~/pause, ~/resume; ~/step: one step of a paused plant; ~/reset: a new run.
 """
 
@@ -12,23 +12,24 @@ import time
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.nodes.presence import MONITOR, PLANT, Presence
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
-from dmpcrl_ros.nodes.startup_barrier import StartupBarrier
 from dmpcrl_ros.nodes.step_control import StepControl
 from dmpcrl_ros.nodes.system_interface import SystemInterface
+from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.settings.nodes import PlantSettings
 from dmpcrl_ros.simulation.episodes import PlantStep
 from dmpcrl_ros.topics import agent_topic
 from dmpcrl_ros.transport.conversions import MessageError, action_from_msg, state_to_msg
 from dmpcrl_ros.transport.loop_timer import LoopTimer
 from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE
-from dmpcrl_ros.transport.runs import belongs, first_run
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
@@ -66,9 +67,10 @@ class ControlLoopNode(ManagedNode):
             self.create_subscription(
                 msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY, qos_overriding_options=OVERRIDABLE
             )
-        self._run = first_run(options.launch)
-        needed = [*agents, *(['monitor'] if options.wait_for_monitor else [])]
-        self._startup_barrier = StartupBarrier(self, needed, options.launch, self._run)
+        self._run = time.time_ns()  # greater than that of any plant before it
+        members = [*agents, *([MONITOR] if options.wait_for_monitor else [])]
+        agreed = agreement(self.settings, options, self.system, of_method=False)
+        self._presence = Presence(self, PLANT, agreed, members)
         self.actions: list[np.ndarray | None] = [None] * self.system.n_agents
         self._seen: PlantStep | None = None
         self._begun = self._reset_asked = False
@@ -82,6 +84,7 @@ class ControlLoopNode(ManagedNode):
         self.get_logger().info(
             f'{self.system.name}: {self.system.n_agents} agents connected, {self.settings.steps} steps'
         )
+        self._presence.announce(ready=True)
         while self._goes_on():
             if not self._begun:
                 self._begun, self._reset_asked = True, False
@@ -98,10 +101,11 @@ class ControlLoopNode(ManagedNode):
     def halt(self) -> None:
         """Leave the plant safe."""
         self._leave_safe()
+        self._presence.announce(ready=False)
 
     def release(self) -> None:
         """Drop the plant."""
-        del self._interface, self._watchdog, self._startup_barrier, self._step_control, self._diagnostics
+        del self._interface, self._watchdog, self._presence, self._step_control, self._diagnostics
 
     def tick(self, stamp: Time) -> None:
         """Publish the time of a step."""
@@ -167,29 +171,39 @@ class ControlLoopNode(ManagedNode):
             self.get_logger().info(f'real time: {self.timer.report()}')
 
     def _goes_on(self) -> bool:
+        self._presence.check_alone()
         return self.active and running()
 
     def missing(self) -> list[str]:
         """Names of the nodes that are not ready or do not hear the state yet; other nodes may listen, too."""
         if not self.active:
             return []
-        self._startup_barrier.check_alone()
+        self._presence.check()
         listeners = 1 + self.options.wait_for_monitor
         unheard = {
             name
             for name, state in zip(self.system.names, self._states, strict=True)
             if state.get_subscription_count() < listeners
         }
-        return sorted(unheard.union(self._startup_barrier.missing()))
+        return sorted(unheard.union(self._presence.missing(), self._presence.not_ready()))
 
     def _publish(self, only_silent: bool = False) -> None:
         seen, self._told = self._seen, time.monotonic()
-        nanoseconds = round(seen.step * self._period * 1e9)
-        stamp = Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-        self.tick(stamp)
+        simulated = round(seen.step * self._period * 1e9)
+        stamps = [simulated] * len(self._states) if seen.stamps is None else seen.stamps
+        self.tick(_time(simulated))
         for agent, publisher in enumerate(self._states):
             if not only_silent or self.actions[agent] is None:
-                publisher.publish(state_to_msg(stamp=stamp, run=self._run, agent=agent, observation=seen.of(agent)))
+                header = Header(stamp=_time(stamps[agent]), frame_id=self.system.names[agent])
+                publisher.publish(
+                    state_to_msg(
+                        header=header,
+                        run=self._run,
+                        skipped=self.timer.skipped,
+                        agent=agent,
+                        observation=seen.of(agent),
+                    )
+                )
 
     def _await_actions(self) -> None:
         """Wait until all actions are in or, in real time, until the inputs have to be applied."""
@@ -199,7 +213,6 @@ class ControlLoopNode(ManagedNode):
             return
         started = time.monotonic()
         while self._goes_on() and not self._reset_asked and self.silent():
-            self._startup_barrier.check_alone()
             now = time.monotonic()
             timeout = self.options.action_timeout
             if timeout and now - started > timeout:
@@ -234,9 +247,6 @@ class ControlLoopNode(ManagedNode):
 
     def _receiver(self, agent: int):
         def receive(message: msg.Action) -> None:
-            if not belongs(message.run, self.options.launch):  # its plant may not have been heard yet
-                self._startup_barrier.hear(message.run)
-                return
             if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
                 return
             try:
@@ -249,3 +259,7 @@ class ControlLoopNode(ManagedNode):
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._reset_asked = True
         return answer(response, True, 'a new run begins')
+
+
+def _time(nanoseconds: int) -> Time:
+    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)

@@ -1,4 +1,4 @@
-"""Diagnostics of the agents and of the control loop, on /diagnostics."""
+"""Diagnostics of the agents and of the control loop, on the topic `diagnostics` of the namespace."""
 
 import time
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Diagnostics:
     def __init__(self, node: Node, name: str, hardware: str):
         self._clock, self._name, self._hardware = node.get_clock(), name, hardware
         if node.options.diagnostics_period:
-            self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+            self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', 10)
             node.create_timer(node.options.diagnostics_period, self._publish)
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:

@@ -4,9 +4,8 @@ import math
 import time
 from dataclasses import dataclass, replace
 
-from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
-from std_msgs.msg import UInt64
+from std_msgs.msg import Header
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.agent import Observation, StepReport
@@ -15,8 +14,10 @@ from dmpcrl_ros.core.events import Acted
 from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
 from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
+from dmpcrl_ros.nodes.presence import PLANT, Presence
+from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.systems.system import System
-from dmpcrl_ros.topics import agent_topic, ready_topic
+from dmpcrl_ros.topics import agent_topic
 from dmpcrl_ros.transport.conversions import (
     MessageError,
     action_to_msg,
@@ -26,8 +27,7 @@ from dmpcrl_ros.transport.conversions import (
 )
 from dmpcrl_ros.transport.engine_host import EngineHost, Hosted
 from dmpcrl_ros.transport.exchange_topics import ExchangeTopics
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED, OVERRIDABLE, STREAM
-from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs
+from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE, STREAM
 
 _INSISTENT = 3  # states of the past in a row, after which the state of the future before them was the wrong one
 _SILENCE = 30.0  # s
@@ -38,7 +38,7 @@ class _Begun:
     """A state that a step begins with."""
 
     run: int
-    stamp: Time
+    header: Header
     observation: Observation
     received: float  # on the monotonic clock, s
 
@@ -81,7 +81,6 @@ class HostedAgent:
             node,
             agent=index,
             names=dict(enumerate(system.names)),
-            launch=options.launch,
             neighbours=[j for j in system.graph.neighbours[index] if j not in local],
             deliver=lambda envelope: host.deliver(index, envelope),
             dropped=self._dropped,
@@ -91,7 +90,12 @@ class HostedAgent:
             node.create_publisher(kind, agent_topic(self.spec.name, topic), HISTORY, qos_overriding_options=OVERRIDABLE)
             for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters'))
         )
-        self._ready = node.create_publisher(UInt64, ready_topic(self.spec.name), LATCHED)
+        self.presence = Presence(
+            node,
+            self.spec.name,
+            agreement(settings, options, system, of_method=True),
+            [PLANT, *(system.names[j] for j in system.graph.neighbours[index] if j not in local)],
+        )
         self._next: _Begun | None = None
         self._present: _Begun | None = None
         self._past: list[tuple[int, int]] = []  # places of states that came too late, since the last that did not
@@ -102,8 +106,9 @@ class HostedAgent:
 
     def missing(self) -> list[str]:
         """Names of the neighbours, and the plant, that the agent is not connected to yet."""
-        plant = [] if self._actions.get_subscription_count() else ['the plant']
-        return self._exchange.unmatched() + plant
+        self.presence.check()
+        plant = [] if self._actions.get_subscription_count() else [PLANT]
+        return list(dict.fromkeys([*self._exchange.unmatched(), *plant, *self.presence.missing()]))
 
     def listen(self) -> None:
         """Receive states from now on."""
@@ -116,7 +121,7 @@ class HostedAgent:
                 STREAM,
                 qos_overriding_options=OVERRIDABLE,
             )
-            self._ready.publish(UInt64(data=self._node.options.launch))
+        self.presence.announce(ready=True)
 
     def serve(self) -> None:
         """Between two steps: carry out the requests of services, and begin the next step if its state is there."""
@@ -142,12 +147,10 @@ class HostedAgent:
         elif self._present and not self._answer:  # the plant will ask again
             self._done = (self._present.run, self._present.observation.step - 1)
         self.checkpoints.save_if_changed()
+        self.presence.announce(ready=False)
 
     def _on_state(self, message: msg.State) -> None:
         self._heard = time.monotonic()
-        if not belongs(message.run, self._node.options.launch):
-            self._dropped[OTHER_LAUNCH] += 1
-            return
         try:
             observation = observation_from_msg(message, self._index, self.spec)
         except MessageError as reason:
@@ -156,7 +159,7 @@ class HostedAgent:
                 f'state of step {message.step} dropped: {reason}', throttle_duration_sec=1.0
             )
             return
-        begun = _Begun(message.run, message.stamp, observation, self._heard)
+        begun = _Begun(message.run, message.header, observation, self._heard)
         if begun.place == self._done:
             if self._answer:
                 self._actions.publish(self._answer)  # the plant asks again: the answer was lost
@@ -204,7 +207,7 @@ class HostedAgent:
     def _answer_with(self, act: Acted) -> None:
         begun = self._present
         self._answer = action_to_msg(
-            stamp=begun.stamp,
+            header=begun.header,
             run=begun.run,
             step=begun.observation.step,
             agent=self._index,
@@ -233,7 +236,7 @@ class HostedAgent:
             status_to_msg(
                 report,
                 self._metrics,
-                stamp=begun.stamp,
+                header=begun.header,
                 run=begun.run,
                 step=begun.observation.step,
                 agent=self._index,
@@ -253,7 +256,7 @@ class HostedAgent:
             parameters_to_msg(
                 self.agent.theta,
                 self.agent.layout,
-                stamp=begun.stamp,
+                header=begun.header,
                 run=begun.run,
                 step=begun.observation.step,
                 agent=self._index,

@@ -1,7 +1,7 @@
 """The node that records a run and ends when it is complete.
 
-Subscribes: /<agent>/state, /<agent>/status, /<agent>/parameters for every agent.
-Publishes: /monitor/ready (std_msgs/UInt64, latched: its launch) once it hears all of them.
+Subscribes: <agent>/state, <agent>/status, <agent>/parameters and <agent>/presence for every agent, plant/presence.
+Publishes: <name of the node>/presence (Presence, latched). All names are relative to the namespace of the system.
 Writes: the run directory (recording.run_directory).
 Parameters: the common settings, those of the system and of the method (settings.run), and those of
 settings.nodes.MonitorSettings.
@@ -13,20 +13,20 @@ from collections.abc import Iterable
 
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from std_msgs.msg import UInt64
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
+from dmpcrl_ros.nodes.presence import PLANT, Presence
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.recording.run_directory import RunWriter
+from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.settings.nodes import MonitorSettings
 from dmpcrl_ros.simulation.closed_loop import Step
-from dmpcrl_ros.topics import agent_topic, ready_topic
+from dmpcrl_ros.topics import agent_topic
 from dmpcrl_ros.transport.conversions import MessageError, metrics_from_msg, observation_from_msg, parameters_from_msg
 from dmpcrl_ros.transport.executor import make_executor
-from dmpcrl_ros.transport.qos import HISTORY, LATCHED
-from dmpcrl_ros.transport.runs import belongs
+from dmpcrl_ros.transport.qos import HISTORY
 from dmpcrl_ros.transport.step_assembler import StepAssembler
 
 _TOPICS = (('state', msg.State), ('status', msg.Status), ('parameters', msg.Parameters))
@@ -52,7 +52,8 @@ class MonitorNode(Node):
             for i, name in enumerate(self._system.names)
             for topic, kind in _TOPICS
         ]
-        self._ready = self.create_publisher(UInt64, ready_topic('monitor'), LATCHED)
+        agreed = agreement(self.settings, self.options, self._system, of_method=True)
+        self._presence = Presence(self, self.get_name(), agreed, [*self._system.names, PLANT])
         self._last_heard = self._last_report = time.monotonic()
         self._run, self._superseded, self._complete = 0, False, False
 
@@ -76,7 +77,7 @@ class MonitorNode(Node):
     def _record(self) -> str:
         """Record until the run is complete, or until it cannot be completed: then return the reason."""
         wait_until_matched(self, self._executor, self._missing, self.options.start_timeout)
-        self._ready.publish(UInt64(data=self.options.launch))
+        self._presence.announce(ready=True)
         self._last_heard = time.monotonic()
         while running() and self._assembler.next < self.settings.steps:
             self._executor.spin_once(timeout_sec=SPIN_SLICE)
@@ -91,9 +92,9 @@ class MonitorNode(Node):
         return 'a message was lost on its way to the monitor' if self._assembler.lost else ''
 
     def _missing(self) -> list[str]:
-        return sorted(
-            {subscription.topic_name for subscription in self._watched if not subscription.get_publisher_count()}
-        )
+        self._presence.check()
+        unheard = {each.topic_name for each in self._watched if not each.get_publisher_count()}
+        return sorted(unheard.union(self._presence.missing()))
 
     def _receiver(self, agent: int, topic: str):
         take = self._on_parameters if topic == 'parameters' else self._on_part
@@ -106,8 +107,6 @@ class MonitorNode(Node):
 
     def _is_recorded(self, run: int) -> bool:
         """Whether a message is of the recorded run, which is the first that was heard."""
-        if not belongs(run, self.options.launch):
-            return False
         self._run = self._run or run
         self._superseded |= run > self._run
         return run == self._run

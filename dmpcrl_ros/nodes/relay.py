@@ -1,9 +1,9 @@
 """The node that injects faults between other nodes.
 
-Subscribes: /<agent>/to/<neighbour> (Exchange) for every directed edge and, with faulty_plant, /<agent>/state (State)
-and /<agent>/action (Action) for every agent. Each only while the relayed topic has a subscriber, so that a node that
+Subscribes: <agent>/to/<neighbour> (Exchange) for every directed edge and, with faulty_plant, <agent>/state (State)
+and <agent>/action (Action) for every agent. Each only while the relayed topic has a subscriber, so that a node that
 waits for a subscriber waits for the one behind the relay.
-Publishes: /relayed/<topic> for each of them, for receivers whose topics are remapped to it.
+Publishes: relayed/<topic> for each of them, for receivers whose topics are remapped to it.
 Writes: the log of faults, if it is given a file.
 Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.RelaySettings.
 """
@@ -31,7 +31,6 @@ from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 from dmpcrl_ros.transport.corruption import Message, corrupted, stamp
 from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY
-from dmpcrl_ros.transport.runs import no_run
 
 _HELD = 0.01  # s by which a message to be reordered is held back: several rounds
 _LOOK_FOR_OTHERS = 0.05  # s between two looks for subscribers
@@ -117,7 +116,7 @@ class RelayNode(Node):
 
     def _receiver(self, sender: int, receiver: int, publisher: Publisher):
         def receive(message: Message) -> None:
-            if message.run == no_run(self.options.launch):  # a greeting: of no run, and of no protocol
+            if not message.run:  # a greeting: of no run, and of no protocol
                 publisher.publish(message)
                 return
             step, number, kind = stamp(message)

@@ -166,6 +166,9 @@ class SensorSettings:
 class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorSettings):
     """Settings of a whole system over ROS 2."""
 
+    namespace: str = setting(
+        '', 'ROS namespace of all nodes and topics of the system; two systems in one domain need two'
+    )
     agents_per_process: int = setting(
         1,
         'number of agents that share a node: more need fewer processes, and messages between them stay in the process',
@@ -190,20 +193,7 @@ class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorS
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeSettings:
-    """Settings of every node."""
-
-    launch: int = setting(
-        0,
-        'number that the nodes of one system share, drawn by the launcher; messages of nodes with '
-        'another number are dropped; 0 for nodes started by hand',
-        minimum=0,
-        maximum=2**32 - 1,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ManagedNodeSettings(DiagnosticsSettings, NodeSettings):
+class ManagedNodeSettings(DiagnosticsSettings):
     """Settings of a lifecycle node."""
 
     autostart: bool = setting(
@@ -233,7 +223,7 @@ class BridgeSettings(PlantSettings, SensorSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonitorSettings(StartSettings, NodeSettings):
+class MonitorSettings(StartSettings):
     """Settings of the monitor node."""
 
     output: str = setting('', 'directory of the run; must not hold one yet')
@@ -256,7 +246,7 @@ class MonitorSettings(StartSettings, NodeSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelaySettings(NodeSettings):
+class RelaySettings:
     """Settings of the relay that injects faults: those of a FaultPlan."""
 
     fault_seed: int = setting(1, 'of the faults: the same seed, the same faults', minimum=0, maximum=2**31 - 1)

@@ -22,6 +22,7 @@ class PlantStep:
             episode ends in the first step of the next one: its cost is known and recorded, but nothing is learned from
             it, since the state it led to is not the one that the agents see next.
         applied: inputs (n_u,) of that transition; empty at step 0.
+        stamps: ROS time of the measurement of each agent's state [ns]; None where the plant's own time counts.
     """
 
     step: int
@@ -30,6 +31,7 @@ class PlantStep:
     exogenous: list[np.ndarray]
     costs: np.ndarray
     applied: Sequence[np.ndarray]
+    stamps: Sequence[int] | None = None
 
     def of(self, agent: int) -> Observation:
         """Observation of one agent."""

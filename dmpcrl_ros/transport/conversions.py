@@ -4,7 +4,7 @@ import array
 from collections.abc import Sequence
 
 import numpy as np
-from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.agent import AgentSpec, Observation, StepReport
@@ -53,13 +53,22 @@ def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
     return Envelope(message.run, message.step, message.round, sender, message.kind, data)
 
 
-def state_to_msg(*, stamp: Time, run: int, agent: int, observation: Observation) -> msg.State:
-    """Message of the observation of one agent."""
+def state_to_msg(*, header: Header, run: int, skipped: int, agent: int, observation: Observation) -> msg.State:
+    """Message of the observation of one agent.
+
+    Args:
+        header: with the time of the measurement.
+        run: number of the run.
+        skipped: ticks of the control loop that were skipped since its start.
+        agent: index of the agent.
+        observation: of the agent.
+    """
     applied = np.zeros(0) if observation.applied is None else observation.applied
     return msg.State(
-        stamp=stamp,
+        header=header,
         run=run,
         step=observation.step,
+        skipped=skipped,
         episode=observation.episode,
         agent=agent,
         state=doubles(observation.state),
@@ -69,9 +78,9 @@ def state_to_msg(*, stamp: Time, run: int, agent: int, observation: Observation)
     )
 
 
-def action_to_msg(*, stamp: Time, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
+def action_to_msg(*, header: Header, run: int, step: int, agent: int, action: np.ndarray, fallback: bool) -> msg.Action:
     """Message of the action (n_u,) of one agent at a step, and whether it is the fallback."""
-    return msg.Action(stamp=stamp, run=run, step=step, agent=agent, action=doubles(action), fallback=fallback)
+    return msg.Action(header=header, run=run, step=step, agent=agent, action=doubles(action), fallback=fallback)
 
 
 def observation_from_msg(message: msg.State, agent: int, spec: AgentSpec) -> Observation:
@@ -121,7 +130,7 @@ def status_to_msg(
     report: StepReport,
     metrics: Sequence[Metric],
     *,
-    stamp: Time,
+    header: Header,
     run: int,
     step: int,
     agent: int,
@@ -137,7 +146,7 @@ def status_to_msg(
     Args:
         report: of the step.
         metrics: that the method declares; NaN stands for those that the report lacks.
-        stamp: of the state.
+        header: of the state.
         run: number of the run.
         step: control step.
         agent: index of the agent.
@@ -151,7 +160,7 @@ def status_to_msg(
     check_metrics(report.metrics, [metric.name for metric in metrics])
     values = array.array('d', [report.metrics.get(metric.name, np.nan) for metric in metrics])
     return msg.Status(
-        stamp=stamp,
+        header=header,
         run=run,
         step=step,
         agent=agent,
@@ -180,11 +189,11 @@ def metrics_from_msg(message: msg.Status) -> dict[str, float]:
 
 
 def parameters_to_msg(
-    theta: np.ndarray, layout: ParameterLayout, *, stamp: Time, run: int, step: int, agent: int, updates: int
+    theta: np.ndarray, layout: ParameterLayout, *, header: Header, run: int, step: int, agent: int, updates: int
 ) -> msg.Parameters:
     """Message of theta (p,) with the names and sizes of its parts."""
     return msg.Parameters(
-        stamp=stamp,
+        header=header,
         run=run,
         step=step,
         agent=agent,

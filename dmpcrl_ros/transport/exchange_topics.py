@@ -12,10 +12,7 @@ from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.topics import exchange_topic
 from dmpcrl_ros.transport.conversions import MessageError, exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.qos import EXCHANGE, OVERRIDABLE
-from dmpcrl_ros.transport.runs import OTHER_LAUNCH, belongs, no_run
 
-# Control frames outside of all runs, by which neighbours find out that they hear one another.
-_GREETING, _ANSWER = 'greeting', 'answer to a greeting'
 _GREETING_PERIOD = 0.05  # s between two greetings of a neighbour that does not answer yet
 
 
@@ -27,7 +24,6 @@ class ExchangeTopics:
         agent: index of this agent.
         names: of all agents it may address, by index.
         neighbours: indices of the agents in other processes that it exchanges with.
-        launch: number of the system; messages of another one are dropped.
         deliver: called with each envelope that arrives.
         dropped: counter of messages that do not fit, by reason.
     """
@@ -39,11 +35,10 @@ class ExchangeTopics:
         agent: int,
         names: Mapping[int, str],
         neighbours: Iterable[int],
-        launch: int,
         deliver: Callable[[Envelope], None],
         dropped: Counter,
     ):
-        self._agent, self._names, self._launch = agent, names, launch
+        self._agent, self._names = agent, names
         self._deliver, self._dropped = deliver, dropped
         self._unmatched, self._next_greeting = set(neighbours), 0.0
         self._publishers = {
@@ -72,25 +67,22 @@ class ExchangeTopics:
         if (now := time.monotonic()) >= self._next_greeting:
             self._next_greeting = now + _GREETING_PERIOD
             for neighbour in self._unmatched:
-                self._send_frame(neighbour, _GREETING)
+                self._send_frame(neighbour, msg.Exchange.GREETING)
         return [self._names[j] for j in sorted(self._unmatched)]
 
     def _send_frame(self, neighbour: int, frame: str) -> None:
-        self.send(neighbour, Envelope(no_run(self._launch), 0, 0, self._agent, frame, np.zeros((0, 1))))
+        self.send(neighbour, Envelope(0, 0, 0, self._agent, frame, np.zeros((0, 1))))
 
     def _receiver(self, sender: int) -> Callable[[msg.Exchange], None]:
         def receive(message: msg.Exchange) -> None:
-            if not belongs(message.run, self._launch):
-                self._dropped[OTHER_LAUNCH] += 1
-                return
             try:
                 envelope = exchange_from_msg(message, sender)
             except MessageError as reason:
                 self._dropped[str(reason)] += 1
                 return
-            if envelope.kind == _GREETING:
-                self._send_frame(sender, _ANSWER)
-            elif envelope.kind == _ANSWER:
+            if envelope.kind == msg.Exchange.GREETING:
+                self._send_frame(sender, msg.Exchange.ANSWER_TO_GREETING)
+            elif envelope.kind == msg.Exchange.ANSWER_TO_GREETING:
                 self._unmatched.discard(sender)  # a neighbour that answers hears this agent, and is heard
             else:
                 self._deliver(envelope)

@@ -25,7 +25,7 @@ QUICK = {
     'period': 0.1,
     'real_time': True,
 }
-NODES = ['/plant', '/agent_1/controller', '/agent_2/controller', '/agent_3/controller']
+NODES = ['/plant', '/agent_1', '/agent_2', '/agent_3']
 
 
 def managed(nodes):
@@ -66,18 +66,18 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
         for node in NODES:  # one after another: each waits for the network
             assert change(outsider, node, Transition.TRANSITION_ACTIVATE)
         outsider.spin_until(lambda: states and states[-1].step > 5)
-        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_DEACTIVATE)
+        assert change(outsider, '/agent_2', Transition.TRANSITION_DEACTIVATE)
         left = states[-1].step
         outsider.spin_until(lambda: states[-1].step > left + 8)
         answers = [m for m in actions if m.step > left + 1]
         assert answers and all(m.fallback and m.action[0] == 0.0 for m in answers)
         assert all(s.applied[0] == 0.0 for s in states if s.step > left + 2)
-        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_CLEANUP)
-        assert state(outsider, '/agent_2/controller') == 'unconfigured'
+        assert change(outsider, '/agent_2', Transition.TRANSITION_CLEANUP)
+        assert state(outsider, '/agent_2') == 'unconfigured'
         outsider.spin_until(lambda: states[-1].step > left + 16)
         assert all(s.applied[0] == 0.0 for s in states if s.step > left + 2)  # now by the watchdog of the plant
-        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_CONFIGURE)
-        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_ACTIVATE)
+        assert change(outsider, '/agent_2', Transition.TRANSITION_CONFIGURE)
+        assert change(outsider, '/agent_2', Transition.TRANSITION_ACTIVATE)
         outsider.spin_until(lambda: not actions[-1].fallback)
         assert change(outsider, '/plant', Transition.TRANSITION_DEACTIVATE)
         outsider.spin_for(0.5)
@@ -86,7 +86,7 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
         assert states[-1].step == last
         assert change(outsider, '/plant', Transition.TRANSITION_ACTIVATE)
         outsider.spin_until(lambda: states[-1].step > last + 3)
-        assert change(outsider, '/agent_3/controller', Transition.TRANSITION_ACTIVE_SHUTDOWN)
+        assert change(outsider, '/agent_3', Transition.TRANSITION_ACTIVE_SHUTDOWN)
         outsider.spin_until(
             lambda: (
                 subprocess.run(['kill', '-0', str(processes.pids()['agent_3'])], capture_output=True).returncode
@@ -101,12 +101,12 @@ def test_in_lockstep_the_plant_waits_for_an_agent_that_is_not_active(outsider):
     status = watch(outsider, msg.Status, 'agent_3', 'status')
     with ProcessGroup(Deployed(**QUICK | {'real_time': False}).nodes()):
         outsider.spin_until(lambda: states and status and states[-1].step > 5)
-        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_DEACTIVATE)
+        assert change(outsider, '/agent_2', Transition.TRANSITION_DEACTIVATE)
         outsider.spin_for(0.5)
         left = states[-1].step
         outsider.spin_for(3.0)
         assert states[-1].step == left and all(m.step < left or not m.fallback for m in actions)
-        assert change(outsider, '/agent_2/controller', Transition.TRANSITION_ACTIVATE)
+        assert change(outsider, '/agent_2', Transition.TRANSITION_ACTIVATE)
         outsider.spin_until(lambda: states[-1].step > left + 10 and status[-1].step > left + 10)
         assert evaluated(status[-1]) and not status[-1].fault
     assert all(abs(s.applied[0]) <= 1.0 for s in states if s.step)
@@ -117,11 +117,11 @@ def _ended(processes, label):
 
 
 def test_a_wrong_setting_is_told_when_a_managed_node_is_configured(outsider):
-    (node,) = [n for n in managed(Deployed(**QUICK).nodes()) if n.label == 'agent_1']
+    (node,) = [n for n in managed(Deployed(**QUICK).nodes()) if n.name == 'agent_1']
     wrong = replace(node, parameters=node.parameters | {'agents': ['agent_9']})
     with ProcessGroup([wrong]) as processes:
-        assert not change(outsider, '/agent_1/controller', Transition.TRANSITION_CONFIGURE)
-        assert state(outsider, '/agent_1/controller') == 'unconfigured'
+        assert not change(outsider, '/agent_1', Transition.TRANSITION_CONFIGURE)
+        assert state(outsider, '/agent_1') == 'unconfigured'
         assert any("no agent 'agent_9'" in line for _, line in processes.output(timeout=1.0))
 
 
@@ -129,12 +129,12 @@ def test_learning_stops_for_all_when_it_is_stopped_at_one_and_goes_on_with_it(ou
     status = watch(outsider, msg.Status, 'agent_3', 'status')
     with ProcessGroup(Deployed(**QUICK).nodes()):
         outsider.spin_until(lambda: status and status[-1].updates >= 3)
-        assert outsider.ask('/agent_1/controller/set_learning', SetBool, data=False).success
+        assert outsider.ask('/agent_1/set_learning', SetBool, data=False).success
         outsider.spin_until(lambda: 'held by another' in status[-1].fault)
         updates, step = status[-1].updates, status[-1].step
         outsider.spin_until(lambda: status[-1].step > step + 10)
         assert status[-1].updates == updates and not status[-1].fallback
-        assert outsider.ask('/agent_1/controller/set_learning', SetBool, data=True).success
+        assert outsider.ask('/agent_1/set_learning', SetBool, data=True).success
         outsider.spin_until(lambda: status[-1].updates > updates + 2)
 
 
@@ -143,14 +143,14 @@ def test_save_learn_on_load_and_reset(tmp_path, outsider):
     settings = Deployed(**QUICK, checkpoints=str(tmp_path / 'kept'), checkpoint_every=None)
     with ProcessGroup(settings.nodes()):
         outsider.spin_until(lambda: parameters and parameters[-1].updates >= 3)
-        assert not outsider.ask('/agent_1/controller/load').success  # there is none yet
-        answer = outsider.ask('/agent_1/controller/save')
+        assert not outsider.ask('/agent_1/load').success  # there is none yet
+        answer = outsider.ask('/agent_1/save')
         assert answer.success, answer.message
         saved = int(answer.message.split()[0])
         outsider.spin_until(lambda: parameters[-1].updates >= saved + 5)
-        assert outsider.ask('/agent_1/controller/load').success
+        assert outsider.ask('/agent_1/load').success
         outsider.spin_until(lambda: parameters[-1].updates <= saved + 2)
-        assert outsider.ask('/agent_1/controller/reset').success
+        assert outsider.ask('/agent_1/reset').success
         outsider.spin_until(lambda: parameters[-1].updates <= 2)
     known = {m.updates: list(m.theta) for m in parameters[: saved + 1]}
     assert known[saved] and np.isfinite(parameters[-1].theta).all()

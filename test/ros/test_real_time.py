@@ -22,7 +22,7 @@ FAST = {'real_time': True, 'admm__iterations': 10, 'seed': 5, 'learning__explora
 
 
 def respawning(nodes, *labels):
-    return [replace(node, respawn=node.label in labels) for node in nodes]
+    return [replace(node, respawn=node.name in labels) for node in nodes]
 
 
 def watch(outsider, agent='agent_1', kind=msg.State, topic='state'):
@@ -161,7 +161,7 @@ def test_time_runs_at_the_declared_speed(outsider):
         first, started = states[-1], time.monotonic()
         outsider.spin_for(4.0)
         elapsed = time.monotonic() - started
-    told = states[-1].stamp.sec - first.stamp.sec
+    told = states[-1].header.stamp.sec - first.header.stamp.sec
     assert told == states[-1].step - first.step and abs(told - 5.0 * elapsed) <= 3.0  # a period of 1 s at either end
 
 

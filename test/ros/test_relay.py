@@ -60,13 +60,13 @@ def test_the_relay_is_told_the_whole_plan_and_receivers_hear_it():
         corruption=0.6,
         deaths=(Death(1, 2, 3, 4), Death(0, 5, 0, 7)),
     )
-    nodes = {node.label: node for node in SETTINGS.nodes(output='run', faults=plan, faulty_plant=True)}
+    nodes = {node.name: node for node in SETTINGS.nodes(output='run', faults=plan, faulty_plant=True)}
     assert plan_of(build(RelaySettings, nodes['relay'].parameters)) == plan
     assert nodes['agent_1'].remappings == (
-        ('/agent_2/to/agent_1', '/relayed/agent_2/to/agent_1'),
-        ('/agent_1/state', '/relayed/agent_1/state'),
+        ('agent_2/to/agent_1', 'relayed/agent_2/to/agent_1'),
+        ('agent_1/state', 'relayed/agent_1/state'),
     )
-    assert [topic for topic, _ in nodes['plant'].remappings] == [f'/agent_{i}/action' for i in (1, 2, 3)]
+    assert [topic for topic, _ in nodes['plant'].remappings] == [f'agent_{i}/action' for i in (1, 2, 3)]
     assert not nodes['monitor'].remappings and not nodes['relay'].remappings
     assert not any(node.remappings for node in SETTINGS.nodes())
 

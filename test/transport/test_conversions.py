@@ -7,15 +7,20 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from builtin_interfaces.msg import Time  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.core.agent import AgentSpec, Observation, StepReport  # noqa: E402
+from dmpcrl_ros.core.events import GIVEN_UP, OUT_OF_TIME  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope  # noqa: E402
 from dmpcrl_ros.core.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.core.spaces import Box, Finite  # noqa: E402
 from dmpcrl_ros.methods.method import Metric  # noqa: E402
 from dmpcrl_ros.transport import conversions as convert  # noqa: E402
 
-STAMP = {'stamp': convert.Time(sec=3, nanosec=5), 'run': 1, 'step': 2}
+HEADER = Header(stamp=Time(sec=3, nanosec=5), frame_id='tank')
+PLACE = {'header': HEADER, 'run': 1, 'step': 2}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,10 @@ def test_an_exchange_of_another_sender_or_of_contradictory_size_is_refused():
         convert.exchange_from_msg(message, 2)
 
 
+def test_the_message_definition_names_the_control_frames_of_the_engine():
+    assert (msg.Exchange.GIVEN_UP, msg.Exchange.OUT_OF_TIME) == (GIVEN_UP, OUT_OF_TIME)
+
+
 def box(size):
     return Box(np.full(size, -1.0), np.full(size, 1.0))
 
@@ -69,15 +78,16 @@ def observation(**changes):
 
 
 def state_of(**changes):
-    return convert.state_to_msg(stamp=STAMP['stamp'], run=1, agent=1, observation=observation(**changes))
+    return convert.state_to_msg(header=HEADER, run=1, skipped=4, agent=1, observation=observation(**changes))
 
 
 def test_states_and_actions_there_and_back():
     found = convert.observation_from_msg(state_of(), 1, SPEC)
     assert (found.step, found.episode, found.stage_cost) == (2, 1, 0.3)
     assert found.state.tolist() == [0.1, 0.2] and found.applied.tolist() == [0.5] and found.exogenous.size == 0
-    action = convert.action_to_msg(**STAMP, agent=1, action=np.array([0.7]), fallback=False)
+    action = convert.action_to_msg(**PLACE, agent=1, action=np.array([0.7]), fallback=False)
     assert convert.action_from_msg(action, 1, SPEC).tolist() == [0.7]
+    assert action.header == state_of().header == HEADER and state_of().skipped == 4
 
 
 def test_at_the_first_step_nothing_was_applied_and_later_something_must_have_been():
@@ -110,7 +120,7 @@ def test_states_that_do_not_fit_are_refused(changes, agent, reason):
     [([np.nan], 1, 'not finite'), ([], 1, 'wrong size'), ([0.1, 0.2], 1, 'wrong size'), ([0.1], 0, 'unknown sender')],
 )
 def test_actions_that_do_not_fit_are_refused(values, agent, reason):
-    message = convert.action_to_msg(**STAMP, agent=1, action=np.array(values), fallback=False)
+    message = convert.action_to_msg(**PLACE, agent=1, action=np.array(values), fallback=False)
     with pytest.raises(convert.MessageError, match=reason):
         convert.action_from_msg(message, agent, SPEC)
 
@@ -157,7 +167,7 @@ def test_a_status_has_the_metrics_that_the_method_declares():
     message = convert.status_to_msg(
         report,
         METRICS,
-        **STAMP,
+        **PLACE,
         agent=0,
         rounds=7,
         action_time=0.1,
@@ -179,7 +189,7 @@ def test_a_status_with_more_names_than_values_is_refused():
 def test_parameters_there_and_back_and_refused_for_another_layout():
     layout = ParameterLayout({'V0': (1,), 'A': (2, 2)})
     theta = np.arange(5.0) / 3
-    message = convert.parameters_to_msg(theta, layout, **STAMP, agent=0, updates=1)
+    message = convert.parameters_to_msg(theta, layout, **PLACE, agent=0, updates=1)
     assert convert.parameters_from_msg(message, layout).tobytes() == theta.tobytes()
     with pytest.raises(convert.MessageError):
         convert.parameters_from_msg(message, ParameterLayout({'V0': (1,), 'A': (4,), 'b': (0,)}))

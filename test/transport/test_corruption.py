@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from std_msgs.msg import Header  # noqa: E402
+
 from dmpcrl_ros.core.agent import AgentSpec, Observation  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope, Mailbox  # noqa: E402
 from dmpcrl_ros.core.spaces import EMPTY, Box  # noqa: E402
@@ -16,13 +18,13 @@ from dmpcrl_ros.transport.corruption import corrupted, stamp  # noqa: E402
 
 RUN = 3 << 32 | 9
 EXCHANGE = convert.exchange_to_msg(Envelope(RUN, 4, 5, 1, 'copies', np.ones((2, 3))))
-COMMON = {'stamp': convert.Time(), 'run': RUN, 'agent': 1}
+COMMON = {'header': Header(), 'run': RUN, 'agent': 1}
 BOX = Box(-np.ones(2), np.ones(2))
 SPEC = AgentSpec(name='a', state=BOX, action=BOX, exogenous=EMPTY, safe_action=np.zeros(2))
 OBSERVATION = Observation(
     step=4, episode=0, state=np.ones(2), exogenous=np.zeros(0), stage_cost=1.0, applied=np.ones(2)
 )
-STATE = convert.state_to_msg(**COMMON, observation=OBSERVATION)
+STATE = convert.state_to_msg(**COMMON, skipped=0, observation=OBSERVATION)
 ACTION = convert.action_to_msg(**COMMON, step=4, action=np.ones(2), fallback=False)
 
 

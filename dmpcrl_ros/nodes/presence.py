@@ -1,0 +1,123 @@
+"""Presence of a member of a system: announced to the others and compared with theirs before the loop is closed."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from rclpy.node import Node
+
+from dmpcrl_ros import msg
+from dmpcrl_ros.nodes.common import NodeFailure
+from dmpcrl_ros.settings.agreement import differences
+from dmpcrl_ros.topics import presence_topic
+from dmpcrl_ros.transport.qos import LATCHED
+
+PLANT, MONITOR = 'plant', 'monitor'  # members besides the agents; a bridge is a plant, too
+_TIME_TO_SPEAK = 2.0  # s; a process that was killed is known to DDS for 20 s more
+_SETTLING = 0.3  # s after the last of the others was heard, in which another instance would be discovered, too
+_FROZEN = 5.0  # s without a turn, after which another instance may have taken the place of this one
+
+
+class Presence:
+    """Announces a member, hears those that it works with, and checks that they fit together.
+
+    Of two instances of one member the younger ends: when it hears the elder before it is ready itself, or when the
+    elder objects to it. If the elder was frozen and the younger works by now, the elder ends.
+
+    Args:
+        node: of the member.
+        member: name of the agent, PLANT or MONITOR.
+        agreement: what all members must agree on (settings.agreement).
+        others: names of the members that it works with.
+    """
+
+    def __init__(self, node: Node, member: str, agreement: Mapping[str, str], others: Iterable[str]):
+        self._member, self._agreement = member, agreement
+        self._namespace = node.get_namespace()
+        self._instance, self._ready, self._conflict = time.time_ns(), False, ''
+        self._heard: dict[str, msg.Presence | None] = dict.fromkeys(others)
+        now = time.monotonic()
+        self._speak_until, self._settled = now + _TIME_TO_SPEAK, now + _SETTLING
+        self._turn, self._thawed = now, -_FROZEN  # the last turn, and the last one after a long time
+        self._own_topic = node.create_subscription(msg.Presence, presence_topic(member), self._hear_own, LATCHED)
+        for name in self._heard:
+            node.create_subscription(msg.Presence, presence_topic(name), self._receiver(name), LATCHED)
+        self._publisher = node.create_publisher(msg.Presence, presence_topic(member), LATCHED)
+        self.announce(ready=False)
+
+    def announce(self, *, ready: bool, objects_to: int = 0) -> None:
+        """Tell the others whether this member is ready.
+
+        Args:
+            ready: whether its connections are made and it is active.
+            objects_to: another instance of this member that is to end; 0 for none.
+        """
+        self._ready = ready
+        names, values = list(self._agreement), list(self._agreement.values())
+        self._publisher.publish(
+            msg.Presence(instance=self._instance, objects_to=objects_to, ready=ready, names=names, values=values)
+        )
+
+    def missing(self) -> list[str]:
+        """Names of the members that were not heard yet. Another instance of this one that DDS knows gets some time to
+        announce itself: one that was killed does not."""
+        now = time.monotonic()
+        double = self._own_topic.get_publisher_count() > 1 and now < self._speak_until
+        unheard = [name for name, presence in self._heard.items() if presence is None]
+        return [*unheard, *([f'word of another {self._member}'] if double or now < self._settled else [])]
+
+    def not_ready(self) -> list[str]:
+        """Names of the members that are not ready yet."""
+        return [name for name, presence in self._heard.items() if not (presence and presence.ready)]
+
+    def check(self) -> None:
+        """Check that this is the only instance, and that all members heard so far agree.
+
+        Raises:
+            NodeFailure: they do not; the message names what differs, at which members, with both values.
+        """
+        self.check_alone()
+        agreements = {
+            name: dict(zip(presence.names, presence.values, strict=False))
+            for name, presence in self._heard.items()
+            if presence
+        }
+        if found := differences({self._member: self._agreement} | agreements):
+            raise NodeFailure(f'{found}: start all nodes of a system with the same settings, files and version')
+
+    def check_alone(self) -> None:
+        """Check that no other instance of this member is to stay; to be called in every turn of the node.
+
+        Raises:
+            NodeFailure: there is one.
+        """
+        self._take_turn()
+        if self._conflict:
+            raise NodeFailure(self._conflict)
+
+    def _take_turn(self) -> None:
+        now = time.monotonic()
+        if now - self._turn > _FROZEN:
+            self._thawed = now
+        self._turn = now
+
+    def _hear_own(self, message: msg.Presence) -> None:
+        self._take_turn()
+        if message.instance == self._instance:
+            return
+        younger, other = message.instance > self._instance, f'another {self._member} in the namespace {self._namespace}'
+        if message.objects_to == self._instance or not (younger or self._ready):
+            self._conflict = (
+                f'there is {other}: end it, or start this system in another namespace or another ROS_DOMAIN_ID'
+            )
+        elif younger and message.ready and self._turn - self._thawed < _FROZEN:
+            self._conflict = f'{other} has taken the place of this one, which was frozen'
+        elif younger:
+            self.announce(ready=self._ready, objects_to=message.instance)
+
+    def _receiver(self, name: str) -> Callable[[msg.Presence], None]:
+        def receive(message: msg.Presence) -> None:
+            if self._heard[name] is None:
+                self._settled = time.monotonic() + _SETTLING
+            self._heard[name] = message
+
+        return receive

@@ -1,0 +1,119 @@
+"""Nodes that do not fit together refuse to begin and name the difference; a second instance of a member is refused."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from ros_system import PATIENCE, Deployed
+
+pytest.importorskip('rclpy')
+
+from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
+from dmpcrl_ros.systems.linear.chain import description  # noqa: E402
+from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
+
+QUICK = Deployed(admm__iterations=5, steps=100000)
+
+
+def with_change(nodes, name, **parameters):
+    return [replace(n, parameters=n.parameters | parameters) if n.name == name else n for n in nodes]
+
+
+def last_words(processes):
+    """Of the first node that ends in another way than regularly."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            for _ in processes.output(timeout=0.1):
+                pass
+            processes.ended(next(iter(processes.pids())))
+        except ProcessDied as death:
+            return ' '.join(str(death).split())
+    pytest.fail(f'no node ended within {PATIENCE} s')
+
+
+@pytest.mark.parametrize(
+    ('name', 'change', 'difference'),
+    [
+        ('agent_2', {'admm.rho': 0.7}, 'admm.rho is '),
+        ('agent_3', {'learning.rate': 1e-3}, 'learning.rate is '),
+        ('agent_1', {'admm.iterations': 6}, 'admm.iterations is '),
+        ('plant', {'seed': 7}, 'seed is '),
+    ],
+)
+def test_nodes_with_other_settings_refuse_to_begin(domain, name, change, difference):
+    with ProcessGroup(with_change(QUICK.nodes(), name, **change)) as processes:
+        text = last_words(processes)
+    assert 'exit code 1' in text and difference in text, text
+    assert text.endswith('start all nodes of a system with the same settings, files and version'), text
+    assert f' at {name}' in text
+
+
+def test_nodes_with_another_file_refuse_to_begin(domain, tmp_path):
+    paths = [tmp_path / name for name in ('one.yaml', 'other.yaml')]
+    for path, seed in zip(paths, (1, 2), strict=True):
+        chain = description(3)
+        chain['agents'][0]['initial_state'][0] += 0.01 * seed
+        path.write_text(yaml.safe_dump(chain))
+    nodes = QUICK.but(system=str(paths[0])).nodes()
+    with ProcessGroup(with_change(nodes, 'agent_1', system=str(paths[1]))) as processes:
+        text = last_words(processes)
+    assert 'system is a file with the SHA-256' in text and 'at agent_1' in text, text
+
+
+@pytest.mark.parametrize('name', ['agent_2', 'plant'])
+def test_a_second_instance_is_refused_and_the_first_goes_on(outsider, name):
+    states = []
+    outsider.create_subscription(msg.State, 'agent_1/state', states.append, LATCHED)
+    nodes = QUICK.nodes()
+    with ProcessGroup(nodes) as processes:
+        outsider.spin_until(lambda: states and states[-1].step > 2)
+        with ProcessGroup([node for node in nodes if node.name == name]) as second:
+            text = last_words(second)
+        assert f'there is another {name} in the namespace /: end it' in text, text
+        before = states[-1].step
+        outsider.spin_until(lambda: states[-1].step > before + 2)
+        assert not processes.ended('plant') and len({state.run for state in states}) == 1
+
+
+def test_of_two_instances_that_wait_the_younger_is_refused(outsider):
+    heard = []
+    outsider.create_subscription(msg.Presence, 'agent_2/presence', heard.append, LATCHED)
+    (agent,) = [node for node in QUICK.nodes() if node.name == 'agent_2']
+    with ProcessGroup([agent]) as elder:
+        outsider.spin_until(lambda: heard)
+        with ProcessGroup([agent]) as younger:
+            assert 'there is another agent_2 in the namespace /' in last_words(younger)
+        assert elder.wait(0.5) == {'agent_2': None}
+
+
+def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(outsider):
+    actions = []
+    outsider.create_subscription(msg.Action, 'agent_2/action', actions.append, LATCHED)
+    nodes = QUICK.but(real_time=True).nodes()
+    (agent,) = [node for node in nodes if node.name == 'agent_2']
+    with ProcessGroup(nodes) as first:
+        outsider.spin_until(lambda: actions)
+        frozen = first.pids()['agent_2']
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            with ProcessGroup([agent]) as second:
+                seen = len(actions)
+                outsider.spin_until(lambda: len(actions) > seen + 2)
+                outsider.spin_for(5.0)  # a shorter time is none in which another agent could have been started
+                os.kill(frozen, signal.SIGCONT)
+                assert (
+                    'another agent_2 in the namespace / has taken the place of this one, which was frozen'
+                    in last_words(first)
+                )
+                seen = len(actions)
+                outsider.spin_until(lambda: len(actions) > seen + 2)
+                assert not second.ended('agent_2')
+        finally:
+            if Path(f'/proc/{frozen}').exists():
+                os.kill(frozen, signal.SIGCONT)
