@@ -1,7 +1,8 @@
 """The node between the agents and a robot, or a simulator with a robot's topics: see control_loop for its topics and
 services towards the agents.
 
-Subscribes and publishes besides: the topics of standard messages that the mapping declares (transport.bridging).
+Subscribes and publishes besides: the topics of standard messages that the mapping declares (transport.bridging); all of
+them can be remapped, and relative ones lie in the namespace of the node.
 Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.BridgeSettings.
 """
 
@@ -19,7 +20,9 @@ from dmpcrl_ros.settings.nodes import BridgeSettings
 from dmpcrl_ros.simulation.episodes import PlantStep
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.transport.bridge_file import MappingError, load_mapping
+from dmpcrl_ros.transport.bridge_messages import type_name
 from dmpcrl_ros.transport.bridging import Mapping
+from dmpcrl_ros.transport.measurements import Topic
 from dmpcrl_ros.transport.qos import OVERRIDABLE
 
 _LAST_COMMANDS = Duration(seconds=0.2)  # that they may take to arrive, on each topic
@@ -40,14 +43,19 @@ class RobotInterface:
         self, node: ControlLoopNode, network: MpcSystem, mapping: Mapping, sensor_timeout: float, speed: float = 1.0
     ):
         self._network, self._mapping, self._sensor_timeout, self._speed = network, mapping, sensor_timeout, speed
+        self._clock = node.get_clock()
         self._publishers = {
-            topic: node.create_publisher(kind, topic, qos_profile_system_default, qos_overriding_options=OVERRIDABLE)
+            topic: node.create_publisher(
+                kind, topic.declared, qos_profile_system_default, qos_overriding_options=OVERRIDABLE
+            )
             for topic, kind in mapping.publications
         }
-        for topic, kind in mapping.subscriptions:
+        self._subscriptions = [
             node.create_subscription(
-                kind, topic, self._taker(topic), qos_profile_sensor_data, qos_overriding_options=OVERRIDABLE
+                kind, topic.declared, self._taker(topic), qos_profile_sensor_data, qos_overriding_options=OVERRIDABLE
             )
+            for topic, kind in mapping.subscriptions
+        ]
         self._commanded = time.monotonic()
         self.reset()
 
@@ -79,25 +87,41 @@ class RobotInterface:
             costs = self._network.stage_costs(
                 self._before, np.concatenate(applied), self._network.exogenous_at(self._step - 1)
             )
-        return PlantStep(self._step, self._episode, states, self._network.exogenous_at(self._step), costs, applied)
+        return PlantStep(
+            self._step,
+            self._episode,
+            states,
+            self._network.exogenous_at(self._step),
+            costs,
+            applied,
+            self._mapping.measured_at(),
+        )
 
     def apply(self, actions: list[np.ndarray]) -> None:
         """Command the inputs of all agents."""
         now = time.monotonic()
-        self._send(self._mapping.commands(actions, self._speed * (now - self._commanded)))
+        self._send(self._mapping.commands(actions, self._speed * (now - self._commanded), self._ros_time()))
         self._commanded, self._step, self._before = now, self._step + 1, self._seen
 
     def make_safe(self) -> None:
         """Command the safe values at once."""
-        self._send(self._mapping.safe_commands())
+        self._send(self._mapping.safe_commands(self._ros_time()))
         self._commanded, self._interrupted = time.monotonic(), True
 
     def unmatched_topics(self) -> list[str]:
-        """Topics of commands without a listener, as where the driver of an actuator is not running yet."""
+        """Topics of commands that nobody takes and of measurements that nobody tells, as where a driver is not running
+        yet, a name is remapped wrongly, or the other side has another type."""
         return [
-            f'a listener to {topic}'
-            for topic, publisher in self._publishers.items()
-            if not publisher.get_subscription_count()
+            *(
+                f'a listener to {publisher.topic_name} ({type_name(publisher.msg_type)})'
+                for publisher in self._publishers.values()
+                if not publisher.get_subscription_count()
+            ),
+            *(
+                f'a publisher of {subscription.topic_name} ({type_name(subscription.msg_type)})'
+                for subscription in self._subscriptions
+                if not subscription.get_publisher_count()
+            ),
         ]
 
     def flush(self) -> None:
@@ -109,8 +133,11 @@ class RobotInterface:
         for topic, message in messages:
             self._publishers[topic].publish(message)
 
-    def _taker(self, topic: str):
-        return lambda message: self._mapping.take(topic, message, time.monotonic())
+    def _taker(self, topic: Topic):
+        return lambda message: self._mapping.take(topic, message, time.monotonic(), self._ros_time())
+
+    def _ros_time(self) -> int:
+        return self._clock.now().nanoseconds
 
 
 class BridgeNode(ControlLoopNode):
@@ -130,7 +157,7 @@ class BridgeNode(ControlLoopNode):
         if not isinstance(self.system, MpcSystem):
             raise SettingError(f'{self.system.name} describes no stage costs of measured states: it cannot be a robot')
         try:
-            mapping = load_mapping(self.options.mapping, self.system)
+            mapping = load_mapping(self.options.mapping, self.system, self.resolve_topic_name)
         except MappingError as error:
             raise SettingError(str(error)) from None
         return RobotInterface(self, self.system, mapping, self.options.sensor_timeout, self.options.speed)
@@ -141,7 +168,7 @@ class BridgeNode(ControlLoopNode):
         self._interface.flush()
 
     def missing(self) -> list[str]:
-        """Names of missing nodes and of missing listeners to the commands."""
+        """Names of missing nodes, and of topics of the robot without its other side."""
         return [*super().missing(), *(self._interface.unmatched_topics() if self.active else [])]
 
     def stale_measurements(self) -> str:

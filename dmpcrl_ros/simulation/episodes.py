@@ -22,7 +22,7 @@ class PlantStep:
             episode ends in the first step of the next one: its cost is known and recorded, but nothing is learned from
             it, since the state it led to is not the one that the agents see next.
         applied: inputs (n_u,) of that transition; empty at step 0.
-        stamps: ROS time of the measurement of each agent's state [ns]; None where the plant's own time counts.
+        stamps: ROS times at which the states were measured [ns]; None where that is the plant's own time of the step.
     """
 
     step: int

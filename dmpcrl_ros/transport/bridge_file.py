@@ -2,8 +2,9 @@
 
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,25 @@ from std_msgs.msg import Float64MultiArray
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.reading import read_yaml
-from dmpcrl_ros.transport.bridging import MESSAGES, Mapping, Source, Target, reader
+from dmpcrl_ros.transport.bridge_messages import MESSAGES, reader, type_name
+from dmpcrl_ros.transport.bridging import Mapping, Target
+from dmpcrl_ros.transport.measurements import Source, StateElement, Topic
+
+Resolve = Callable[[str], str]  # of a node: from the declared name of a topic to that in the ROS graph
+_SHORT_TYPE = re.compile(r'^(\w+)/(\w+)$')  # package/Type, as ROS 1 spells it
 
 
 class MappingError(ValueError):
     """A mapping is wrong; the message names the file, the agent and the element."""
 
 
-def load_mapping(path: str | Path, network: MpcSystem) -> Mapping:
+def load_mapping(path: str | Path, network: MpcSystem, resolve: Resolve) -> Mapping:
     """Read the mapping of a network's agents.
+
+    Args:
+        path: of the YAML file.
+        network: that the agents control.
+        resolve: of the node that makes the topics.
 
     Raises:
         MappingError: the file cannot be read, does not follow bridging.schema.json, or does not map every element of
@@ -33,23 +44,26 @@ def load_mapping(path: str | Path, network: MpcSystem) -> Mapping:
     except NetworkError as error:
         raise MappingError(str(error)) from None
     try:
-        return _mapping(declared, network)
+        return _mapping(declared, network, resolve)
     except MappingError as error:
         raise MappingError(f'{path}: {error}') from None
 
 
-def _mapping(declared: Any, network: MpcSystem) -> Mapping:
+def _mapping(declared: Any, network: MpcSystem, resolve: Resolve) -> Mapping:
     _check_schema(declared)
     named = [agent['name'] for agent in declared['agents']]
     if sorted(named) != sorted(network.names):
         raise MappingError(f'maps the agents {", ".join(named)}; {network.name} has {", ".join(network.names)}')
     agents = {agent['name']: agent for agent in declared['agents']}
-    sources, targets = [], []
+    states, inputs = [], []
     for name, data in zip(network.names, network.local, strict=True):
-        sources.append([_source(where, each) for where, each in _elements(agents[name], 'state', data.n_states)])
-        targets.append([_target(where, each) for where, each in _elements(agents[name], 'input', data.n_inputs)])
-    _check_topics([source for agent in sources for source in agent], [target for agent in targets for target in agent])
-    return Mapping(sources, targets)
+        states.append([_state(*each, resolve) for each in _elements(agents[name], 'state', data.n_states)])
+        inputs.append([_target(*each, resolve) for each in _elements(agents[name], 'input', data.n_inputs)])
+    _check_topics(
+        [each.source for agent in states for element in agent for each in element.measurements],
+        [target for agent in inputs for target in agent],
+    )
+    return Mapping(states, inputs)
 
 
 def _elements(agent: dict[str, Any], part: str, size: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -64,14 +78,28 @@ def _elements(agent: dict[str, Any], part: str, size: int) -> Iterator[tuple[str
     return ((f'agent {agent["name"]}: {part} {element}', declared[element]) for element in range(size))
 
 
-def _source(name: str, declared: dict[str, Any]) -> Source:
-    kind = MESSAGES[declared['type']]
+def _state(name: str, declared: dict[str, Any], resolve: Resolve) -> StateElement:
+    sources = [_source(name, declared, 1, resolve)]
+    if 'minus' in declared:
+        sources.append(_source(f'{name}: minus', declared['minus'], -1, resolve))
+    return StateElement(sources, declared.get('wrap', False))
+
+
+def _source(name: str, declared: dict[str, Any], sign: int, resolve: Resolve) -> Source:
+    kind = _kind(declared)
     gain, offset = _conversion(name, declared)
-    return Source(name=name, topic=declared['topic'], kind=kind, read=reader(kind, declared), gain=gain, offset=offset)
+    return Source(
+        name=name,
+        topic=_topic(declared, resolve),
+        kind=kind,
+        read=reader(kind, declared),
+        gain=sign * gain,
+        offset=sign * offset,
+    )
 
 
-def _target(name: str, declared: dict[str, Any]) -> Target:
-    kind = MESSAGES[declared['type']]
+def _target(name: str, declared: dict[str, Any], resolve: Resolve) -> Target:
+    kind = _kind(declared)
     gain, offset = _conversion(name, declared)
     low, high = (_finite(name, 'saturation', value) for value in declared['saturation'])
     safe, rate_limit = _finite(name, 'safe', declared['safe']), float(declared.get('rate_limit', math.inf))
@@ -79,12 +107,12 @@ def _target(name: str, declared: dict[str, Any]) -> Target:
         raise MappingError(f'{name}: safe must lie within the saturation, from {low:g} to {high:g}, but is {safe:g}')
     if math.isnan(rate_limit):
         raise MappingError(f'{name}: rate_limit is not a number')
-    place = int(declared['index']) if kind is Float64MultiArray else tuple(declared['field'].split('.'))
     return Target(
         name=name,
-        topic=declared['topic'],
+        topic=_topic(declared, resolve),
         kind=kind,
-        place=place,
+        place=int(declared['index']) if kind is Float64MultiArray else tuple(declared['field'].split('.')),
+        frame=declared.get('frame', ''),
         gain=gain,
         offset=offset,
         low=low,
@@ -92,6 +120,14 @@ def _target(name: str, declared: dict[str, Any]) -> Target:
         rate_limit=rate_limit,
         safe=safe,
     )
+
+
+def _kind(declared: dict[str, Any]) -> type:
+    return MESSAGES[_SHORT_TYPE.sub(r'\1/msg/\2', declared['type'])]
+
+
+def _topic(declared: dict[str, Any], resolve: Resolve) -> Topic:
+    return Topic(declared['topic'], resolve(declared['topic']))
 
 
 def _conversion(name: str, declared: dict[str, Any]) -> tuple[float, float]:
@@ -109,16 +145,20 @@ def _finite(name: str, key: str, value: float) -> float:
 
 
 def _check_topics(sources: list[Source], targets: list[Target]) -> None:
-    """One type for each topic, which is heard or commanded but not both, and one input for each place in a command."""
-    kinds: dict[str, type] = {}
+    """One type for each topic, which is heard or commanded but not both; one frame for each command, and one input for
+    each place in it."""
+    kinds: dict[Topic, type] = {}
     for each in [*sources, *targets]:
-        if kinds.setdefault(each.topic, each.kind) is not each.kind:
-            raise MappingError(f'{each.name}: {each.topic} has another type elsewhere')
-    heard, taken = {source.topic for source in sources}, {}
+        kind = kinds.setdefault(each.topic, each.kind)
+        if kind is not each.kind:
+            raise MappingError(f'{each.name}: {each.topic} has another type elsewhere, {type_name(kind)}')
+    heard, frames, taken = {source.topic for source in sources}, {}, {}
     for target in targets:
         place = target.topic, target.place
         if target.topic in heard:
             raise MappingError(f'{target.name}: {target.topic} tells a state and cannot be commanded')
+        if frames.setdefault(target.topic, target.frame) != target.frame:
+            raise MappingError(f'{target.name}: {target.topic} has another frame elsewhere, {frames[target.topic]}')
         if place in taken:
             raise MappingError(f'{target.name}: its place in {target.topic} is taken by {taken[place]}')
         taken[place] = target.name
@@ -136,7 +176,11 @@ def _check_schema(declared: Any) -> None:
     errors = Draft202012Validator(schema).iter_errors(declared)
     # the deepest error is the most precise; a missing key explains a superfluous one, not the other way round
     for error in sorted(errors, key=lambda e: (-len(e.absolute_path), e.validator == 'unevaluatedProperties')):
-        raise MappingError(f'{_place(list(error.absolute_path), declared)}: {error.message}')
+        # a pattern is for machines
+        reason = (
+            f'{error.instance!r} is no {error.schema["description"]}' if error.validator == 'pattern' else error.message
+        )
+        raise MappingError(f'{_place(list(error.absolute_path), declared)}: {reason}')
 
 
 def _place(keys: list[Any], declared: Any) -> str:

@@ -8,7 +8,6 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -221,20 +220,18 @@ def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
 
 
 @pytest.mark.parametrize('speed', [1.0, 5.0])
-def test_the_rate_limit_is_in_time_of_the_robot(mapping, speed):
+def test_the_rate_limit_is_in_time_of_the_robot(mapping, robot, outsider, speed):
     """0.1 s of the clock after SAFE, 2 N wanted, where speed * 0.1 s * RATE may be added up to LIMIT."""
-    sent, network = {}, load_system(SCENARIO)
-    node = SimpleNamespace(
-        create_subscription=lambda *_, **__: None,
-        create_publisher=lambda kind, topic, *_, **__: SimpleNamespace(
-            publish=lambda message: sent.update({topic: message.data[0]})
-        ),
-    )
-    body = RobotInterface(node, network, load_mapping(mapping, network), SENSOR_TIMEOUT, speed)
+    network = load_system(SCENARIO)
+    declared = load_mapping(mapping, network, outsider.resolve_topic_name)
+    body = RobotInterface(outsider, network, declared, SENSOR_TIMEOUT, speed)
+    robot.listen(*CARTS)
+    outsider.spin_until(lambda: not body.unmatched_topics())
     body.make_safe()
     time.sleep(0.1)
     body.apply([np.array([2.0])] * 3)
-    assert list(sent.values()) == pytest.approx([min(SAFE + speed * 0.1 * RATE, LIMIT)] * 3, abs=RATE * SLACK)
+    outsider.spin_until(lambda: all(len(sent) == 2 for sent in robot.commands.values()))
+    assert robot.newest() == pytest.approx([min(SAFE + speed * 0.1 * RATE, LIMIT)] * 3, abs=RATE * SLACK)
 
 
 def test_a_wrong_mapping_is_refused_at_the_start_by_name(domain, tmp_path, mapping):
