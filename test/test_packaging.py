@@ -52,7 +52,7 @@ def test_one_version_everywhere():
 def test_the_manifest_names_the_python_dependencies():
     keys = {element.text for element in MANIFEST.findall('exec_depend')}
     spelling = {'PyYAML': 'python3-yaml', 'casadi': 'casadi-pip'}
-    without_key = {'daqp'}
+    without_key = {'cloup', 'daqp'}
     names = {requirement.name for requirement in REQUIRED} - without_key
     assert {spelling.get(name, f'python3-{name}') for name in names} <= keys
 
@@ -110,7 +110,7 @@ def test_jazzy_pins_are_the_lower_bounds():
     versions = requirements('jazzy.txt')
     for requirement in REQUIRED:
         (bound,) = requirement.specifier
-        if requirement.name.lower() in ('numpy', 'scipy', 'click', 'rich', 'jsonschema', 'pyyaml'):
+        if requirement.name.lower() in ('numpy', 'scipy', 'click', 'cloup', 'rich', 'jsonschema', 'pyyaml'):
             assert versions[requirement.name.lower()].startswith(bound.version)
 
 

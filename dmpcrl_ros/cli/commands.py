@@ -1,7 +1,6 @@
 """The commands with their options, and the texts of their errors."""
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cloup
 import yaml
 from rich.console import Console
 
@@ -18,44 +18,51 @@ import dmpcrl_ros
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli import experiments
 from dmpcrl_ros.cli.doctor import examine
-from dmpcrl_ros.cli.listing import methods, systems
+from dmpcrl_ros.cli.evaluate import evaluate
+from dmpcrl_ros.cli.listing import methods, settings_listing, systems
 from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
-from dmpcrl_ros.cli.suites import print_table, run_suite
+from dmpcrl_ros.cli.setting_option import Switch
 from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.core.process import ENDING
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import SettingError
-from dmpcrl_ros.experiments.evaluation import Candidate, evaluation_jobs, score_table, scores_of
-from dmpcrl_ros.experiments.suite import ExperimentSuite
-from dmpcrl_ros.recording.recorded_loop import Policy
-from dmpcrl_ros.recording.recorded_run import load_run
 from dmpcrl_ros.recording.run_directory import check_unused
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.settings.nodes import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.linear.chain import VARIANTS, description
 
-_output = click.option(
-    '--output',
-    type=click.Path(path_type=Path),
-    default=None,
-    help='directory of the run; default: a new one under runs/',
+_CONTEXT = cloup.Context.settings(
+    help_option_names=['-h', '--help'],
+    max_content_width=120,
+    formatter_settings=cloup.HelpFormatter.settings(col1_max_width=36),
 )
-_figures = click.option('--figures/--no-figures', default=True, show_default=True, help='draw figures at the end')
-_baseline = click.option(
-    '--baseline/--no-baseline',
-    default=True,
-    show_default=True,
-    help='compare with the untrained controller on the same noise',
+_RUN = cloup.Section('Run')
+_RESULTS = cloup.Section('Results')
+_CHOICES = cloup.Section('Systems, methods and settings')
+_INSTALLATION = cloup.Section('Installation')
+_output = click.option(
+    '--output', type=click.Path(path_type=Path), help='directory of the run  [default: a new one in runs/]'
+)
+_recorded = cloup.option_group(
+    'Results',
+    _output,
+    click.option('--figures/--no-figures', cls=Switch, default=True, help='draw the figures at the end'),
+    click.option(
+        '--baseline/--no-baseline',
+        cls=Switch,
+        default=True,
+        help='compare with the untrained controllers on the same noise',
+    ),
 )
 _DEMO = {'seed': 6, 'admm__tolerance': 1e-3}  # stopping on residuals saves half of the rounds of 50 iterations
 _DEMO_STEPS = 500
 
 
-class _Group(click.Group):
+class _Group(cloup.Group):
     """Turns the errors that a user can correct into one line and an exit code."""
 
     def invoke(self, context: click.Context) -> Any:
@@ -69,19 +76,17 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(cls=_Group, context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 110})
+@cloup.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(dmpcrl_ros.__version__)
 def main() -> None:
     """Distributed model predictive controllers that learn, each agent a ROS 2 node."""
     _handle_signals()
 
 
-@main.command(cls=DeployedCommand)
-@_output
-@_figures
-@_baseline
-@click.option('--respawn', is_flag=True, help='start an agent again that has died, instead of ending the run')
-@click.option('--verbose', is_flag=True, help='show everything the nodes say')
+@main.command(cls=DeployedCommand, section=_RUN)
+@_recorded
+@click.option('--respawn', is_flag=True, help='restart an agent that has died, instead of ending the run')
+@click.option('--verbose', is_flag=True, help='show the whole log of the nodes, not only warnings')
 def run(
     settings: Settings,
     deployment: DeploymentSettings,
@@ -91,10 +96,10 @@ def run(
     respawn: bool,
     verbose: bool,
 ) -> None:
-    """Learn over ROS 2: nodes for the agents, the plant and the monitor.
+    """Run a system over ROS 2, one process for each node.
 
-    SYSTEM is one that `dmpcrl systems` lists, or the path of a YAML file. Further options depend on it and on --method:
-    name both before --help.
+    The options depend on SYSTEM and on --method: give both before --help. `dmpcrl settings` lists their units, ranges
+    and consequences.
     """
     _run(
         settings,
@@ -107,32 +112,14 @@ def run(
     )
 
 
-@main.command(cls=DeployedCommand)
-@click.option(
-    '--output',
-    type=click.Path(path_type=Path),
-    default=None,
-    help='directory in which a monitor records the run, on its host; without it there is none',
-)
-def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
-    """Print the command of each node of a run, to be started by hand: on several hosts, one in a debugger, ...
-
-    SYSTEM and options are those of `dmpcrl run`. Nodes that were started with other settings refuse to begin.
-    """
-    for node in nodes_of(settings, deployment, output=str(output or '')):
-        click.echo(shlex.join(node.command()))
-
-
-@main.command(cls=SettingsCommand)
-@_output
-@_figures
-@_baseline
+@main.command(cls=SettingsCommand, section=_RUN)
+@_recorded
 @click.option('--central', is_flag=True, help='train the centralised twin instead of the agents')
 def train(settings: Settings, output: Path | None, figures: bool, baseline: bool, central: bool) -> None:
-    """Learn in this process, without ROS: the same numbers, as fast as the machine allows.
+    """Run a system in this process, without ROS 2.
 
-    SYSTEM is one that `dmpcrl systems` lists, or the path of a YAML file. Further options depend on it and on --method:
-    name both before --help.
+    The numbers are those of `dmpcrl run`. The options depend on SYSTEM and on --method: give both before --help.
+    `dmpcrl settings` lists their units, ranges and consequences.
     """
     output, console = _new_output(output, settings), Console()
     try:
@@ -142,67 +129,16 @@ def train(settings: Settings, output: Path | None, figures: bool, baseline: bool
     _conclude(settings, output, console, figures, baseline)
 
 
-@main.command()
-@click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    '--seeds', type=click.IntRange(min=1), default=10, show_default=True, help='noise sequences, from --first-seed on'
-)
-@click.option('--first-seed', type=click.IntRange(min=0), default=1001, show_default=True)
-@click.option(
-    '--steps', type=click.IntRange(min=1), default=None, help='control steps of each; default: an episode, or 100'
-)
-@click.option(
-    '--jobs',
-    type=click.IntRange(min=1),
-    default=len(os.sched_getaffinity(0)),
-    show_default='all cores',
-    help='runs at the same time',
-)
-def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jobs: int) -> None:
-    """Compare the learned parameters of the run in DIRECTORY with the untrained ones, fixed, on the same noise.
-
-    The runs are recorded in a folder beside it; complete ones are not repeated.
-    """
-    console, run = Console(), load_run(directory)
-    system, policy = run.settings.make_system(), Policy(directory)
-    policy.thetas(system.names)  # that there are any, before anything is run
-    if not run.updates:
-        raise RunDirectoryError(f'{directory} is a run that has learned nothing: no parameter was updated')
-    steps = steps or system.episode_length or 100
-    common, central = run.settings.but(steps=steps), bool(run.configuration.get('extra', {}).get('central'))
-    candidates = [Candidate('learned', central=central, policy=policy), Candidate('untrained', central=central)]
-    chosen = range(first_seed, first_seed + seeds)
-    suite = ExperimentSuite(
-        directory.parent / f'{directory.name}-evaluated-{steps}-steps', evaluation_jobs(candidates, common, chosen)
-    )
-    run_suite(suite, jobs, console)
-    print_table(
-        score_table(scores_of(suite.runs(), candidates, chosen)),
-        suite.folder / 'scores.csv',
-        console,
-        f'closed-loop cost of {steps} steps, {seeds} noise sequences; low, high: 95 % confidence of the mean',
-    )
-    console.print(f'runs and scores.csv: {suite.folder}', soft_wrap=True)
-
-
-@main.command()
-@click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
-def plot(directory: Path) -> None:
-    """Draw the figures of the run in DIRECTORY again."""
-    experiments.draw(directory, Console())
-
-
-@main.command()
-def doctor() -> None:
-    """List the installed and the missing packages, and measure a message round trip."""
-    sys.exit(0 if examine(Console()) else 1)
-
-
-@main.command()
+@main.command(section=_RUN)
 @_output
-@click.option('--steps', type=click.IntRange(min=100), default=_DEMO_STEPS, show_default=True)
+@click.option(
+    '--steps', type=click.IntRange(min=100), default=_DEMO_STEPS, show_default=True, help='number of control steps'
+)
 def demo(output: Path | None, steps: int) -> None:
-    """The chain of paper 001 learns over ROS 2, three agents, a plant and a monitor."""
+    """Run an example: three agents learn over ROS 2.
+
+    The system is the chain of mallick2024.
+    """
     settings = Settings(steps=steps, **_DEMO)
     _run(
         settings,
@@ -215,18 +151,55 @@ def demo(output: Path | None, steps: int) -> None:
     )
 
 
-@main.command()
-@click.option('--agents', type=click.IntRange(min=1), default=3, show_default=True)
-@click.option('--variant', type=click.Choice(VARIANTS), default=VARIANTS[0], show_default=True)
+@main.command(cls=DeployedCommand, section=_RUN)
+@click.option(
+    '--output',
+    type=click.Path(path_type=Path),
+    help='directory in which a monitor records the run, on its host  [default: nothing is recorded]',
+)
+def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
+    """Print the command of each node, to start them by hand.
+
+    This is for several hosts, or a node in a debugger. SYSTEM and the options are those of `dmpcrl run`. Nodes that
+    were started with other settings refuse to begin.
+    """
+    for node in nodes_of(settings, deployment, output=str(output or '')):
+        click.echo(shlex.join(node.command()))
+
+
+@main.command(section=_RESULTS)
+@click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
+def plot(directory: Path) -> None:
+    """Draw the figures of a recorded run again.
+
+    DIRECTORY is that of the run.
+    """
+    experiments.draw(directory, Console())
+
+
+@main.command(section=_CHOICES)
+@click.option(
+    '--agents', type=click.IntRange(min=1), default=3, show_default=True, help='number of agents of the chain'
+)
+@click.option(
+    '--variant', type=click.Choice(VARIANTS), default=VARIANTS[0], show_default=True, help='published variant'
+)
 def template(agents: int, variant: str) -> None:
-    """Print the chain as a YAML network: a start for a network of one's own."""
+    """Print the chain as a YAML file, as a start for one's own."""
     # as JSON and back: a list that Python has once would be an alias in YAML, and editing one would change the other
     plain = json.loads(json.dumps(description(agents, variant)))
     click.echo(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None), nl=False)
 
 
-for command in (methods, systems, reproduce):
-    main.add_command(command)
+@main.command(section=_INSTALLATION)
+def doctor() -> None:
+    """Check the installation, and measure a message round trip."""
+    sys.exit(0 if examine(Console()) else 1)
+
+
+for section, commands in (_RESULTS, (evaluate, reproduce)), (_CHOICES, (systems, methods, settings_listing)):
+    for command in commands:
+        main.add_command(command, section=section)
 
 
 def _run(

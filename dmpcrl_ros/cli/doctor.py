@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dmpcrl_ros.bringup import check_domain, isolation
 
-_NEEDED = ('numpy', 'scipy', 'casadi', 'daqp', 'click', 'rich', 'jsonschema', 'PyYAML', 'matplotlib')
+_NEEDED = ('numpy', 'scipy', 'casadi', 'daqp', 'click', 'cloup', 'rich', 'jsonschema', 'PyYAML', 'matplotlib')
 _ROS = (
     ('rclpy', 'ROS 2 itself: nodes'),
     ('std_srvs', 'the services of the plant'),

@@ -1,32 +1,69 @@
-"""`dmpcrl methods` and `dmpcrl systems`: the registered methods and systems, of this package and of others."""
+"""`dmpcrl methods`, `systems` and `settings`: what can be chosen, of this package and of others."""
+
+from collections.abc import Sequence
 
 import click
+import cloup
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dmpcrl_ros.cli.options import method_option, setting_groups, system_argument
+from dmpcrl_ros.cli.setting_option import spelled
 from dmpcrl_ros.core.registry import Registry, RegistryError
+from dmpcrl_ros.core.settings import Setting
 from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.systems.registry import SYSTEMS
 
 
-@click.command()
+@cloup.command()
 def methods() -> None:
-    """List the methods: how agents can act and learn.
+    """List the methods by which agents act and learn.
 
-    `dmpcrl train --method NAME --help` shows the settings of one.
+    `dmpcrl settings --method NAME` lists the settings of one.
     """
     _print(METHODS, 'method')
 
 
-@click.command()
+@cloup.command()
 def systems() -> None:
     """List the systems that can be controlled.
 
-    A system can also be the path of a YAML file. `dmpcrl train NAME --help` shows the settings of one.
+    A system can also be the path of a YAML file. `dmpcrl settings NAME` lists the settings of one.
     """
     _print(SYSTEMS, 'system')
+
+
+@cloup.command('settings', params=[system_argument(), method_option()])
+def settings_listing(system: str, method: str) -> None:
+    """List the settings with their defaults, units and ranges.
+
+    A setting `learning.step_limit` is the option --learning.step-limit of `dmpcrl run`, the argument
+    learning.step_limit:=0.1 of a launch file, and the parameter learning.step_limit of the nodes.
+    """
+    try:
+        groups = setting_groups(system, method, deployed=True)
+    except RegistryError as error:
+        raise click.UsageError(str(error)) from None
+    width = max(len(entry.name) for entries in groups.values() for entry in entries)
+    for heading, entries in groups.items():
+        Console().print(_settings_table(heading, entries, width))
+
+
+def _settings_table(heading: str, entries: Sequence[Setting], width: int) -> Table:
+    """Table of the settings below a heading; their names have a column of this width."""
+    listed = Table(
+        title=escape(heading), title_justify='left', box=box.SIMPLE, pad_edge=False, show_header=False, expand=True
+    )
+    listed.add_column(width=width)
+    listed.add_column(ratio=1)
+    listed.add_column(ratio=2)
+    for entry in entries:
+        default = spelled(entry, entry.default)
+        values = entry.allowed + (f'\ndefault: {default}' if default else '')
+        listed.add_row(escape(entry.name), escape(values), escape(entry.description))
+    return listed
 
 
 def _print(registry: Registry, kind: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
+import cloup
 from rich.console import Console
 
 from dmpcrl_ros.cli.suites import print_table, run_suite
@@ -24,7 +25,7 @@ _jobs = click.option(
     type=click.IntRange(min=1),
     default=len(os.sched_getaffinity(0)),
     show_default='all cores',
-    help='runs at the same time',
+    help='number of runs at the same time',
 )
 
 
@@ -34,19 +35,21 @@ def _output(name: str) -> Callable:
         type=click.Path(path_type=Path, file_okay=False),
         default=Path('runs', name),
         show_default=True,
-        help='folder of the runs, figures and tables; what is complete in it is not run again',
+        help='directory of the results; complete runs in it are not repeated',
     )
 
 
-@click.group()
+@cloup.group()
 def reproduce() -> None:
     """Repeat the experiments of a paper: its runs, figures and tables."""
 
 
 @reproduce.command('mallick2025')
 @_output('mallick2025')
-@click.option('--seeds', type=click.IntRange(min=1), default=5, show_default=True, help='noise sequences, from 1 on')
-@click.option('--steps', type=click.IntRange(min=100), default=2000, show_default=True, help='of each run')
+@click.option('--seeds', type=click.IntRange(min=1), default=5, show_default=True, help='number of noise sequences')
+@click.option(
+    '--steps', type=click.IntRange(min=100), default=2000, show_default=True, help='control steps of each run'
+)
 @click.option(
     '--variant',
     '--method',
@@ -55,11 +58,11 @@ def reproduce() -> None:
     multiple=True,
     default=mallick2025.PUBLISHED_VARIANTS,
     show_default=True,
-    help='way to learn; may be given several times',
+    help='variant of learning; can be given several times',
 )
 @_jobs
 def second_order(output: Path, seeds: int, steps: int, variants: tuple[str, ...], jobs: int) -> None:
-    """Second-order distributed Q-learning (paper 000), figures 1 and 2."""
+    """Second-order distributed Q-learning: figures 1 and 2."""
     console, variants = Console(), tuple(dict.fromkeys(variants))
     suite = ExperimentSuite(output, mallick2025.jobs(variants, range(1, seeds + 1), steps))
     run_suite(suite, jobs, console)
@@ -97,21 +100,29 @@ def second_order(output: Path, seeds: int, steps: int, variants: tuple[str, ...]
     type=click.Choice(['all', 'chain', 'grid']),
     default='all',
     show_default=True,
-    help='the chain, figures 1 to 5, or the power grid, figures 6 to 8',
+    help='chain has the figures 1 to 5, the power grid 6 to 8',
 )
-@click.option('--seed', type=click.IntRange(min=0), default=1, show_default=True, help='of training')
-@click.option('--steps', type=click.IntRange(min=100), default=20000, show_default=True, help='of training the chain')
-@click.option('--episodes', type=click.IntRange(min=2), default=100, show_default=True, help='of training the grid')
+@click.option('--seed', type=click.IntRange(min=0), default=1, show_default=True, help='seed of the training')
+@click.option(
+    '--steps',
+    type=click.IntRange(min=100),
+    default=20000,
+    show_default=True,
+    help='control steps of training the chain',
+)
+@click.option(
+    '--episodes', type=click.IntRange(min=2), default=100, show_default=True, help='episodes of training the grid'
+)
 @click.option(
     '--evaluations',
     type=click.IntRange(min=1),
     default=20,
     show_default=True,
-    help='noise sequences on which the controllers of the chain are compared; five times as many of the grid',
+    help='noise sequences for the comparison on the chain; five times as many on the grid',
 )
 @_jobs
 def first_order(output: Path, part: str, seed: int, steps: int, episodes: int, evaluations: int, jobs: int) -> None:
-    """Multi-agent Q-learning by distributed MPC (paper 001), figures 1 to 8."""
+    """Multi-agent Q-learning by distributed MPC: figures 1 to 8."""
     console = Console()
     if part != 'grid':
         _chain(output, seed, steps, evaluations, jobs, console)

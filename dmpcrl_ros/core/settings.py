@@ -32,7 +32,7 @@ class Setting:
     Args:
         name: with the prefixes of its groups, as 'admm.iterations'.
         default: its value unless another is given.
-        description: what it is, and the consequence of a high or low value.
+        description: what it is; after a semicolon the consequences of its values.
         kind: type of its values: str, int, float, bool, or tuple for names in a list.
         unit: of a number.
         minimum: smallest number, itself included.
@@ -51,6 +51,25 @@ class Setting:
     choices: tuple[str, ...] = ()
     absent: str = ''
 
+    @property
+    def summary(self) -> str:
+        """What it is: the description up to its first semicolon."""
+        return self.description.partition(';')[0]
+
+    @property
+    def allowed(self) -> str:
+        """Its values in words, as 'from 1 to 60 s, or never'."""
+        if self.choices:
+            return f'one of {", ".join(self.choices)}'
+        spelled = str if self.kind is int else '{:g}'.format
+        if self.minimum is None:
+            values = _SPOKEN[self.kind]
+        elif self.maximum is None:
+            values = f'at least {spelled(self.minimum)}'
+        else:
+            values = f'from {spelled(self.minimum)} to {spelled(self.maximum)}'
+        return values + (f' {self.unit}' if self.unit else '') + (f', or {self.absent}' if self.absent else '')
+
     def check(self, value: Any) -> Any:
         """The value as this setting has it: None for the word that stands for it, a float for a whole number.
 
@@ -60,13 +79,10 @@ class Setting:
         if self.absent and (value is None or value == self.absent):
             return None
         checked = self._typed(value)
-        if self.choices and checked not in self.choices:
-            raise SettingError(f'{self.name} must be one of {", ".join(self.choices)}, not {value!r}')
         low, high = self.minimum, self.maximum
-        if (low is not None and not checked >= low) or (high is not None and not checked <= high):
-            span = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
-            word = f', or {self.absent}' if self.absent else ''
-            raise SettingError(f'{self.name} must be {span}{" " + self.unit if self.unit else ""}{word}, not {value!r}')
+        inside = (low is None or checked >= low) and (high is None or checked <= high)
+        if not inside or (self.choices and checked not in self.choices):
+            raise SettingError(f'{self.name} must be {self.allowed}, not {value!r}')
         return checked
 
     def _typed(self, value: Any) -> Any:

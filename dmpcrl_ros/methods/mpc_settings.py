@@ -15,8 +15,8 @@ class AdmmSettings:
 
     iterations: int | None = setting(
         None,
-        'per evaluation (the most, with a tolerance); more are more exact and slower, and each costs two message '
-        'rounds; auto takes the published number',
+        'number of ADMM iterations per evaluation; with a tolerance the largest number; more are more exact '
+        'and slower, and each costs two message rounds; auto takes the published number',
         kind=int,
         absent='auto',
         minimum=1,
@@ -24,7 +24,8 @@ class AdmmSettings:
     )
     rho: float | None = setting(
         None,
-        'penalty; decides the speed of convergence; auto takes the published value, for scenario_mpc a multiple of it',
+        'penalty parameter of ADMM; decides the speed of convergence; auto takes the published value, for '
+        'scenario_mpc a multiple of it',
         kind=float,
         absent='auto',
         minimum=1e-9,
@@ -32,7 +33,7 @@ class AdmmSettings:
     )
     tolerance: float | None = setting(
         None,
-        'stop when all residuals of all agents are at or below it; none runs all iterations, as published',
+        'stop when all residuals of all agents are at most this; none runs all iterations, as published',
         kind=float,
         absent='none',
         minimum=1e-15,
@@ -40,8 +41,8 @@ class AdmmSettings:
     )
     warm_start: bool = setting(
         True,
-        'begin where the evaluation before ended, as released, instead of at zero, as in Algorithm 1 of paper '
-        '001; more exact for the same iterations',
+        'start from the result of the evaluation before; the released programs do, and it is more exact for '
+        'the same iterations; otherwise start at zero, as in Algorithm 1 of mallick2024',
     )
 
     def options(self, defaults: LearningDefaults, stiffness: float = 1.0) -> AdmmOptions:
@@ -60,12 +61,12 @@ class ConsensusSettings:
 
     averaging: str = setting(
         'finite-time',
-        'finite-time is exact in as few rounds as the graph allows, fixed has the weights of paper 001, '
-        'metropolis needs only the degrees of the neighbours',
+        'weights of the average consensus; finite-time is exact in as few rounds as the graph allows, fixed '
+        'has the weights of mallick2024, metropolis needs only the degrees of the neighbours',
         choices=('finite-time', 'fixed', 'metropolis'),
     )
     rounds: int = setting(
-        100, 'per average, with fixed or metropolis weights; more are more exact', minimum=1, maximum=100000
+        100, 'rounds per average with fixed or metropolis weights; more are more exact', minimum=1, maximum=100000
     )
 
     def schedule(self, graph: CouplingGraph) -> AveragingSchedule:
@@ -83,8 +84,8 @@ class MpcSettings:
     consensus: ConsensusSettings = group(ConsensusSettings)
     fallback_steps: int = setting(
         10,
-        'number of control steps in a row in which an agent without a fresh decision follows its last plan, as far '
-        'as that reaches, before it takes its safe input',
+        'steps for which an agent without a decision uses its last plan; after them, or where the plan ends, '
+        'it takes its safe input',
         minimum=0,
         maximum=1000,
     )
@@ -96,7 +97,7 @@ class BaselineSettings(MpcSettings):
 
     model: str = setting(
         'inexact',
-        'what the controllers know: inexact, the first model of the system and how '
-        'uncertain it is, or exact, the true dynamics',
+        'model of the controllers; inexact is the first model of the system and how uncertain it is, exact '
+        'the true dynamics',
         choices=('inexact', 'exact'),
     )

@@ -15,7 +15,7 @@ class StartSettings:
     """Settings of all nodes that wait for others at the start."""
 
     start_timeout: float = setting(
-        60.0, 'wait at the start for all nodes that are needed for this long', unit='s', minimum=1.0, maximum=3600.0
+        60.0, 'longest wait for the other nodes at the start', unit='s', minimum=1.0, maximum=3600.0
     )
 
 
@@ -25,12 +25,12 @@ class ClockSettings(StartSettings):
 
     real_time: bool = setting(
         False,
-        'the plant advances with the clock and takes the inputs that are there; otherwise '
-        'it waits for those of all agents, as fast as the machine allows',
+        'advance the plant with the clock, without waiting for agents; it takes the inputs that are there; '
+        'otherwise it waits for those of all agents, as fast as the machine allows',
     )
     period: float | None = setting(
         None,
-        'of a control step; auto takes that of the system (0.1 s for linear networks)',
+        'duration of a control step; auto takes that of the system (0.1 s for linear networks)',
         kind=float,
         absent='auto',
         unit='s',
@@ -38,7 +38,7 @@ class ClockSettings(StartSettings):
         maximum=3600.0,
     )
     speed: float = setting(
-        1.0, 'in real time: seconds of the plant per second of the clock', minimum=0.001, maximum=1000.0
+        1.0, 'seconds of the plant per second of the clock, in real time', minimum=0.001, maximum=1000.0
     )
 
     def period_of(self, system: System) -> float:
@@ -52,8 +52,8 @@ class AgentOptions(ClockSettings):
 
     round_timeout: float | None = setting(
         5.0,
-        'a communication round without an answer for this long is given up, and with it the step; short is quick '
-        'to recover, too short gives up healthy rounds',
+        'longest wait for an answer in a communication round; then the round is given up, and with it the '
+        'step; a short one recovers quickly, too short a one gives up healthy rounds',
         kind=float,
         absent='never',
         unit='s',
@@ -62,8 +62,8 @@ class AgentOptions(ClockSettings):
     )
     resend_after: float | None = setting(
         0.1,
-        'without progress for this long, agents send again what their neighbours may lack, at most 20 times: for '
-        'networks that lose messages',
+        'time without progress after which agents send again; they send what their neighbours may lack, at '
+        'most 20 times, for networks that lose messages',
         kind=float,
         absent='never',
         unit='s',
@@ -71,12 +71,12 @@ class AgentOptions(ClockSettings):
         maximum=3600.0,
     )
     optional_timeout: float = setting(
-        0.5, 'wait for the optional senders of a round for this long', unit='s', minimum=0.001, maximum=3600.0
+        0.5, 'longest wait for the optional senders of a round', unit='s', minimum=0.001, maximum=3600.0
     )
     action_deadline: float | None = setting(
         None,
-        'after its state an agent acts on what it has by then, and nobody learns from that step; auto sets 70 % '
-        'of the period in real time, and none otherwise',
+        'longest time from a state to the action; an agent then acts on what it has, and nobody learns from '
+        'that step; auto sets 70 % of the period in real time, and none otherwise',
         kind=float,
         absent='auto',
         unit='s',
@@ -85,15 +85,15 @@ class AgentOptions(ClockSettings):
     )
     lost_neighbours: str = setting(
         'fall-back',
-        'reaction of agents to the loss of a neighbour: fall-back on the last plan and then the safe '
-        'input, or, from the step after, leave-out: continue with a network without it, its last prediction held, and '
-        'learn nothing',
+        'reaction of agents to the loss of a neighbour; fall-back follows the last plan and then takes the '
+        'safe input; leave-out goes on, from the step after, with a network without it, its last prediction '
+        'held, and learns nothing',
         choices=('fall-back', 'leave-out'),
     )
     checkpoints: str = setting(
         '',
-        'folder in which every agent keeps what it has learned and from which it continues '
-        'when it starts again; empty keeps nothing',
+        'folder in which agents keep what they have learned; they continue from it when they start again; '
+        'empty keeps nothing',
     )
     checkpoint_every: int | None = setting(
         50,
@@ -117,7 +117,7 @@ class LoopOptions(ClockSettings):
 
     action_timeout: float | None = setting(
         30.0,
-        'without real time: the run ends with an error when an agent has not answered a state for this long',
+        'longest wait for the action of an agent, without real time; then the run ends with an error',
         kind=float,
         absent='never',
         unit='s',
@@ -126,8 +126,7 @@ class LoopOptions(ClockSettings):
     )
     hold_steps: int = setting(
         3,
-        'number of control steps in a row in which the last input of an agent is held when '
-        'none comes in real time, before its safe input is applied',
+        'steps for which the last input replaces a missing one; in real time; after them the safe input is applied',
         minimum=0,
         maximum=1000,
     )
@@ -154,8 +153,8 @@ class SensorSettings:
 
     sensor_timeout: float = setting(
         0.5,
-        'with a bridge: an older measurement counts as missing; the agents are told '
-        'of no state and the safe inputs are applied',
+        'age at which a measurement of a bridge counts as missing; the agents are then told of no state, and '
+        'the safe inputs are applied',
         unit='s',
         minimum=0.001,
         maximum=3600.0,
@@ -171,14 +170,14 @@ class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorS
     )
     agents_per_process: int = setting(
         1,
-        'number of agents that share a node: more need fewer processes, and messages between them stay in the process',
+        'number of agents that share a node; more need fewer processes, and messages between them stay in the process',
         minimum=1,
         maximum=10000,
     )
     bridge: str = setting(
         '',
-        'YAML file that maps standard topics to states and inputs of the agents: a robot or a '
-        'physics simulator in place of the simulated plant, in real time',
+        'YAML file of a bridge to a robot or a physics simulator; it maps standard topics to states and '
+        'inputs of the agents, and takes the place of the simulated plant, in real time',
     )
 
     def part(self, kind: type[Kind], **own: Any) -> Kind:
@@ -249,7 +248,9 @@ class MonitorSettings(StartSettings):
 class RelaySettings:
     """Settings of the relay that injects faults: those of a FaultPlan."""
 
-    fault_seed: int = setting(1, 'of the faults: the same seed, the same faults', minimum=0, maximum=2**31 - 1)
+    fault_seed: int = setting(
+        1, 'seed of the faults; the same seed gives the same faults', minimum=0, maximum=2**31 - 1
+    )
     loss: float = setting(0.0, 'probability that a message never arrives', minimum=0.0, maximum=1.0)
     delay_probability: float = setting(0.0, 'probability that a message is delayed', minimum=0.0, maximum=1.0)
     delay: float = setting(0.05, 'longest delay', unit='s', minimum=0.0, maximum=3600.0)

@@ -19,8 +19,8 @@ class CommonSettings:
     """Settings of every run."""
 
     system: str = setting('chain', 'name of a system, or path of a YAML file that describes one')
-    method: str = setting('q_learning', 'how the agents act and learn')
-    seed: int = setting(1, 'of all randomness: the same seed gives the same run', minimum=0, maximum=2**31 - 1)
+    method: str = setting('q_learning', 'method by which the agents act and learn')
+    seed: int = setting(1, 'seed of all random numbers; the same seed gives the same run', minimum=0, maximum=2**31 - 1)
     steps: int = setting(1000, 'number of control steps', minimum=1, maximum=10**7)
     learn: bool = setting(True, 'whether the agents learn; otherwise they act with the parameters that they have')
 

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 from dmpcrl_ros.cli import commands
 from dmpcrl_ros.cli.commands import main
+from dmpcrl_ros.core.settings import table
 from dmpcrl_ros.recording.recorded_run import load_run
 from dmpcrl_ros.settings.nodes import DeploymentSettings
-from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.settings.run import Settings, settings_table
 from dmpcrl_ros.systems.linear.chain import chain
 from dmpcrl_ros.systems.linear.description import from_description
 
@@ -96,7 +97,36 @@ def test_the_twin_is_trained_where_the_method_has_one():
 )
 def test_unknown_names_give_one_line(arguments, message):
     done = invoke(*arguments)
-    assert (done.exit_code, done.output) == (1, message + '\n')
+    assert (done.exit_code, done.output) == (2, message + '\n')
+
+
+def test_commands_stand_in_groups_with_whole_sentences():
+    shown = invoke('--help').output
+    for heading in ('Run:', 'Results:', 'Systems, methods and settings:', 'Installation:'):
+        assert f'\n{heading}\n' in shown
+    assert 'Other commands' not in shown and '...\n' not in shown.partition('Options:')[2]
+
+
+@pytest.mark.parametrize('command', ['run', 'train', 'nodes'])
+@pytest.mark.parametrize('method', ['q_learning', 'scenario_mpc'])
+def test_the_help_fits_two_screens(command, method):
+    shown = CliRunner().invoke(main, [command, '--method', method, '--help'], terminal_width=110).output
+    assert len(shown.splitlines()) <= 100 and max(map(len, shown.splitlines())) <= 110
+
+
+def test_settings_of_an_unknown_system_are_refused():
+    done = invoke('settings', 'ring')
+    assert done.exit_code == 2 and "there is no system 'ring'; there are chain, power_grid" in done.output
+
+
+@pytest.mark.parametrize('method', ['q_learning', 'scenario_mpc'])
+def test_settings_are_listed_with_ranges_units_and_consequences(method):
+    done = CliRunner(env={'COLUMNS': '300'}).invoke(main, ['settings', 'chain', '--method', method])
+    listed = {line.split()[0]: ' '.join(line.split()[1:]) for line in done.output.splitlines() if line.strip()}
+    assert {entry.name for entry in [*settings_table('chain', method)[1:], *table(DeploymentSettings)]} <= listed.keys()
+    assert listed['consensus.rounds'].startswith('from 1 to 100000 rounds per average')
+    assert listed['round_timeout'].startswith('from 0.001 to 3600 s, or never longest wait for an answer')
+    assert listed['admm.tolerance'].endswith('none runs all iterations, as published')
 
 
 def test_an_occupied_directory_is_refused_before_anything_is_run():

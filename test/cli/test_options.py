@@ -1,11 +1,13 @@
 """The options of a command are those of the system and the method that it is called with."""
 
+import re
+
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
-from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import table
 from dmpcrl_ros.settings.nodes import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings, settings_table
@@ -135,7 +137,8 @@ def test_every_setting_has_an_option():
     for method in ('q_learning', 'scenario_mpc'):
         _, shown, _ = call('--method', method, '--help', kind=DeployedCommand)
         for entry in [*settings_table('chain', method)[1:], *table(DeploymentSettings)]:
-            assert f'--{entry.name.replace("_", "-")}' in shown, entry.name
+            flag = entry.name.replace('_', '-')
+            assert re.search(rf'^  --(\[no-])?{re.escape(flag)}\s', shown, re.MULTILINE), entry.name
 
 
 def test_a_word_stands_for_no_value_in_the_deployment_too():
@@ -162,7 +165,7 @@ def test_a_word_stands_for_no_value_in_the_deployment_too():
     ('words', 'message'),
     [
         (['--seed', 'x'], "Invalid value for '--seed': seed must be a whole number, not 'x'"),
-        (['--steps', 0], "Invalid value for '--steps': steps must be from 1 to 1e+07, not 0"),
+        (['--steps', 0], "Invalid value for '--steps': steps must be from 1 to 10000000, not 0"),
         (['--learning.rate', 7], 'learning.rate must be from 1e-15 to 1, or auto, not 7.0'),
         (['--learning.order', 'third'], 'learning.order must be one of first, second, second-as-released'),
         (
@@ -173,7 +176,11 @@ def test_a_word_stands_for_no_value_in_the_deployment_too():
             ['power_grid', '--chain.agents', 3],
             '--chain.agents is an option of system chain; this run has system power_grid and method q_learning',
         ),
-        (['--bogus', 'power_grid'], "No such option '--bogus'"),
+        (['--bogus', 'power_grid'], 'No such option'),
+        (['--method', 'magic'], "there is no method 'magic'; there are q_learning, nominal_mpc, scenario_mpc"),
+        (['ring'], "there is no system 'ring'; there are chain, power_grid; a file must end in .yaml"),
+        (['--seed', 1, 'ring', '--help'], "there is no system 'ring'"),
+        (['--method'], "Option '--method' requires an argument"),
         (['chain', 'power_grid'], 'Got unexpected extra argument (power_grid)'),
         (['--seed'], "Option '--seed' requires an argument"),
         (['missing.yaml'], 'missing.yaml'),
@@ -184,56 +191,69 @@ def test_what_is_wrong_is_said_in_one_line(words, message):
 
 
 @pytest.mark.parametrize(
-    ('words', 'message'),
+    ('given', 'meant'),
     [
-        (['--method', 'magic'], "there is no method 'magic'; there are q_learning, nominal_mpc, scenario_mpc"),
-        (['--method'], "there is no method ''; there are q_learning"),
-        (['ring'], "there is no system 'ring'; there are chain, power_grid; a file must end in .yaml"),
-        (['--seed', 1, 'ring', '--help'], "there is no system 'ring'"),
+        ('--sed', '--seed'),
+        ('--agents', '--chain.agents'),
+        ('--iterations', '--admm.iterations'),
+        ('--learning-rate', '--learning.rate'),
+        ('--learning.step_limit', '--learning.step-limit'),
+        ('--exploration', '--learning.exploration'),
+        ('--realtime', '--real-time'),
     ],
 )
-def test_unknown_systems_and_methods_are_told_with_those_there_are(words, message):
-    with pytest.raises(RegistryError, match=message):
-        call(*words)
+def test_an_unknown_option_is_answered_with_near_ones(given, meant):
+    assert meant in refusal(given, kind=DeployedCommand)
+
+
+def test_what_cannot_be_loaded_does_not_hide_that_an_option_is_unknown(install):
+    install('broken', {'dmpcrl_ros.methods': {'broken': 'broken:METHOD'}}, "raise ImportError('no such thing')")
+    assert refusal('--sed', 3).startswith('Error: No such option')
+
+
+def headings(shown):
+    return [line[:-1] for line in shown.splitlines() if line.endswith(':') and not line.startswith(' ')]
 
 
 def test_the_help_has_a_heading_for_each_group():
     _, shown, _ = call('--help')
-    headings = [line[:-1] for line in shown.splitlines() if line.endswith(':') and not line.startswith(' ')]
-    assert headings == [
-        'Common',
+    assert headings(shown) == [
+        'Positional arguments',
+        'Run',
         'System chain',
         'Method q_learning',
         'Method q_learning: admm',
         'Method q_learning: consensus',
         'Method q_learning: learning',
-        'Options',
+        'Other options',
     ]
     _, shown, _ = call('power_grid', '--method', 'scenario_mpc', '--help', kind=DeployedCommand)
-    headings = [line[:-1] for line in shown.splitlines() if line.endswith(':') and not line.startswith(' ')]
-    assert headings == [
-        'Common',
+    assert headings(shown) == [
+        'Positional arguments',
+        'Run',
         'Method scenario_mpc',
         'Method scenario_mpc: admm',
         'Method scenario_mpc: consensus',
-        'Deployment',
-        'Options',
+        'Clock',
+        'Agents',
+        'Plant or bridge',
+        'Nodes',
+        'Other options',
     ]
     assert '--scenarios' in shown and '--chain' not in shown and '--learning' not in shown
 
 
-def test_the_help_shows_words_units_and_choices():
+def test_the_help_shows_words_units_choices_and_defaults():
     _, shown, _ = call('--help', kind=DeployedCommand)
     text = ' '.join(shown.split())
     for part in (
-        '--admm.iterations INTEGER|auto per evaluation',
-        '[default: auto]',
+        '--admm.iterations INTEGER|auto number of ADMM iterations per evaluation [default: auto]',
         '--method [q_learning|nominal_mpc|',
-        '--round-timeout FLOAT|never',
-        '[s] [default: 5.0]',
+        '--round-timeout FLOAT|never longest wait',
+        '[s; default: 5]',
         '--learning.order [first|second|',
-        '--learning.exploration / --no-learning.exploration',
-        '[default: learning.exploration]',
+        '--[no-]learning.exploration perturb',
+        'at random [default: on]',
     ):
         assert part in text, part
 
@@ -262,21 +282,32 @@ def test_another_package_brings_its_own_options(elsewhere):
     assert settings('--method', 'mine').of_method.extra.names == ('a', 'b')
     _, shown, _ = call('coil_row', '--method', 'mine', '--help')
     text = ' '.join(shown.split())
-    assert '--coil-row.hot-start / --no-coil-row.hot-start' in text and '--chain' not in text
+    assert '--[no-]coil-row.hot-start whether they are hot [default: off]' in text and '--chain' not in text
     assert '--extra.names NAME,... of something [default: a,b]' in text
-    assert '--extra.limit FLOAT|none largest value [A] [default: none]' in text
+    assert '--extra.limit FLOAT|none largest value [A; default: none]' in text
 
 
-def test_words_are_completed():
-    def completed(name, incomplete):
-        command = click.command(cls=SettingsCommand)(lambda **given: None)
-        context = command.make_context('command', ['--method', 'q_learning'], resilient_parsing=True)
-        option = next(each for each in command.get_params(context) if each.name == name)
-        return [item.value for item in option.type.shell_complete(context, option, incomplete)]
+@pytest.mark.parametrize(
+    ('words', 'incomplete', 'completed'),
+    [
+        (['--learning.order'], 'second', ['second', 'second-as-released']),
+        (['--admm.rho'], '', ['auto']),
+        (['--seed'], '', []),
+        (['--method'], 'n', ['nominal_mpc']),
+        ([], 'po', ['power_grid']),
+        ([], '--chain', ['--chain.agents', '--chain.variant']),
+        (['power_grid'], '--chain', []),
+        (['--method', 'scenario_mpc'], '--sc', ['--scenarios']),
+        (['--method', 'mag'], '--learning.o', ['--learning.order']),  # a word that is not whole yet
+    ],
+)
+def test_words_and_options_are_completed(words, incomplete, completed):
+    command = click.Group(commands={'run': click.command(cls=DeployedCommand)(lambda **given: None)})
+    found = ShellComplete(command, {}, 'dmpcrl', '_DMPCRL_COMPLETE').get_completions(['run', *words], incomplete)
+    assert [item.value for item in found] == completed
 
-    assert completed('learning__order', 'second') == ['second', 'second-as-released']
-    assert completed('admm__rho', '') == ['auto'] and completed('seed', '') == []
-    assert completed('method', 'n') == ['nominal_mpc']
-    command = click.command(cls=SettingsCommand)(lambda **given: None)
-    context = command.make_context('command', ['--method', 'mag'], resilient_parsing=True)  # half a word
-    assert 'learning__order' in {each.name for each in command.get_params(context)}
+
+def test_files_are_completed_where_no_system_fits():
+    command = click.Group(commands={'run': click.command(cls=DeployedCommand)(lambda **given: None)})
+    (found,) = ShellComplete(command, {}, 'dmpcrl', '_DMPCRL_COMPLETE').get_completions(['run'], 'config/')
+    assert (found.type, found.value) == ('file', 'config/')

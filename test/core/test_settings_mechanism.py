@@ -9,7 +9,7 @@ from dmpcrl_ros.core.settings import SettingError, build, dotted, flat, group, s
 
 @dataclass(frozen=True, kw_only=True)
 class Motor:
-    speed: float = setting(2.0, 'of the shaft', unit='rad/s', minimum=0.5, maximum=8.0)
+    speed: float = setting(2.0, 'of the shaft; faster; louder', unit='rad/s', minimum=0.5, maximum=8.0)
     gear: int | None = setting(None, 'which gear', kind=int, absent='auto', minimum=1, maximum=5)
 
 
@@ -36,6 +36,26 @@ def test_names_of_groups_are_prefixes_and_the_order_is_that_of_the_fields():
     assert [entry.name for entry in table(Motor, 'left.')] == ['left.speed', 'left.gear']
     assert [entry.kind for entry in ENTRIES.values()] == [str, float, int, float, str, bool, tuple]
     assert ENTRIES['arm.motor.gear'].default is None and ENTRIES['arm.motor.speed'].unit == 'rad/s'
+
+
+@pytest.mark.parametrize(
+    ('name', 'allowed'),
+    [
+        ('name', 'a text'),
+        ('arm.motor.speed', 'from 0.5 to 8 rad/s'),
+        ('arm.motor.gear', 'from 1 to 5, or auto'),
+        ('arm.length', 'at least 0.1, or never'),
+        ('mode', 'one of calm, wild'),
+        ('brake', 'true or false'),
+        ('joints', 'a list of names'),
+    ],
+)
+def test_the_values_of_a_setting_are_said_in_words(name, allowed):
+    assert ENTRIES[name].allowed == allowed
+
+
+def test_the_summary_of_a_setting_ends_at_the_first_semicolon():
+    assert ENTRIES['arm.motor.speed'].summary == 'of the shaft' and ENTRIES['mode'].summary == 'how it moves'
 
 
 def test_values_are_put_in_their_groups_and_others_are_left_alone():

@@ -38,13 +38,13 @@ class LearningSettings:
 
     order: str = setting(
         'first',
-        'of the update: first (paper 001), second (paper 000), or second-as-released with the weights of its '
-        'released program, for comparison only',
+        'order of the update; first is that of mallick2024, second that of mallick2025, second-as-released '
+        'has the weights of its released program, for comparison only',
         choices=('first', 'second', _AS_RELEASED),
     )
     rate: float | None = setting(
         None,
-        'alpha; higher learns faster and may diverge; auto takes the published value',
+        'learning rate alpha; higher learns faster and may diverge; auto takes the published value',
         kind=float,
         absent='auto',
         minimum=1e-15,
@@ -52,25 +52,25 @@ class LearningSettings:
     )
     exploration: bool = setting(
         True,
-        'whether agents perturb their objective at random; without it the parameters drift along what is not excited',
+        'perturb the objectives of the agents at random; without it the parameters drift along what is not excited',
     )
     curvature: str = setting(
         'absolute',
-        'treatment of negative curvature in second-order updates: absolute reverses it, refuse learns '
+        'treatment of negative curvature in second-order updates; absolute reverses it, refuse learns '
         'nothing from such a batch, keep uses it as published, with steps that may go uphill',
         choices=('absolute', 'refuse', 'keep'),
     )
     step_limit: float | None = setting(
         0.05,
-        'largest change of a parameter in one second-order update, relative to max(1, |theta|); a longer step '
-        'of the network is shortened as a whole; none sets no limit, as published',
+        'largest relative change of a parameter in a second-order update; relative to max(1, |theta|); a '
+        'longer step of the network is shortened as a whole; none sets no limit, as published',
         kind=float,
         absent='none',
         minimum=1e-9,
         maximum=1e6,
     )
     bound_parameters: bool = setting(
-        True, 'keep theta where the MPC is convex and penalties are positive; the papers set no bounds'
+        True, 'keep the MPC convex and its penalties positive; the papers set no bounds to theta'
     )
 
 

@@ -123,11 +123,9 @@ class ChainSettings:
     """Settings of the chain."""
 
     agents: int = setting(
-        3, 'number of agents; more agents, more messages and a longer consensus', minimum=1, maximum=1000
+        3, 'number of agents; more agents need more messages and a longer consensus', minimum=1, maximum=1000
     )
-    variant: str = setting(
-        'mallick2024', 'published variant: mallick2024 (paper 001) or mallick2025 (paper 000)', choices=VARIANTS
-    )
+    variant: str = setting('mallick2024', 'paper whose chain and constants are taken', choices=VARIANTS)
 
 
 class Chain:
