@@ -62,7 +62,7 @@ class RobotInterface:
     def reset(self) -> None:
         """Count steps from zero; the robot stays where it is."""
         self._step = self._episode = 0
-        self._interrupted = False  # by safe commands, since the last step
+        self._interrupted = False  # since the last step, by safe commands or skipped ticks
         self._seen: np.ndarray | None = None  # stacked state of the present step
         self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
 
@@ -73,8 +73,8 @@ class RobotInterface:
         return stale + (f'; messages dropped so far: {dropped}' if dropped else '')
 
     def observe(self) -> PlantStep | None:
-        """The present step. After a time under the safe commands, for want of measurements or in a pause, another
-        episode begins: nothing is learned across it."""
+        """The present step. After a time under the safe commands, for want of measurements or in a pause, and after
+        skipped ticks another episode begins: nothing is learned across it."""
         states = self._mapping.states(time.monotonic(), self._sensor_timeout)
         if states is None:
             return None
@@ -102,6 +102,10 @@ class RobotInterface:
         now = time.monotonic()
         self._send(self._mapping.commands(actions, self._speed * (now - self._commanded), self._ros_time()))
         self._commanded, self._step, self._before = now, self._step + 1, self._seen
+
+    def skip(self) -> None:
+        """Begin another episode: a transition of several periods is none to learn from."""
+        self._interrupted = True
 
     def make_safe(self) -> None:
         """Command the safe values at once."""

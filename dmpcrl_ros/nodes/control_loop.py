@@ -29,7 +29,7 @@ from dmpcrl_ros.simulation.episodes import PlantStep
 from dmpcrl_ros.topics import agent_topic
 from dmpcrl_ros.transport.conversions import MessageError, action_from_msg, state_to_msg
 from dmpcrl_ros.transport.loop_timer import LoopTimer
-from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE
+from dmpcrl_ros.transport.qos import LATCHED, OVERRIDABLE, STREAM
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
@@ -60,12 +60,12 @@ class ControlLoopNode(ManagedNode):
         self.timer = LoopTimer(self._period / options.speed)
         agents = self.system.names
         self._states = [
-            self.create_publisher(msg.State, agent_topic(name, 'state'), HISTORY, qos_overriding_options=OVERRIDABLE)
+            self.create_publisher(msg.State, agent_topic(name, 'state'), LATCHED, qos_overriding_options=OVERRIDABLE)
             for name in agents
         ]
         for i, name in enumerate(agents):
             self.create_subscription(
-                msg.Action, agent_topic(name, 'action'), self._receiver(i), HISTORY, qos_overriding_options=OVERRIDABLE
+                msg.Action, agent_topic(name, 'action'), self._receiver(i), STREAM, qos_overriding_options=OVERRIDABLE
             )
         self._run = time.time_ns()  # greater than that of any plant before it
         members = [*agents, *([MONITOR] if options.wait_for_monitor else [])]
@@ -129,7 +129,7 @@ class ControlLoopNode(ManagedNode):
                 return
             self._interface.apply(self._watchdog.choose(self.actions))
             if self.options.real_time:
-                self._spin_until(self.timer.tick())
+                self._await_tick()
 
     def _observe(self) -> bool:
         """Observe the plant; while there is no reliable measurement it is left safe."""
@@ -163,6 +163,17 @@ class ControlLoopNode(ManagedNode):
         self.executor_.spin_once(timeout_sec=0.1)
         self.timer.begin()
         return False
+
+    def _await_tick(self) -> None:
+        skipped = self.timer.skipped
+        self._spin_until(self.timer.tick())
+        if late := self.timer.skipped - skipped:
+            self._interface.skip()
+            self.get_logger().warning(
+                f'{late} ticks skipped after step {self.step}, {self.timer.skipped} in this run: the inputs acted for '
+                f'{1 + late} periods of {self._period:g} s',
+                throttle_duration_sec=1.0,
+            )
 
     def _end(self) -> None:
         self._interface.make_safe()

@@ -27,7 +27,7 @@ from dmpcrl_ros.transport.conversions import (
 )
 from dmpcrl_ros.transport.engine_host import EngineHost, Hosted
 from dmpcrl_ros.transport.exchange_topics import ExchangeTopics
-from dmpcrl_ros.transport.qos import HISTORY, OVERRIDABLE, STREAM
+from dmpcrl_ros.transport.qos import LATCHED, OVERRIDABLE, STREAM
 
 _INSISTENT = 3  # states of the past in a row, after which the state of the future before them was the wrong one
 _SILENCE = 30.0  # s
@@ -87,8 +87,12 @@ class HostedAgent:
         )
         host.add(Hosted(self.engine, self._exchange.send, self._on_act, self._on_end))
         self._actions, self._status, self._parameters = (
-            node.create_publisher(kind, agent_topic(self.spec.name, topic), HISTORY, qos_overriding_options=OVERRIDABLE)
-            for kind, topic in ((msg.Action, 'action'), (msg.Status, 'status'), (msg.Parameters, 'parameters'))
+            node.create_publisher(kind, agent_topic(self.spec.name, topic), qos, qos_overriding_options=OVERRIDABLE)
+            for kind, topic, qos in (
+                (msg.Action, 'action', STREAM),
+                (msg.Status, 'status', STREAM),
+                (msg.Parameters, 'parameters', LATCHED),
+            )
         )
         self.presence = Presence(
             node,
@@ -121,6 +125,7 @@ class HostedAgent:
                 STREAM,
                 qos_overriding_options=OVERRIDABLE,
             )
+            self._publish_parameters()
         self.presence.announce(ready=True)
 
     def serve(self) -> None:
@@ -250,15 +255,18 @@ class HostedAgent:
         )
         self.diagnostics.note(report, self._action_time, self._answer.fallback)
 
-    def _publish_parameters(self, begun: _Begun) -> None:
+    def _publish_parameters(self, begun: _Begun | None = None) -> None:
+        """Publish the parameters that hold from a step on; from before the first run where there is none."""
         self._updates = self.agent.updates
+        run, step = begun.place if begun else (0, 0)
+        header = begun.header if begun else Header(frame_id=self.spec.name)
         self._parameters.publish(
             parameters_to_msg(
                 self.agent.theta,
                 self.agent.layout,
-                header=begun.header,
-                run=begun.run,
-                step=begun.observation.step,
+                header=header,
+                run=run,
+                step=step,
                 agent=self._index,
                 updates=self._updates,
             )

@@ -26,10 +26,12 @@ from dmpcrl_ros.simulation.closed_loop import Step
 from dmpcrl_ros.topics import agent_topic
 from dmpcrl_ros.transport.conversions import MessageError, metrics_from_msg, observation_from_msg, parameters_from_msg
 from dmpcrl_ros.transport.executor import make_executor
-from dmpcrl_ros.transport.qos import HISTORY
+from dmpcrl_ros.transport.qos import RECORD, STREAM
 from dmpcrl_ros.transport.step_assembler import StepAssembler
 
-_TOPICS = (('state', msg.State), ('status', msg.Status), ('parameters', msg.Parameters))
+# The parameters last: DDS matches the readers of a node in their order. A reader that has received the latched parameters
+# is known to the writers of the other topics, too.
+_TOPICS = (('state', msg.State, STREAM), ('status', msg.Status, STREAM), ('parameters', msg.Parameters, RECORD))
 _GRACE = 2.0  # s after the last state, in which the last agents may report
 
 
@@ -48,14 +50,16 @@ class MonitorNode(Node):
         self._executor = make_executor()
         self._executor.add_node(self)
         self._watched = [
-            self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), HISTORY)
+            self.create_subscription(kind, agent_topic(name, topic), self._receiver(i, topic), qos)
             for i, name in enumerate(self._system.names)
-            for topic, kind in _TOPICS
+            for topic, kind, qos in _TOPICS
         ]
         agreed = agreement(self.settings, self.options, self._system, of_method=True)
         self._presence = Presence(self, self.get_name(), agreed, [*self._system.names, PLANT])
         self._last_heard = self._last_report = time.monotonic()
-        self._run, self._superseded, self._complete = 0, False, False
+        self._run, self._first, self._superseded, self._complete = 0, 0, False, False
+        self._late = False  # the loop was closed before this monitor was ready
+        self._parameters: dict[int, msg.Parameters] = {}  # of each agent, the newest before the first step
 
     def run(self) -> None:
         """Record until the last transition.
@@ -69,7 +73,7 @@ class MonitorNode(Node):
             except ExternalShutdownException:
                 blocking_reason = 'interrupted'
         if blocking_reason:
-            recorded = self._assembler.next - self._assembler.lost
+            recorded = self._assembler.next - self._first - self._assembler.lost
             raise NodeFailure(
                 f'{blocking_reason}: {recorded} of {self.settings.steps} steps are recorded in {self.options.output}'
             )
@@ -77,6 +81,7 @@ class MonitorNode(Node):
     def _record(self) -> str:
         """Record until the run is complete, or until it cannot be completed: then return the reason."""
         wait_until_matched(self, self._executor, self._missing, self.options.start_timeout)
+        self._late = PLANT not in self._presence.not_ready()
         self._presence.announce(ready=True)
         self._last_heard = time.monotonic()
         while running() and self._assembler.next < self.settings.steps:
@@ -94,26 +99,35 @@ class MonitorNode(Node):
     def _missing(self) -> list[str]:
         self._presence.check()
         unheard = {each.topic_name for each in self._watched if not each.get_publisher_count()}
-        return sorted(unheard.union(self._presence.missing()))
+        silent = {name for i, name in enumerate(self._system.names) if i not in self._parameters}
+        return sorted(unheard.union(self._presence.missing(), (f'the parameters of {name}' for name in silent)))
 
     def _receiver(self, agent: int, topic: str):
         take = self._on_parameters if topic == 'parameters' else self._on_part
 
         def receive(message) -> None:
-            if self._is_recorded(message.run):
+            self._superseded |= 0 < self._run < message.run
+            if self._run in (0, message.run):
                 take(agent, message)
 
         return receive
 
-    def _is_recorded(self, run: int) -> bool:
-        """Whether a message is of the recorded run, which is the first that was heard."""
-        self._run = self._run or run
-        self._superseded |= run > self._run
-        return run == self._run
+    def _begin(self, run: int, step: int) -> None:
+        """Record the run of the first message of a step; where its first messages may be missing, from the next step
+        on."""
+        self._run = run
+        if self._late or step:
+            self._first = self._assembler.next = step + 1
+            self.get_logger().info(f'the run is at step {step}: recording from step {self._first} on')
+        for agent, message in self._parameters.items():
+            if message.run == run:
+                self._on_parameters(agent, message)
 
     def _on_part(self, agent: int, message: msg.State | msg.Status) -> None:
         if not self._fits(agent, message):
             return
+        if not self._run:
+            self._begin(message.run, message.step)
         self._last_heard = time.monotonic()
         self._complete |= isinstance(message, msg.State) and message.step >= self.settings.steps
         self._record_steps(self._assembler.add(agent, message))
@@ -145,7 +159,10 @@ class MonitorNode(Node):
         except MessageError as reason:
             self.get_logger().warning(f'parameters of {self._system.names[agent]} dropped: {reason}')
             return
-        self._writer.record_parameters(agent, message.step, message.updates, theta)
+        if self._run:
+            self._writer.record_parameters(agent, message.step, message.updates, theta)
+        else:
+            self._parameters[agent] = message
 
     def _report(self, step: Step) -> None:
         period, now = self.options.report_period, time.monotonic()

@@ -46,6 +46,9 @@ class SimulatedSystem:
         """
         self._episodes.apply(actions)
 
+    def skip(self) -> None:
+        """Do nothing: a simulation stands still between its steps."""
+
     def make_safe(self) -> None:
         """Do nothing: a simulation stands still without inputs."""
 

@@ -30,7 +30,7 @@ from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 from dmpcrl_ros.transport.corruption import Message, corrupted, stamp
 from dmpcrl_ros.transport.executor import make_executor
-from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY
+from dmpcrl_ros.transport.qos import EXCHANGE, STREAM
 
 _HELD = 0.01  # s by which a message to be reordered is held back: several rounds
 _LOOK_FOR_OTHERS = 0.05  # s between two looks for subscribers
@@ -75,8 +75,8 @@ class RelayNode(Node):
             ]
             if self.options.faulty_plant:
                 edges += [
-                    (plant, receiver, msg.State, agent_topic(name, 'state'), HISTORY),
-                    (receiver, plant, msg.Action, agent_topic(name, 'action'), HISTORY),
+                    (plant, receiver, msg.State, agent_topic(name, 'state'), STREAM),
+                    (receiver, plant, msg.Action, agent_topic(name, 'action'), STREAM),
                 ]
         self._unheard = [(edge, self.create_publisher(edge[2], relayed(edge[3]), edge[4])) for edge in edges]
         self._held: list[tuple[float, int, Publisher, Message]] = []  # a heap, by when they are due

@@ -19,5 +19,8 @@ class SystemInterface(Protocol):
     def apply(self, actions: list[np.ndarray]) -> None:
         """Let the inputs (n_u,) of all agents act until the next step; they lie within their bounds."""
 
+    def skip(self) -> None:
+        """Take note that ticks of the loop were skipped: the last inputs have acted for longer than a period."""
+
     def make_safe(self) -> None:
         """Let the safe inputs act from now on."""

@@ -13,23 +13,23 @@ EXCHANGE = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
 )
-# States for agents: none from before an agent listened. A restarted agent is asked again for the step that is due.
+# Actions and outcomes of steps, and states for nodes that follow the loop: nothing from before they listened. A
+# restarted agent is asked again for the step that is due.
 STREAM = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
-    depth=10,
+    depth=100,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
 )
-# The newest only, also for late subscribers. For publishers: a reader of one message would lose that of one of two.
+# The present value, also for late subscribers. For publishers, and for readers that need the newest message only.
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-# For recording. A reader can discover a writer before the writer discovers the reader: without a memory for late
-# readers the first messages of a run could be missed.
-HISTORY = QoSProfile(
+# For readers that record a latched topic: the present value, and every later one.
+RECORD = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=100,
     reliability=ReliabilityPolicy.RELIABLE,

@@ -26,7 +26,7 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.nodes.bridge import RobotInterface  # noqa: E402
 from dmpcrl_ros.systems.files import load_system  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
-from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / 'config' / 'mujoco_carts.yaml'
@@ -47,7 +47,7 @@ class Robot:
         self._joints = node.create_publisher(JointState, '/joint_states', 10)
         node.create_timer(0.02, self._tell)
         for cart in CARTS:
-            node.create_subscription(msg.State, f'/{cart}/state', self.states[cart].append, HISTORY)
+            node.create_subscription(msg.State, f'/{cart}/state', self.states[cart].append, STREAM)
 
     def listen(self, *carts):
         for cart in carts:

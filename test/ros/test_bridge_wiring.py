@@ -22,7 +22,7 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.nodes.bridge import RobotInterface  # noqa: E402
 from dmpcrl_ros.systems.files import load_system  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
-from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
 SCENARIO = CONFIG / 'mujoco_carts.yaml'
@@ -83,7 +83,7 @@ class Sensors:
 def test_a_difference_and_a_stamped_command_over_relative_private_and_remapped_names(relative_names, outsider):
     """The middle cart is at 0.75 m - 0.5 m."""
     states, commands = [], []
-    outsider.create_subscription(msg.State, '/middle/state', states.append, HISTORY)
+    outsider.create_subscription(msg.State, '/middle/state', states.append, STREAM)
     outsider.create_subscription(TwistStamped, '/middle/cmd_vel', commands.append, 10)
     for cart in ('left', 'right'):
         outsider.create_subscription(Float64MultiArray, f'/{cart}_effort_controller/commands', lambda _: None, 10)

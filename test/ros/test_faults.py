@@ -12,12 +12,16 @@ from ros_system import PATIENCE, Deployed, dmpcrl, interrupt, leftovers, recorde
 pytest.importorskip('rclpy')
 
 import numpy as np  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
+from dmpcrl_ros.methods.registry import METHODS  # noqa: E402
 from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
-from dmpcrl_ros.transport.qos import EXCHANGE, HISTORY, LATCHED  # noqa: E402
+from dmpcrl_ros.systems.linear.chain import chain  # noqa: E402
+from dmpcrl_ros.transport.conversions import parameters_to_msg  # noqa: E402
+from dmpcrl_ros.transport.qos import EXCHANGE, LATCHED, STREAM  # noqa: E402
 
 ONE = ['-p', 'agents:=[agent_1]']
 LONG = ['chain', '--steps', 100000, '--no-figures', '--no-baseline', '--output']
@@ -75,8 +79,8 @@ def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsi
     exchange = outsider.create_publisher(msg.Exchange, '/agent_1/to/agent_2', EXCHANGE)
     states = outsider.create_publisher(msg.State, '/agent_2/state', LATCHED)
     heard, seen = [], []
-    outsider.create_subscription(msg.Status, '/agent_2/status', heard.append, HISTORY)
-    outsider.create_subscription(msg.State, '/agent_2/state', seen.append, HISTORY)
+    outsider.create_subscription(msg.Status, '/agent_2/status', heard.append, STREAM)
+    outsider.create_subscription(msg.State, '/agent_2/state', seen.append, STREAM)
 
     def disturb(state):
         now = {'run': state.run, 'step': state.step + 1}
@@ -110,8 +114,8 @@ def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsi
 
 def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tmp_path, outsider):
     states, parameters = [], []
-    outsider.create_subscription(msg.State, '/agent_1/state', states.append, HISTORY)
-    outsider.create_subscription(msg.Parameters, '/agent_1/parameters', parameters.append, HISTORY)
+    outsider.create_subscription(msg.State, '/agent_1/state', states.append, STREAM)
+    outsider.create_subscription(msg.Parameters, '/agent_1/parameters', parameters.append, STREAM)
     reset = outsider.create_client(Trigger, '/plant/reset')
     with ProcessGroup(Deployed(steps=12, seed=5).nodes()):
         outsider.spin_until(lambda: states and states[-1].step == 12 and reset.service_is_ready())
@@ -199,17 +203,57 @@ def test_a_monitor_that_has_heard_nothing_ends_with_an_error_when_interrupted(tm
     assert lone_monitor.returncode == 1 and 'interrupted: 0 of 5 steps' in text and 'Traceback' not in text, text
 
 
-def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(tmp_path, outsider, lone_monitor):
-    kinds = {'state': msg.State, 'status': msg.Status, 'parameters': msg.Parameters}
-    publishers = {name: outsider.create_publisher(kind, f'/agent_1/{name}', HISTORY) for name, kind in kinds.items()}
-    for step in range(6):
-        if step != 3:  # it belongs to two transitions
-            publishers['state'].publish(msg.State(run=1, step=step, state=[0.5, 0.0], applied=[0.1]))
+@pytest.fixture
+def lone_system(outsider, lone_monitor):
+    """Publishers of the topics of one agent and its plant, once the monitor is ready; `ready`: whether the loop is
+    closed by then."""
+
+    def present(*, ready):
+        kinds = {'state': msg.State, 'status': msg.Status, 'parameters': msg.Parameters}
+        publishers = {
+            kind: outsider.create_publisher(kinds[kind], f'agent_1/{kind}', LATCHED if kind == 'parameters' else STREAM)
+            for kind in kinds
+        }
+        for member in ('agent_1', 'plant'):
+            publishers[member] = outsider.create_publisher(msg.Presence, f'{member}/presence', LATCHED)
+            publishers[member].publish(msg.Presence(instance=1, ready=ready))
+        layout = METHODS['q_learning'].layout(chain(1), 0)
+        publishers['parameters'].publish(
+            parameters_to_msg(np.ones(layout.size), layout, header=Header(), run=ready, step=7, agent=0, updates=3)
+        )
+        heard = []
+        outsider.create_subscription(msg.Presence, 'monitor/presence', heard.append, LATCHED)
+        outsider.spin_until(lambda: heard and heard[-1].ready)
+        return publishers
+
+    return present
+
+
+def publish_steps(publishers, steps):
+    """Publish the messages of these steps."""
+    for step in steps:
+        publishers['state'].publish(msg.State(run=1, step=step, state=[0.5, 0.0], applied=[0.1]))
         publishers['status'].publish(msg.Status(run=1, step=step))
+
+
+def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(
+    tmp_path, outsider, lone_monitor, lone_system
+):
+    publish_steps(lone_system(ready=False), [0, 1, 2, 4, 5])  # step 3 belongs to two transitions
     outsider.spin_until(lambda: lone_monitor.poll() is not None)
     text = lone_monitor.stdout.read()
     assert lone_monitor.returncode == 1 and 'lost on its way to the monitor: 3 of 5 steps' in text, text
     assert load_run(tmp_path / 'run').steps.tolist() == [0, 1, 4]
+
+
+def test_a_monitor_that_joins_late_records_from_there_on_and_says_so(tmp_path, outsider, lone_monitor, lone_system):
+    publish_steps(lone_system(ready=True), [1, 2, 3, 4, 5])
+    outsider.spin_until(lambda: lone_monitor.poll() is not None)
+    text = lone_monitor.stdout.read()
+    assert lone_monitor.returncode == 0 and 'the run is at step 1: recording from step 2 on' in text, text
+    run = load_run(tmp_path / 'run')
+    assert run.steps.tolist() == [2, 3, 4]
+    assert (run.parameters['agent_1'].steps.tolist(), run.parameters['agent_1'].updates.tolist()) == ([7], [3])
 
 
 @pytest.mark.parametrize(
@@ -273,7 +317,7 @@ def test_an_agent_whose_network_does_not_come_ends_and_says_who_is_missing(domai
         text=True,
         timeout=PATIENCE,
     )
-    assert done.returncode == 1 and 'still not connected to agent_2, the plant' in done.stderr, done.stderr
+    assert done.returncode == 1 and 'still not connected to agent_2, plant' in done.stderr, done.stderr
 
 
 def test_a_second_run_in_the_same_directory_is_refused(tmp_path, domain):

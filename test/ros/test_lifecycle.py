@@ -15,7 +15,7 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
-from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
 
 QUICK = {
     'admm__iterations': 5,
@@ -34,7 +34,7 @@ def managed(nodes):
 
 def watch(outsider, kind, agent, topic):
     heard = []
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, HISTORY)
+    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, STREAM)
     return heard
 
 
@@ -192,7 +192,7 @@ def test_without_learning_and_without_a_checkpoint_nothing_is_deployed(tmp_path,
 
 def test_a_state_of_the_future_that_the_plant_has_not_told_is_forgotten(outsider):
     states, status = watch(outsider, msg.State, 'agent_2', 'state'), watch(outsider, msg.Status, 'agent_2', 'status')
-    liar = outsider.create_publisher(msg.State, '/agent_2/state', HISTORY)
+    liar = outsider.create_publisher(msg.State, '/agent_2/state', STREAM)
     with ProcessGroup(Deployed(**QUICK).nodes()):
         outsider.spin_until(lambda: states and status and evaluated(status[-1]))
         now = states[-1]

@@ -16,7 +16,9 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
-from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+from dmpcrl_ros.transport.qos import RECORD, STREAM  # noqa: E402
+
+LATCHED_TOPICS = {msg.State: 'state', msg.Parameters: 'parameters'}
 
 FAST = {'real_time': True, 'admm__iterations': 10, 'seed': 5, 'learning__exploration': False}
 
@@ -27,7 +29,14 @@ def respawning(nodes, *labels):
 
 def watch(outsider, agent='agent_1', kind=msg.State, topic='state'):
     heard = []
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, HISTORY)
+    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, STREAM)
+    return heard
+
+
+def late_subscriber(outsider, kind, topic):
+    """Messages of agent_1, those from before it subscribed included, as `ros2 topic echo` receives them."""
+    heard = []
+    outsider.create_subscription(kind, f'agent_1/{topic}', heard.append, RECORD)
     return heard
 
 
@@ -141,6 +150,11 @@ def test_pause_single_steps_and_going_on(outsider):
         assert outsider.ask('/plant/pause').success
         outsider.spin_for(0.5)
         paused = states[-1].step
+        late = {kind: late_subscriber(outsider, kind, topic) for kind, topic in LATCHED_TOPICS.items()}
+        outsider.spin_until(lambda: all(late.values()))
+        assert (
+            late[msg.State][0].step == paused and 0 < late[msg.Parameters][0].step <= paused
+        )  # the present, not step 0
         told = len(states)
         outsider.spin_for(3.0)
         assert states[-1].step == paused and len(states) > told  # who listens is not to think that the plant is gone
