@@ -29,8 +29,8 @@ from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import RECORD, STREAM
 from dmpcrl_ros.transport.step_assembler import StepAssembler
 
-# The parameters last: DDS matches the readers of a node in their order. A reader that has received the latched parameters
-# is known to the writers of the other topics, too.
+# The parameters last: DDS matches the readers of a node in their order. A reader that has received the latched
+# parameters is known to the writers of the other topics, too.
 _TOPICS = (('state', msg.State, STREAM), ('status', msg.Status, STREAM), ('parameters', msg.Parameters, RECORD))
 _GRACE = 2.0  # s after the last state, in which the last agents may report
 

@@ -1,6 +1,7 @@
 """Real time: the plant does not wait, agents act in time, and nodes that die return."""
 
 import os
+import re
 import signal
 import time
 from dataclasses import replace
@@ -98,13 +99,13 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
         before, gone = parameters[-1], states[-1].step
         assert not processes.ended('plant')  # which starts it again
         outsider.spin_until(lambda: parameters[-1].updates > before.updates + 3)
+        told = ' '.join(line for _, line in processes.output(timeout=0.5))
+    recovered = int(re.search(r'agent_2 continues from (\d+) updates', told)[1])
     assert gone >= 13 and [s.step for s in states] == list(range(states[0].step, states[-1].step + 1))
     assert all(abs(a) <= 1.0 for state in states for a in state.applied)
     away = [state for state in states if before.step + 6 < state.step <= gone]
     assert away and all(state.applied[0] == 0.0 for state in away)  # the watchdog of the plant: the safe input
-    first = next(m for m in parameters if m.step > gone)
-    assert before.updates - 1 <= first.updates <= before.updates  # killed in the midst of a save, it is the one before
-    assert np.allclose(first.theta, before.theta, atol=1e-2)
+    assert before.updates - 1 <= recovered <= before.updates  # killed in the midst of a save, it is the one before
     assert all(np.isfinite(m.theta).all() for m in neighbours)
     assert not [m for m in neighbours if before.step + 3 < m.step <= gone]  # nobody learns without it
     back = next(m.step for m in others if m.step > gone and evaluated(m))
@@ -144,17 +145,15 @@ def test_the_loop_goes_on_without_its_monitor(tmp_path, outsider):
 
 
 def test_pause_single_steps_and_going_on(outsider):
-    states = watch(outsider)
+    states, parameters = watch(outsider), watch(outsider, kind=msg.Parameters, topic='parameters')
     with ProcessGroup(Deployed(**FAST, period=0.1, steps=100000).nodes()):
-        outsider.spin_until(lambda: len(states) > 3)
+        outsider.spin_until(lambda: parameters and parameters[-1].step > 3)
         assert outsider.ask('/plant/pause').success
         outsider.spin_for(0.5)
         paused = states[-1].step
         late = {kind: late_subscriber(outsider, kind, topic) for kind, topic in LATCHED_TOPICS.items()}
         outsider.spin_until(lambda: all(late.values()))
-        assert (
-            late[msg.State][0].step == paused and 0 < late[msg.Parameters][0].step <= paused
-        )  # the present, not step 0
+        assert late[msg.State][0].step == paused and late[msg.Parameters][0] == parameters[-1]
         told = len(states)
         outsider.spin_for(3.0)
         assert states[-1].step == paused and len(states) > told  # who listens is not to think that the plant is gone
