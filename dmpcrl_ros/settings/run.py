@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from dmpcrl_ros.core.agent import Agent
+from dmpcrl_ros.core.names import hint
 from dmpcrl_ros.core.settings import Setting, SettingError, build, dotted, flat, setting, table
 from dmpcrl_ros.methods.method import Method
 from dmpcrl_ros.methods.registry import METHODS
@@ -147,6 +147,5 @@ def check_names(values: Iterable[str] | Mapping[str, Any], entries: Iterable[Set
     known = [entry.name for entry in entries]
     for name in values:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f'; do you mean {close[0]}?' if close else f'; there are {", ".join(known)}'
-            raise SettingError(f'there is no setting {name!r}{hint}')
+            meant = hint(name, known) or f'; there are {", ".join(known)}'
+            raise SettingError(f'there is no setting {name!r}{meant}')

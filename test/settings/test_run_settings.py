@@ -110,9 +110,9 @@ def test_in_python_the_dot_is_two_underscores():
 @pytest.mark.parametrize(
     'name, hint',
     [
-        ('admm_iterations', 'do you mean admm.iterations?'),
-        ('learning.rat', 'do you mean learning.rate?'),
-        ('chain.agent', 'do you mean chain.agents?'),
+        ('admm_iterations', "did you mean 'admm.iterations'?"),
+        ('learning.rat', "did you mean 'learning.rate'?"),
+        ('chain.agent', "did you mean 'chain.agents'?"),
         ('colour', 'there are system, method, seed, steps'),
     ],
 )
@@ -184,7 +184,7 @@ def test_with_another_method_or_system_goes_what_only_the_old_one_has():
     'changes, message',
     [
         ({'method': 'nominal_mpc', 'learning__rate': 1e-3}, "there is no setting 'learning.rate'"),
-        ({'sead': 4}, 'do you mean seed?'),
+        ({'sead': 4}, "did you mean 'seed'?"),
         ({'seed': -1}, '^seed must be'),
     ],
 )
