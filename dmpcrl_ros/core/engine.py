@@ -54,10 +54,9 @@ class RoundEngine:
         self.timeouts = 0
         self._name = (names or {}).get(agent, str(agent))
         self._others = Neighbours(names or {j: str(j) for j in self.neighbours}, leave_out_lost)
-        self._round_timeout = round_timeout
         self._patient_rounds = patient_rounds
-        self._optional_timeout = optional_timeout
-        self._outbox = Outbox(agent, resend_after)
+        self._outbox = Outbox(agent)
+        self.set_timeouts(round_timeout=round_timeout, resend_after=resend_after, optional_timeout=optional_timeout)
         self._program: Any = None
         self._request: Exchange | None = None  # the round that is waited for
         self._acted = False  # the program is to be resumed after its Act
@@ -99,6 +98,17 @@ class RoundEngine:
             return self._outbox.resend_at
         optional = self._optional_until if self._request.optional else math.inf
         return min(self._outbox.resend_at, optional, self._give_up_at, self._deadline)
+
+    def set_timeouts(self, *, round_timeout: float, resend_after: float, optional_timeout: float) -> None:
+        """Change the timeouts from the next round on.
+
+        Args:
+            round_timeout: s, as that of the class.
+            resend_after: s, as that of the class.
+            optional_timeout: s, as that of the class.
+        """
+        self._round_timeout, self._optional_timeout = round_timeout, optional_timeout
+        self._outbox.resend_after = resend_after
 
     def open(self, run: int, step: int, now: float) -> None:
         """Move to a control step: what neighbours sent of earlier ones is dropped."""

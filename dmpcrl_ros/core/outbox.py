@@ -20,15 +20,17 @@ class Outbox:
     A neighbour that sends in a round has what it needed in those before. On an edge that is used in one direction only,
     as between an agent and one whose state it uses, an agent can be several rounds ahead of what a neighbour lacks.
 
-    Args:
-        agent: index of the sender.
+    Attributes:
         resend_after: s without a new round after which neighbours are sent again what they may lack; infinite for
             never.
+
+    Args:
+        agent: index of the sender.
     """
 
-    def __init__(self, agent: int, resend_after: float):
+    def __init__(self, agent: int):
         self._agent = agent
-        self._resend_after = resend_after
+        self.resend_after = math.inf
         self._sent: dict[int, deque[Envelope]] = {}  # by receiver
         self._next = math.inf
         self._left = 0
@@ -52,7 +54,7 @@ class Outbox:
         ]
         for receiver, envelope in messages:
             self._sent.setdefault(receiver, deque(maxlen=_KEPT)).append(envelope)
-        self._next, self._left = now + self._resend_after, _RESENDS
+        self._next, self._left = now + self.resend_after, _RESENDS
         return messages
 
     def frames(self, frame: str, stamp: tuple[int, int, int], receivers: Iterable[int]) -> list[Send]:
@@ -67,7 +69,7 @@ class Outbox:
 
     def resend(self, now: float) -> list[Send]:
         """Envelopes that neighbours may lack."""
-        self._next, self._left = now + self._resend_after, self._left - 1
+        self._next, self._left = now + self.resend_after, self._left - 1
         return [Send(receiver, envelope) for receiver, sent in self._sent.items() for envelope in sent]
 
 

@@ -184,3 +184,24 @@ def test_once_an_agent_has_acted_there_is_no_deadline():
 def test_a_deadline_that_is_past_at_the_start_is_told_at_once():
     events = engine_of().begin(listening(1), 5.0, deadline=3.0)
     assert isinstance(result(events)[-1], DeadlineReached)
+
+
+# Timeouts that are changed
+
+
+def test_other_timeouts_hold_from_the_next_round_on():
+    engine = engine_of(round_timeout=5.0, resend_after=2.0, patient_rounds=0)
+    engine.begin(listening(3), 0.0)
+    engine.set_timeouts(round_timeout=0.5, resend_after=0.25, optional_timeout=1.0)
+    assert engine.wake_at == 2.0  # of the round that is under way
+    engine.receive(envelope(0), 1.0)
+    assert engine.wake_at == 1.25 and sent(engine.tick(1.25)) and engine.wake_at == 1.5
+    assert 'within 0.5 s' in str(result(engine.tick(1.5))[-1])
+
+
+def test_optional_senders_are_waited_for_as_long_as_was_set_last():
+    engine = engine_of((1, 2), optional_timeout=5.0)
+    engine.set_timeouts(round_timeout=math.inf, resend_after=math.inf, optional_timeout=0.5)
+    engine.begin(listening(1, optional=(2,)), 0.0)
+    engine.receive(envelope(sender=1), 0.1)
+    assert engine.busy and result(engine.tick(0.5)) == [{1: 1.0}]
