@@ -55,7 +55,7 @@ class ControlLoopNode(ManagedNode):
         options = self.options
         self.system = self.settings.make_system()
         self._interface = self.make_interface()
-        self._watchdog = ActionWatchdog(self.system.agents, options.hold_steps)
+        self._watchdog = ActionWatchdog(self.system.agents)
         self._period = options.period_of(self.system)
         self.timer = LoopTimer(self._period / options.speed)
         agents = self.system.names
@@ -127,7 +127,7 @@ class ControlLoopNode(ManagedNode):
             if self._seen.step == self.settings.steps:
                 self._end()
                 return
-            self._interface.apply(self._watchdog.choose(self.actions))
+            self._interface.apply(self._watchdog.choose(self.actions, self.options.hold_steps))
             if self.options.real_time:
                 self._await_tick()
 

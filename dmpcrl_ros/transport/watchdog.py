@@ -8,16 +8,15 @@ from dmpcrl_ros.core.agent import AgentSpec
 
 
 class ActionWatchdog:
-    """Chooses the input of every agent in every step: the fresh one; without one the last, for `hold_steps` steps in a
-    row; then the safe input of the agent. All of them lie within the bounds.
+    """Chooses the input of every agent in every step: the fresh one; without one the last, for some steps in a row;
+    then the safe input of the agent. All of them lie within the bounds.
 
     Args:
         agents: of the system.
-        hold_steps: number of steps in a row in which the last input is held.
     """
 
-    def __init__(self, agents: Sequence[AgentSpec], hold_steps: int):
-        self._agents, self._hold_steps = agents, hold_steps
+    def __init__(self, agents: Sequence[AgentSpec]):
+        self._agents = agents
         self.reset()
 
     def reset(self) -> None:
@@ -25,16 +24,17 @@ class ActionWatchdog:
         self._last = [agent.safe_action for agent in self._agents]
         self._missed = np.zeros(len(self._agents), dtype=int)
 
-    def choose(self, fresh: Sequence[np.ndarray | None]) -> list[np.ndarray]:
+    def choose(self, fresh: Sequence[np.ndarray | None], hold_steps: int) -> list[np.ndarray]:
         """Inputs (n_u,) to be applied.
 
         Args:
             fresh: input of each agent (n_u,); None for one that has not come.
+            hold_steps: number of steps in a row in which the last input is held.
         """
         self._missed = np.where([action is None for action in fresh], self._missed + 1, 0)
         for i, (agent, action) in enumerate(zip(self._agents, fresh, strict=True)):
             if action is not None:
                 self._last[i] = agent.action.nearest(action)
-            elif self._missed[i] > self._hold_steps:
+            elif self._missed[i] > hold_steps:
                 self._last[i] = agent.safe_action
         return list(self._last)
