@@ -39,6 +39,7 @@ class Setting:
         maximum: largest number, itself included.
         choices: possible texts; empty for any.
         absent: word that stands for None, as 'auto' or 'never'; empty where None is no value.
+        live: whether it can be changed while a node runs.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Setting:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     absent: str = ''
+    live: bool = False
 
     @property
     def summary(self) -> str:

@@ -5,13 +5,17 @@ For each of its agents it subscribes: <agent>/state (State), <neighbour>/to/<age
 <agent>/status (Status), <agent>/parameters (Parameters, latched), <agent>/to/<neighbour> (Exchange), <agent>/presence
 (Presence, latched), on which it hears another instance of itself, too. It publishes diagnostics
 (diagnostic_msgs/DiagnosticArray), too. All names are relative to the namespace of the system.
-Services: ~/set_learning (std_srvs/SetBool); ~/reset to the first parameters, ~/save and ~/load checkpoints
-(std_srvs/Trigger); each for all agents of the node.
+Services: ~/set_learning (std_srvs/SetBool), which sets the parameter learn; ~/reset to the first parameters, ~/save and
+~/load checkpoints (std_srvs/Trigger); each for all agents of the node.
 Parameters: the common settings, those of the system and of the method (settings.run), and those of
 settings.nodes.AgentNodeSettings; qos_overrides.<topic>.<publisher or subscription>.<policy>.
 """
 
 import sys
+from collections.abc import Sequence
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
 
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.agent_services import AgentServices
@@ -27,7 +31,13 @@ class AgentNode(ManagedNode):
     """Runs agents: a state comes, the action goes out, then the agent learns."""
 
     def __init__(self) -> None:
-        super().__init__('controller', AgentNodeSettings, of_method=True)
+        super().__init__('controller', AgentNodeSettings, of_method=True, live={'learn'})
+        self.add_on_set_parameters_callback(self._check_learning)
+
+    @property
+    def learning(self) -> bool:
+        """Whether the agents are to learn: the parameter `learn`, which ~/set_learning sets, too."""
+        return self.get_parameter('learn').value
 
     def configure(self) -> None:
         """Make the agents and their topics; agents continue from their checkpoints."""
@@ -64,6 +74,15 @@ class AgentNode(ManagedNode):
     def release(self) -> None:
         """Drop the agents."""
         del self._agents, self._host
+
+    def _check_learning(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Refuse to let agents learn that were made without a learner."""
+        if not self.settings.learn and any(each.name == 'learn' and each.value for each in parameters):
+            return SetParametersResult(
+                successful=False,
+                reason='learn was false at the start, and the agents have no learner: start the node with learn true',
+            )
+        return SetParametersResult(successful=True)
 
     def _missing(self) -> list[str]:
         if not self.active:

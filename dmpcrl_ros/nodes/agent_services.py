@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
 from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
@@ -18,7 +19,7 @@ class AgentServices:
     """
 
     def __init__(self, node: Node, managers: Sequence[CheckpointManager]):
-        self._managers = managers
+        self._node, self._managers = node, managers
         node.create_service(SetBool, '~/set_learning', self._on_set_learning)
         for name, action in (
             ('save', CheckpointManager.save),
@@ -39,5 +40,6 @@ class AgentServices:
         return serve
 
     def _on_set_learning(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        messages = [manager.set_learning(request.data) for manager in self._managers]
-        return answer(response, True, '; '.join(dict.fromkeys(messages)))
+        (result,) = self._node.set_parameters([Parameter('learn', value=request.data)])
+        done = 'learning, when all agents do' if request.data else 'nobody learns in the whole network'
+        return answer(response, result.successful, done if result.successful else result.reason)

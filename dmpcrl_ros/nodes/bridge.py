@@ -32,17 +32,14 @@ class RobotInterface:
     """A robot behind standard topics. It moves all the time: a command acts until the next one.
 
     Args:
-        node: on which the topics are made.
+        node: on which the topics are made, with the setting sensor_timeout among its options.
         network: description of the robot for the agents.
         mapping: between both.
-        sensor_timeout: s, after which a measurement counts as missing.
         speed: seconds of the robot per second of the clock.
     """
 
-    def __init__(
-        self, node: ControlLoopNode, network: MpcSystem, mapping: Mapping, sensor_timeout: float, speed: float = 1.0
-    ):
-        self._network, self._mapping, self._sensor_timeout, self._speed = network, mapping, sensor_timeout, speed
+    def __init__(self, node: ControlLoopNode, network: MpcSystem, mapping: Mapping, speed: float = 1.0):
+        self._node, self._network, self._mapping, self._speed = node, network, mapping, speed
         self._clock = node.get_clock()
         self._publishers = {
             topic: node.create_publisher(
@@ -69,13 +66,13 @@ class RobotInterface:
     def stale_measurements(self) -> str:
         """Names of the measurements that are too old, and messages dropped so far."""
         dropped = ', '.join(f'{count} {reason}' for reason, count in self._mapping.dropped.items())
-        stale = ', '.join(self._mapping.stale(time.monotonic(), self._sensor_timeout))
+        stale = ', '.join(self._mapping.stale(time.monotonic(), self._node.options.sensor_timeout))
         return stale + (f'; messages dropped so far: {dropped}' if dropped else '')
 
     def observe(self) -> PlantStep | None:
         """The present step. After a time under the safe commands, for want of measurements or in a pause, and after
         skipped ticks another episode begins: nothing is learned across it."""
-        states = self._mapping.states(time.monotonic(), self._sensor_timeout)
+        states = self._mapping.states(time.monotonic(), self._node.options.sensor_timeout)
         if states is None:
             return None
         self._episode += self._interrupted and self._step > 0
@@ -164,7 +161,7 @@ class BridgeNode(ControlLoopNode):
             mapping = load_mapping(self.options.mapping, self.system, self.resolve_topic_name)
         except MappingError as error:
             raise SettingError(str(error)) from None
-        return RobotInterface(self, self.system, mapping, self.options.sensor_timeout, self.options.speed)
+        return RobotInterface(self, self.system, mapping, self.options.speed)
 
     def halt(self) -> None:
         """Leave the robot safe; the node may end right after."""

@@ -19,7 +19,6 @@ class CheckpointManager:
     agent wait until the step has ended.
 
     Attributes:
-        hold: reason why the agent is not to learn now; empty if it may.
         trouble: why the last checkpoint could not be saved; empty if it could.
 
     Args:
@@ -43,7 +42,7 @@ class CheckpointManager:
         self._updates = self._saved = self._tried = agent.updates
         self._due: list[Callable[[], None]] = []
         self._recovered_run = 0
-        self.trouble, self.hold = '', ''
+        self.trouble = ''
 
     def recover(self) -> None:
         """Continue from the newest checkpoint, if there is one.
@@ -117,11 +116,6 @@ class CheckpointManager:
         """
         self._due.append(self._reset)
         return True, 'the first parameters are used from the next step on'
-
-    def set_learning(self, on: bool) -> str:
-        """Switch learning on or off; a sentence about it."""
-        self.hold = '' if on else f'learning is switched off at {self._name}'
-        return 'learning, when all agents do' if on else f'{self.hold}, and so in the whole network'
 
     def _remember(self, place: tuple[int, int]) -> None:
         self._place, self._updates = place, self._agent.updates

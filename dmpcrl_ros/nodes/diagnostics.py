@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
 
 from dmpcrl_ros.core.agent import StepReport
 
 if TYPE_CHECKING:
+    from dmpcrl_ros.nodes.agent import AgentNode
+    from dmpcrl_ros.nodes.control_loop import ControlLoopNode
     from dmpcrl_ros.nodes.hosted_agent import HostedAgent
+    from dmpcrl_ros.nodes.managed import ManagedNode
 
 _STALE = 3.0  # s without a step
 
@@ -19,20 +21,30 @@ class Diagnostics:
     """Publishes one status periodically.
 
     Args:
-        node: with a setting diagnostics_period.
+        node: a managed node.
         name: of the diagnosed component.
         hardware: identifier of the hardware that the component belongs to.
     """
 
-    def __init__(self, node: Node, name: str, hardware: str):
-        self._clock, self._name, self._hardware = node.get_clock(), name, hardware
-        if node.options.diagnostics_period:
-            self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', 10)
-            node.create_timer(node.options.diagnostics_period, self._publish)
+    def __init__(self, node: 'ManagedNode', name: str, hardware: str):
+        self._node, self._name, self._hardware = node, name, hardware
+        self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', 10)
+        self._period, self._timer = None, None
+        self._schedule()
+        node.live.followers.append(self._schedule)
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """Level, summary and values."""
         raise NotImplementedError
+
+    def _schedule(self) -> None:
+        period = self._node.options.diagnostics_period
+        if period == self._period:
+            return
+        if self._timer:
+            self._node.destroy_timer(self._timer)
+        self._period = period
+        self._timer = self._node.create_timer(period, self._publish) if period else None
 
     def _publish(self) -> None:
         level, summary, values = self.state()
@@ -47,7 +59,7 @@ class Diagnostics:
 
     def _header(self):
         header = DiagnosticArray().header
-        header.stamp = self._clock.now().to_msg()
+        header.stamp = self._node.get_clock().now().to_msg()
         return header
 
 
@@ -59,9 +71,9 @@ class AgentDiagnostics(Diagnostics):
         hosted: the agent, with its engine and checkpoints.
     """
 
-    def __init__(self, node: Node, hosted: 'HostedAgent'):
+    def __init__(self, node: 'AgentNode', hosted: 'HostedAgent'):
         super().__init__(node, f'{hosted.spec.name}: controller', hosted.spec.name)
-        self._node, self._hosted, self._learn = node, hosted, node.settings.learn
+        self._hosted = hosted
         self._units = {metric.name: metric.unit for metric in node.settings.make_method().metrics}
         self._report, self._action_time, self._fallback = StepReport(), 0.0, False
         self._heard = time.monotonic()
@@ -75,7 +87,7 @@ class AgentDiagnostics(Diagnostics):
         """Level, summary and values. The worst condition decides the level: no state, then a fallback, then a step
         without learning."""
         silence, report = time.monotonic() - self._heard, self._report
-        learning = self._learn and not self._hosted.checkpoints.hold
+        learning = self._node.learning
         trouble = report.fault or self._hosted.checkpoints.trouble
         values = self._values(learning)
         if not self._node.active:
@@ -110,9 +122,9 @@ class AgentDiagnostics(Diagnostics):
 class LoopDiagnostics(Diagnostics):
     """Diagnostics of the control loop: which inputs came in time."""
 
-    def __init__(self, node: Node):
+    def __init__(self, node: 'ControlLoopNode'):
         super().__init__(node, f'{node.get_name()}: control loop', node.get_name())
-        self._node, self._missed = node, 0
+        self._missed = 0
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """An error while inputs are missing."""

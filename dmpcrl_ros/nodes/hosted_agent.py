@@ -65,17 +65,13 @@ class HostedAgent:
             index,
             system.graph.neighbours[index],
             names=dict(enumerate(system.names)),
-            round_timeout=options.round_timeout or math.inf,
             patient_rounds=system.graph.diameter,
-            resend_after=options.resend_after or math.inf,
-            optional_timeout=options.optional_timeout,
             leave_out_lost=options.lost_neighbours == 'leave-out',
         )
         self.checkpoints = CheckpointManager(node, self.agent, system, self.spec.name)
         self.diagnostics = AgentDiagnostics(node, self)
-        self._node, self._host, self._index = node, host, index
+        self._node, self._host, self._system, self._index = node, host, system, index
         self._metrics = settings.make_method().metrics
-        self._deadline = options.deadline_in(system) or math.inf
         self._dropped = self.engine.mailbox.dropped
         self._exchange = ExchangeTopics(
             node,
@@ -196,12 +192,19 @@ class HostedAgent:
             self.checkpoints.begin_run(run)
             self._publish_parameters(begun)
         self._present, self._done, self._past, self._answer = begun, begun.place, [], None
-        now = time.monotonic()
+        now, options = time.monotonic(), self._node.options
+        self.engine.set_timeouts(**options.timeouts())
         self.engine.open(run, step, now)
         lost = ', '.join(self.engine.lost) if self.engine.left_out else ''
-        hold = f'{lost} lost: last prediction held' if lost else self.checkpoints.hold
+        hold = f'{lost} lost: last prediction held' if lost else self._hold()
         program = self.agent.step(replace(begun.observation, hold=hold))
-        self._host.handle(self._index, self.engine.begin(program, now, begun.received + self._deadline))
+        deadline = begun.received + (options.deadline_in(self._system) or math.inf)
+        self._host.handle(self._index, self.engine.begin(program, now, deadline))
+
+    def _hold(self) -> str:
+        """Reason why the agent is not to learn now; empty if it may, or was made without a learner."""
+        switched_off = self._node.settings.learn and not self._node.learning
+        return f'learning is switched off at {self.spec.name}' if switched_off else ''
 
     def _be_safe(self, begun: _Begun) -> None:
         """Answer for a node that is not active."""

@@ -1,12 +1,13 @@
 """Lifecycle nodes of this package: managed from outside, or bringing themselves up."""
 
 import gc
+from collections.abc import Collection
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from dmpcrl_ros.nodes.common import declare
+from dmpcrl_ros.nodes.parameters import LiveParameters, declare
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import ManagedNodeSettings
 from dmpcrl_ros.transport.executor import make_executor
@@ -22,11 +23,15 @@ class ManagedNode(LifecycleNode):
         name: of the node.
         kind: class of its own settings, declared as parameters.
         of_method: whether it has the settings of the method, too.
+        live: names of common settings that can be changed while it runs, beside those of its own that can.
     """
 
-    def __init__(self, name: str, kind: type[ManagedNodeSettings], *, of_method: bool = False):
+    def __init__(
+        self, name: str, kind: type[ManagedNodeSettings], *, of_method: bool = False, live: Collection[str] = ()
+    ):
         super().__init__(name)
-        self.settings, self.options = declare(self, kind, of_method=of_method)
+        self.settings, self.options = declare(self, kind, of_method=of_method, live=live)
+        self.live = LiveParameters(self, kind)
         self.executor_ = make_executor()
         self.executor_.add_node(self)
         self.active = self._over = self._at_work = False
@@ -129,6 +134,7 @@ class ManagedNode(LifecycleNode):
         return {*self.publishers, *self.subscriptions, *self.services, *self.timers}
 
     def _destroy_entities(self) -> None:
+        self.live.followers.clear()
         made = self._entities() - self._before
         for entities, destroy in (
             (self.publishers, self.destroy_publisher),

@@ -16,7 +16,8 @@ from rclpy.node import Node
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.settings import SettingError
-from dmpcrl_ros.nodes.common import NodeFailure, declare, run_node, wait_until_matched
+from dmpcrl_ros.nodes.common import NodeFailure, run_node, wait_until_matched
+from dmpcrl_ros.nodes.parameters import LiveParameters, declare
 from dmpcrl_ros.nodes.presence import PLANT, Presence
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.recording.run_directory import RunWriter
@@ -41,6 +42,7 @@ class MonitorNode(Node):
     def __init__(self) -> None:
         super().__init__('monitor')
         self.settings, self.options = declare(self, MonitorSettings, of_method=True)
+        LiveParameters(self, MonitorSettings)
         if not self.options.output:
             raise SettingError('output must name the directory to record the run in')
         self._system, method = self.settings.make_system(), self.settings.make_method()

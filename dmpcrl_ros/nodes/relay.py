@@ -23,7 +23,8 @@ from rclpy.publisher import Publisher
 
 from dmpcrl_ros import msg
 from dmpcrl_ros.core.settings import SettingError
-from dmpcrl_ros.nodes.common import declare, run_node
+from dmpcrl_ros.nodes.common import run_node
+from dmpcrl_ros.nodes.parameters import declare
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import RelaySettings
 from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan

@@ -1,5 +1,6 @@
 """The settings of the nodes: how a system runs, beside what decides its numbers (settings.run)."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -59,6 +60,7 @@ class AgentOptions(ClockSettings):
         unit='s',
         minimum=0.001,
         maximum=3600.0,
+        live=True,
     )
     resend_after: float | None = setting(
         0.1,
@@ -69,9 +71,10 @@ class AgentOptions(ClockSettings):
         unit='s',
         minimum=0.001,
         maximum=3600.0,
+        live=True,
     )
     optional_timeout: float = setting(
-        0.5, 'longest wait for the optional senders of a round', unit='s', minimum=0.001, maximum=3600.0
+        0.5, 'longest wait for the optional senders of a round', unit='s', minimum=0.001, maximum=3600.0, live=True
     )
     action_deadline: float | None = setting(
         None,
@@ -82,6 +85,7 @@ class AgentOptions(ClockSettings):
         unit='s',
         minimum=0.001,
         maximum=3600.0,
+        live=True,
     )
     lost_neighbours: str = setting(
         'fall-back',
@@ -104,6 +108,14 @@ class AgentOptions(ClockSettings):
         maximum=10**6,
     )
 
+    def timeouts(self) -> dict[str, float]:
+        """Timeouts of a round engine by their names [s]; infinite for never."""
+        return {
+            'round_timeout': self.round_timeout or math.inf,
+            'resend_after': self.resend_after or math.inf,
+            'optional_timeout': self.optional_timeout,
+        }
+
     def deadline_in(self, system: System) -> float | None:
         """Time from a state to the action [s of the clock]; None for as long as it takes."""
         if self.action_deadline or not self.real_time:
@@ -123,12 +135,14 @@ class LoopOptions(ClockSettings):
         unit='s',
         minimum=0.1,
         maximum=3600.0,
+        live=True,
     )
     hold_steps: int = setting(
         3,
         'steps for which the last input replaces a missing one; in real time; after them the safe input is applied',
         minimum=0,
         maximum=1000,
+        live=True,
     )
 
 
@@ -144,6 +158,7 @@ class DiagnosticsSettings:
         unit='s',
         minimum=0.01,
         maximum=3600.0,
+        live=True,
     )
 
 
@@ -158,6 +173,7 @@ class SensorSettings:
         unit='s',
         minimum=0.001,
         maximum=3600.0,
+        live=True,
     )
 
 
@@ -234,6 +250,7 @@ class MonitorSettings(StartSettings):
         unit='s',
         minimum=0.01,
         maximum=3600.0,
+        live=True,
     )
     silence_timeout: float = setting(
         90.0,
@@ -241,6 +258,7 @@ class MonitorSettings(StartSettings):
         unit='s',
         minimum=1.0,
         maximum=3600.0,
+        live=True,
     )
 
 
@@ -271,6 +289,6 @@ class RelaySettings:
 
 
 def node_setting_names() -> frozenset[str]:
-    """Names of the settings of all nodes: no method may have one of them."""
-    kinds = (DeploymentSettings, AgentNodeSettings, BridgeSettings, MonitorSettings, RelaySettings)
+    """Names of the settings of all nodes."""
+    kinds = (AgentNodeSettings, BridgeSettings, MonitorSettings, RelaySettings)
     return frozenset(entry.name for kind in kinds for entry in table(kind))

@@ -1,16 +1,18 @@
 """The settings of a run: which system, which method, and everything else that decides its numbers."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.core.names import hint
+from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import Setting, SettingError, build, dotted, flat, setting, table
 from dmpcrl_ros.methods.method import Method
 from dmpcrl_ros.methods.registry import METHODS
-from dmpcrl_ros.settings.nodes import node_setting_names
-from dmpcrl_ros.systems.registry import SystemSource, system_source
+from dmpcrl_ros.settings.nodes import DeploymentSettings, node_setting_names
+from dmpcrl_ros.systems.registry import SYSTEMS, SystemSource, system_source
 from dmpcrl_ros.systems.system import System, check_agent_names
 
 
@@ -127,7 +129,7 @@ def settings_table(system: str, method: str) -> list[Setting]:
         SettingError: a setting of the method has the name of another one.
     """
     shared, own = [*table(CommonSettings), *system_table(system_source(system))], table(METHODS[method].settings)
-    taken = {entry.name for entry in shared} | node_setting_names()
+    taken = {entry.name for entry in (*shared, *table(DeploymentSettings))} | node_setting_names()
     for entry in own:
         if entry.name in taken:
             raise SettingError(
@@ -140,6 +142,19 @@ def settings_table(system: str, method: str) -> list[Setting]:
 def system_table(source: SystemSource) -> list[Setting]:
     """Settings of a system, whose names begin with its own."""
     return table(source.settings, f'{source.name}.')
+
+
+def installed_setting_names() -> frozenset[str]:
+    """Names of the settings of all nodes, methods and systems that are installed. What cannot be loaded, as of another
+    package, has none."""
+    names = {entry.name for entry in table(CommonSettings)} | node_setting_names()
+    for method in METHODS.names():
+        with suppress(RegistryError):
+            names |= {entry.name for entry in table(METHODS[method].settings)}
+    for system in SYSTEMS.names():
+        with suppress(RegistryError):
+            names |= {entry.name for entry in system_table(SYSTEMS[system])}
+    return frozenset(names)
 
 
 def check_names(values: Iterable[str] | Mapping[str, Any], entries: Iterable[Setting]) -> None:

@@ -130,6 +130,14 @@ def test_states_reach_the_agents_and_commands_the_robot_within_its_limits(system
     assert set(applied) <= {value for _, value in robot.commands['left']}  # what agents are told is what was sent
 
 
+def test_how_old_a_measurement_may_be_can_be_changed_while_the_robot_moves(system, robot, outsider):
+    assert outsider.set_value('/bridge', 'sensor_timeout', 3600.0).successful
+    robot.silent = True
+    robot.wait_steps(int(3 * SENSOR_TIMEOUT / PERIOD))
+    assert outsider.set_value('/bridge', 'sensor_timeout', SENSOR_TIMEOUT).successful
+    outsider.spin_until(lambda: robot.newest() == [SAFE] * 3)
+
+
 def test_silent_sensors_make_the_robot_safe_until_they_return(system, robot, outsider):
     robot.silent, episode = True, robot.states['left'][-1].episode
     outsider.spin_until(lambda: robot.newest() == [SAFE] * 3)
@@ -224,7 +232,7 @@ def test_the_rate_limit_is_in_time_of_the_robot(mapping, robot, outsider, speed)
     """0.1 s of the clock after SAFE, 2 N wanted, where speed * 0.1 s * RATE may be added up to LIMIT."""
     network = load_system(SCENARIO)
     declared = load_mapping(mapping, network, outsider.resolve_topic_name)
-    body = RobotInterface(outsider, network, declared, SENSOR_TIMEOUT, speed)
+    body = RobotInterface(outsider, network, declared, speed)
     robot.listen(*CARTS)
     outsider.spin_until(lambda: not body.unmatched_topics())
     body.make_safe()

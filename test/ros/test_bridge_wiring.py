@@ -20,6 +20,7 @@ from std_msgs.msg import Float64MultiArray, Header  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.nodes.bridge import RobotInterface  # noqa: E402
+from dmpcrl_ros.settings.nodes import BridgeSettings  # noqa: E402
 from dmpcrl_ros.systems.files import load_system  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
 from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
@@ -130,8 +131,9 @@ def namesake(outsider):
 
 
 def interface_of(node, mapping):
+    node.options = BridgeSettings(sensor_timeout=60.0)
     network = load_system(SCENARIO)
-    return RobotInterface(node, network, load_mapping(mapping, network, node.resolve_topic_name), sensor_timeout=60.0)
+    return RobotInterface(node, network, load_mapping(mapping, network, node.resolve_topic_name))
 
 
 def test_a_missing_measurement_is_named_by_its_topic_as_resolved(relative_names, namesake):

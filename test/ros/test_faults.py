@@ -261,7 +261,7 @@ def test_a_monitor_that_joins_late_records_from_there_on_and_says_so(tmp_path, o
     [
         ('agent', [*ONE, '-p', 'admm.iterations:=-3'], 'admm.iterations must be from 1 to 10000, or auto'),
         ('agent', [*ONE, '-p', 'admm.iterations:=many'], "admm.iterations must be a whole number or auto, not 'many'"),
-        ('agent', [*ONE, '-p', 'iterations:=3'], "no parameter 'iterations'"),
+        ('agent', [*ONE, '-p', 'admm.iteration:=3'], "no parameter 'admm.iteration'; did you mean 'admm.iterations'?"),
         ('agent', [*ONE, '-p', 'admm.warm_start:=maybe'], 'admm.warm_start must be true or false'),
         ('agent', ['-p', 'agents:=[agent_9]'], "no agent 'agent_9'"),
         ('agent', [], 'agents must name the agents that this node runs'),
@@ -270,7 +270,7 @@ def test_a_monitor_that_joins_late_records_from_there_on_and_says_so(tmp_path, o
         ('agent', [*ONE, '-p', 'method:=magic'], "no method 'magic'; there are q_learning"),
         ('agent', [*ONE, '-p', 'learning.order:=third'], 'learning.order must be one of'),
         ('plant', ['-p', 'period:=-1.0'], 'period must be'),
-        ('plant', ['-p', 'admm.rho:=1.0'], "no parameter 'admm.rho'"),
+        ('plant', ['-p', 'hold_stpes:=1'], "no parameter 'hold_stpes'; did you mean 'hold_steps'?"),
         ('monitor', [], 'output must name'),
         ('relay', ['-p', 'loss:=1.5'], 'loss must be from 0 to 1'),
         ('relay', ['-p', 'deaths:="1:2"'], "deaths must be agent:step:round:returns, ..., not '1:2'"),
