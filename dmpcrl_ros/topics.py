@@ -3,6 +3,8 @@
 All are relative: they lie in the namespace of the system, in which all its nodes are.
 """
 
+PLANT, MONITOR = 'plant', 'monitor'  # members of a system besides the agents; a bridge is a plant, too
+
 
 def exchange_topic(sender: str, receiver: str) -> str:
     """Topic of one directed edge."""

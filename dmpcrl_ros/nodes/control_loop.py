@@ -19,14 +19,14 @@ from dmpcrl_ros import msg
 from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
-from dmpcrl_ros.nodes.presence import MONITOR, PLANT, Presence
+from dmpcrl_ros.nodes.presence import Presence
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.nodes.step_control import StepControl
 from dmpcrl_ros.nodes.system_interface import SystemInterface
 from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.settings.nodes import PlantSettings
 from dmpcrl_ros.simulation.episodes import PlantStep
-from dmpcrl_ros.topics import agent_topic
+from dmpcrl_ros.topics import MONITOR, PLANT, agent_topic
 from dmpcrl_ros.transport.conversions import MessageError, action_from_msg, state_to_msg
 from dmpcrl_ros.transport.loop_timer import LoopTimer
 from dmpcrl_ros.transport.qos import LATCHED, OVERRIDABLE, STREAM

@@ -14,10 +14,10 @@ from dmpcrl_ros.core.events import Acted
 from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
 from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
-from dmpcrl_ros.nodes.presence import PLANT, Presence
+from dmpcrl_ros.nodes.presence import Presence
 from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.systems.system import System
-from dmpcrl_ros.topics import agent_topic
+from dmpcrl_ros.topics import PLANT, agent_topic
 from dmpcrl_ros.transport.conversions import (
     MessageError,
     action_to_msg,

@@ -18,13 +18,13 @@ from dmpcrl_ros import msg
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import NodeFailure, run_node, wait_until_matched
 from dmpcrl_ros.nodes.parameters import LiveParameters, declare
-from dmpcrl_ros.nodes.presence import PLANT, Presence
+from dmpcrl_ros.nodes.presence import Presence
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.settings.nodes import MonitorSettings
 from dmpcrl_ros.simulation.closed_loop import Step
-from dmpcrl_ros.topics import agent_topic
+from dmpcrl_ros.topics import PLANT, agent_topic
 from dmpcrl_ros.transport.conversions import MessageError, metrics_from_msg, observation_from_msg, parameters_from_msg
 from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import RECORD, STREAM

@@ -11,7 +11,6 @@ from dmpcrl_ros.settings.agreement import differences
 from dmpcrl_ros.topics import presence_topic
 from dmpcrl_ros.transport.qos import LATCHED
 
-PLANT, MONITOR = 'plant', 'monitor'  # members besides the agents; a bridge is a plant, too
 _TIME_TO_SPEAK = 2.0  # s; a process that was killed is known to DDS for 20 s more
 _SETTLING = 0.3  # s after the last of the others was heard, in which another instance would be discovered, too
 _FROZEN = 5.0  # s without a turn, after which another instance may have taken the place of this one
