@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ from dmpcrl_ros.systems.system import System
 from dmpcrl_ros.testing.fault_plan import FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 
+_ENCLAVE = re.compile(r'/|/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
 # Class of the settings of each executable, and whether it has those of the method, too.
 _KINDS: dict[str, tuple[type, bool]] = {
@@ -47,6 +49,7 @@ class NodeSpec:
         namespace: of the system; under launch it is relative to that of the launch file.
         respawn: whether it is started again when it has died.
         remappings: topics, and the names that the node uses in their place.
+        enclave: of SROS 2, with its keys and permissions; empty for none of its own.
     """
 
     executable: str
@@ -55,11 +58,21 @@ class NodeSpec:
     namespace: str = ''
     respawn: bool = False
     remappings: tuple[tuple[str, str], ...] = ()
+    enclave: str = ''
+
+    @property
+    def full_namespace(self) -> str:
+        """Its namespace where it is not started under launch."""
+        return f'/{self.namespace.strip("/")}'
 
     def identity(self) -> list[str]:
-        """ROS arguments for its place in the graph and its topics."""
-        rules = [f'__node:={self.name}', f'__ns:=/{self.namespace.strip("/")}', *map(':='.join, self.remappings)]
-        return ['--ros-args', *(word for rule in rules for word in ('-r', rule))]
+        """ROS arguments for its place in the graph, its topics and its enclave."""
+        rules = [f'__node:={self.name}', f'__ns:={self.full_namespace}', *map(':='.join, self.remappings)]
+        return ['--ros-args', *(word for rule in rules for word in ('-r', rule)), *self.security()]
+
+    def security(self) -> list[str]:
+        """ROS arguments for its enclave."""
+        return ['--enclave', self.enclave] if self.enclave else []
 
     def command(self) -> list[str]:
         """Words of the command that starts it by hand; parameters with their default values are left out."""
@@ -131,6 +144,7 @@ def nodes_of(
 
     Raises:
         NetworkError: the description of the system is wrong.
+        SettingError: the enclave is no name of an enclave.
     """
     system = settings.make_system()
     if deployment.bridge:
@@ -143,7 +157,21 @@ def nodes_of(
         nodes = _through_relay(nodes, system, faulty_plant)
         relay = RelaySettings(**_settings_of(faults), faulty_plant=faulty_plant, log=fault_log)
         nodes.append(_node(settings, 'dmpcrl_relay', 'relay', relay))
-    return [replace(node, namespace=deployment.namespace) for node in nodes]
+    return [replace(node, namespace=deployment.namespace, enclave=_enclave(deployment, node.name)) for node in nodes]
+
+
+def _enclave(deployment: DeploymentSettings, node: str) -> str:
+    """Enclave of a node, below the root of all; empty where there is no root.
+
+    Raises:
+        SettingError: the root is no name of an enclave.
+    """
+    root = deployment.enclave
+    if not root:
+        return ''
+    if not _ENCLAVE.fullmatch(root):
+        raise SettingError(f'enclave must be names of letters, digits and _ between slashes, as /plant_1, not {root!r}')
+    return '/'.join(['', *filter(None, (root.strip('/'), deployment.namespace.strip('/'), node))])
 
 
 def _plant(settings: Settings, deployment: DeploymentSettings, **own: Any) -> NodeSpec:

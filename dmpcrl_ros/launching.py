@@ -67,6 +67,7 @@ def launch_actions(
             namespace=node.namespace or None,
             parameters=[parameters],
             remappings=list(node.remappings),
+            ros_arguments=node.security(),
             output=output,
             additional_env={'OMP_NUM_THREADS': '1', **(environment or {})},
             respawn=node.respawn,

@@ -25,6 +25,8 @@ FLOORS = [
     ['experiments'],
     ['reproductions'],
     ['bringup'],
+    ['endpoints'],
+    ['security'],
     ['launching'],
     ['cli', 'executables'],
     ['transport'],

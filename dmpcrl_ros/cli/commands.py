@@ -31,6 +31,7 @@ from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.recording.run_directory import check_unused
 from dmpcrl_ros.recording.run_files import RunDirectoryError
+from dmpcrl_ros.security import policy as security_policy
 from dmpcrl_ros.settings.nodes import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.linear.chain import VARIANTS, description
@@ -46,6 +47,11 @@ _CHOICES = cloup.Section('Systems, methods and settings')
 _INSTALLATION = cloup.Section('Installation')
 _output = click.option(
     '--output', type=click.Path(path_type=Path), help='directory of the run  [default: a new one in runs/]'
+)
+_output_of_monitor = click.option(
+    '--output',
+    type=click.Path(path_type=Path),
+    help='directory in which a monitor records the run, on its host  [default: nothing is recorded]',
 )
 _recorded = cloup.option_group(
     'Results',
@@ -152,11 +158,7 @@ def demo(output: Path | None, steps: int) -> None:
 
 
 @main.command(cls=DeployedCommand, section=_RUN)
-@click.option(
-    '--output',
-    type=click.Path(path_type=Path),
-    help='directory in which a monitor records the run, on its host  [default: nothing is recorded]',
-)
+@_output_of_monitor
 def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
     """Print the command of each node, to start them by hand.
 
@@ -165,6 +167,17 @@ def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | Non
     """
     for node in nodes_of(settings, deployment, output=str(output or '')):
         click.echo(shlex.join(node.command()))
+
+
+@main.command(cls=DeployedCommand, section=_RUN)
+@_output_of_monitor
+def policy(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
+    """Print the SROS 2 policy: topics and services of each node.
+
+    `ros2 security generate_artifacts` makes keys and permissions of it. SYSTEM and the options are those of
+    `dmpcrl nodes`; --enclave is needed.
+    """
+    click.echo(security_policy(nodes_of(settings, deployment, output=str(output or '')), settings.make_system()))
 
 
 @main.command(section=_RESULTS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -100,7 +101,7 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
     except (SettingError, RegistryError, NetworkError) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return _USAGE_ERROR
-    except (NodeFailure, ArithmeticError, ProgramError, RunDirectoryError) as error:
+    except (NodeFailure, ArithmeticError, ProgramError, RunDirectoryError, rclpy_implementation.RCLError) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return 1 if node else _USAGE_ERROR
     finally:

@@ -195,6 +195,9 @@ class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorS
         'YAML file of a bridge to a robot or a physics simulator; it maps standard topics to states and '
         'inputs of the agents, and takes the place of the simulated plant, in real time',
     )
+    enclave: str = setting(
+        '', 'root of the SROS 2 enclaves: each node has its own, /<enclave>/<namespace>/<node>; empty gives them none'
+    )
 
     def part(self, kind: type[Kind], **own: Any) -> Kind:
         """Settings of one of its nodes.

@@ -187,6 +187,18 @@ def test_nodes_prints_a_command_for_each_process():
     assert '-p admm.tolerance:=0.001' in printed[1] and 'round_timeout:=never' in printed[1]
 
 
+def test_policy_names_the_enclaves_with_which_nodes_are_started():
+    options = ['--chain.agents', 2, '--enclave', 'laboratory', '--output', 'x']
+    started = [re.search(r'--enclave (\S+)', line)[1] for line in lines('nodes', *options)]
+    assert re.findall(r'enclave path="(.*)"', '\n'.join(lines('policy', *options))) == started
+    assert '/laboratory/agent_2' in started
+
+
+def test_policy_wants_to_know_the_enclave():
+    done = invoke('policy')
+    assert done.exit_code == 1 and 'enclave must be given' in done.output
+
+
 @pytest.mark.parametrize(('short', 'name'), [('001', 'mallick2024'), ('000', 'mallick2025')])
 def test_the_short_names_of_the_papers_go_on_working(short, name):
     one, other = (invoke('reproduce', each, '--help').output for each in (short, name))
