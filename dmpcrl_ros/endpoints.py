@@ -57,7 +57,7 @@ def endpoints_of(node: NodeSpec, system: System) -> Endpoints:
 
 
 def _agent(node: NodeSpec, system: System) -> Endpoints:
-    agents, found = node.parameters['agents'], _managed(node)
+    agents, found = node.parameters['agents'], _OF_MANAGED_NODES
     for name in agents:
         neighbours = [system.names[j] for j in system.graph.neighbours[system.index(name)]]
         others = [neighbour for neighbour in neighbours if neighbour not in agents]
@@ -77,7 +77,7 @@ def _loop(node: NodeSpec, system: System) -> Endpoints:
         subscribes=[agent_topic(name, 'action') for name in system.names],
         serves=_private('pause', 'resume', 'step', 'reset'),
     )
-    return own | _managed(node) | _presence(PLANT, others)
+    return own | _OF_MANAGED_NODES | _presence(PLANT, others)
 
 
 def _plant(node: NodeSpec, system: System) -> Endpoints:
@@ -108,13 +108,6 @@ def _relay(node: NodeSpec, system: System) -> Endpoints:
 def _presence(member: str, others: Iterable[str]) -> Endpoints:
     """Those of a member that announces itself and hears others; it would hear another instance of itself, too."""
     return Endpoints.of(publishes=[presence_topic(member)], subscribes=map(presence_topic, [member, *others]))
-
-
-def _managed(node: NodeSpec) -> Endpoints:
-    """Those of a lifecycle node with diagnostics."""
-    states = ('change_state', 'get_state', 'get_available_states', 'get_available_transitions', 'get_transition_graph')
-    diagnostics = ['diagnostics'] if node.parameters['diagnostics_period'] != 'never' else []
-    return Endpoints.of(publishes=['~/transition_event', *diagnostics], serves=_private(*states))
 
 
 def _private(*names: str) -> list[str]:
@@ -154,6 +147,13 @@ _OF_EVERY_NODE = Endpoints.of(
         'set_parameters',
         'set_parameters_atomically',
         'get_type_description',
+    ),
+)
+# Lifecycle nodes with diagnostics, whose period can be set while they run.
+_OF_MANAGED_NODES = Endpoints.of(
+    publishes=['~/transition_event', 'diagnostics'],
+    serves=_private(
+        'change_state', 'get_state', 'get_available_states', 'get_available_transitions', 'get_transition_graph'
     ),
 )
 _OF_EXECUTABLES = {
