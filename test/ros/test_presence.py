@@ -15,7 +15,7 @@ pytest.importorskip('rclpy')
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
 from dmpcrl_ros.systems.linear.chain import description  # noqa: E402
-from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
+from dmpcrl_ros.transport.qos import LATCHED, STREAM  # noqa: E402
 
 QUICK = Deployed(admm__iterations=5, steps=100000)
 
@@ -94,7 +94,7 @@ def test_of_two_instances_that_wait_the_younger_is_refused(outsider):
 
 def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(outsider):
     actions = []
-    outsider.create_subscription(msg.Action, 'agent_2/action', actions.append, LATCHED)
+    outsider.create_subscription(msg.Action, 'agent_2/action', actions.append, STREAM)
     nodes = QUICK.but(real_time=True).nodes()
     (agent,) = [node for node in nodes if node.name == 'agent_2']
     with ProcessGroup(nodes) as first:
