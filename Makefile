@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 # Works on a machine without ROS 2 (its wheels are installed) and where ROS 2 Jazzy is sourced.
 # make PYTHON=/path/to/python3.12 ... chooses the Python, make VENV=folder ... another environment.
 VENV ?= .venv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """`pip install .`: runs CMake and packs what it installs into a wheel.
 
 CMakeLists.txt alone knows what is installed. colcon and `make` call it without this file.

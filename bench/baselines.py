@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The baselines of paper 001 on the chain, all on the same noise: closed-loop cost, violations, and time.
 
 python bench/baselines.py [SEEDS [STEPS [WHICH ...]]]; without names, all of them. The published costs are those of one

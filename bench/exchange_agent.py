@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """One of three processes in a row that time message rounds; started by bench/run.py, prints one line of JSON.
 
 Measured in the same processes, one after the other: the one-way latency between the first two (half a ping-pong), a

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Success of learning: the chain of paper 001, 5,000 steps in process, over seeds.
 
 `python bench/learning.py [seeds]` prints the mean stage cost of each 500 steps. A run whose plant leaves the range it

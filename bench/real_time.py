@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Real time at 20 Hz, three agents: how many inputs come in time. `python bench/real_time.py [seconds]`."""
 
 import os

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """`make bench`: what takes how long, and real time (ARGS: seconds of each case, 60).
 
 Compare the ratios; the times are this machine's, in this minute.

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 # Installs every console script of setup.cfg, the one list of executables, into
 # lib/<package>/ (ros2 run and launch_ros look there) and into bin/ (on the PATH).
 function(install_console_scripts)

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 # Message packages installed from wheels record the Python include directory of the
 # machine that built the wheel, and CMake refuses imported targets with such a path.
 # Keeps the directories that exist; changes nothing on a regular ROS 2 installation.

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The nodes of a system: the one list that the launch files and the command line start from."""
 
 import json

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Topics and services of each node of a system: what its security policy allows, and no more."""
 
 from collections.abc import Iterable, Iterator

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The functions of the executables. Their imports take a second; a Ctrl-C during that time ends them without a
 traceback."""
 

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Launch actions of the nodes of a system. The only module that needs launch and launch_ros."""
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The SROS 2 policy of a system: each node may use the topics and services that it makes, and nothing else."""
 
 from collections.abc import Iterable, Sequence

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Names of topics, which publisher and subscriber must share.
 
 All are relative: they lie in the namespace of the system, in which all its nodes are.

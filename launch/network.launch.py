@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A network of one's own from a YAML file.
 
 `ros2 launch dmpcrl_ros network.launch.py system:=/path/to/network.yaml`

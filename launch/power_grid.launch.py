@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The four-area power grid of mallick2024.
 
 `ros2 launch dmpcrl_ros power_grid.launch.py steps:=1000 output:=/tmp/power_grid`

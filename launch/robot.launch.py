@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Agents and bridge for a robot, or a simulator with its topics; by default the carts of simulators/mujoco_carts.
 
 `ros2 launch dmpcrl_ros robot.launch.py system:=/path/to/network.yaml bridge:=/path/to/bridge.yaml`

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Quadratic programmes as they are written down, with explicit slack variables: the active set comes from qpOASES, the
 numbers from the linear equations that it implies, and they are returned only if they meet all optimality conditions."""
 

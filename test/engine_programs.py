@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Programs for a round engine, messages to it, and readers of its events."""
 
 import numpy as np

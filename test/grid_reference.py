@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The power grid written down once more from the equations: dynamics by integration, the MPC as a dense programme."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Shared parts of the tests: a directed network, agents of a network, small drivers."""
 
 import json

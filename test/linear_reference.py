@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The MPC of a linear network written down once more from papers 001 and 000, as a dense programme."""
 
 from dataclasses import dataclass

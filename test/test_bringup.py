@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The nodes of a run, as they are printed to be started by hand."""
 
 import pytest

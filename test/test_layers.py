@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The rooms of the package: each may import only rooms below it, and most of them know nothing of ROS."""
 
 import ast

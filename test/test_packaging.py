@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The package as it is installed: versions, messages, executables, shared files, pins."""
 
 import configparser
@@ -5,6 +8,7 @@ import importlib
 import importlib.util
 import os
 import re
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -17,6 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 MESSAGES = sorted((ROOT / 'msg').glob('*.msg'), key=lambda path: path.stem)
 CONFIGURATION = configparser.ConfigParser()
 CONFIGURATION.read(ROOT / 'setup.cfg')
+RUFF = tomllib.loads((ROOT / 'pyproject.toml').read_text())['tool']['ruff']
+HEADER = re.compile(RUFF['lint']['flake8-copyright']['notice-rgx'])
+# Sources whose header ruff does not check: it reads Python only.
+OTHER_SOURCES = [ROOT / 'CMakeLists.txt', ROOT / 'Makefile', *MESSAGES] + [
+    path for pattern in ('cmake/*.cmake', 'config/*.yaml') for path in sorted(ROOT.glob(pattern))
+]
 REQUIRED = [Requirement(line) for line in CONFIGURATION['options']['install_requires'].split()]
 SCRIPTS = dict(re.findall(r'(\w+) *= *([\w.:]+)', CONFIGURATION['options.entry_points']['console_scripts']))
 MANIFEST = ElementTree.parse(ROOT / 'package.xml')
@@ -96,6 +106,11 @@ def test_launch_files_and_configuration_are_shared(folder):
     installed = Path(get_package_share_directory('dmpcrl_ros')) / folder
     names = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
     assert names and names <= {path.name for path in installed.iterdir()}
+
+
+@pytest.mark.parametrize('path', OTHER_SOURCES, ids=lambda path: path.name)
+def test_a_source_begins_with_its_licence(path):
+    assert HEADER.match(path.read_text())
 
 
 @pytest.mark.parametrize('name', ['python.txt', 'jazzy.txt'])

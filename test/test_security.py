@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Enclaves and the security policy, from the nodes of a system alone."""
 
 from collections import Counter

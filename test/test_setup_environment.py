@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The set-up of the environment: its messages when something is missing, and its notion of damage."""
 
 import fcntl

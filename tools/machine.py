@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """What this machine has for building the package, and one line for each thing that it lacks."""
 
 from __future__ import annotations

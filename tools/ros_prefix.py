@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Copied into an environment made of ROS 2 wheels, where a .pth file imports it at start-up.
 
 A regular ROS 2 installation sets these variables by its setup.bash; the wheels have none, and

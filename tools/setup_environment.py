@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Makes, repairs and updates the environment in which this package runs; `make` calls it.
 
 With ROS 2 sourced, the environment is laid over that ROS 2; without, ROS 2 comes as wheels.

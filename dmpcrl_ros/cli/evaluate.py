@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """`dmpcrl evaluate`: what was learned in a run, against the untrained controllers."""
 
 import os

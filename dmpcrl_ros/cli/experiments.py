@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and reports of them."""
 
 import os

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The nodes of a run under launch, where launch and launch_ros are installed."""
 
 import os

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """`dmpcrl methods`, `systems` and `settings`: what can be chosen, of this package and of others."""
 
 from collections.abc import Sequence

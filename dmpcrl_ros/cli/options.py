@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Commands whose options are the settings of the system and of the method that they are called with."""
 
 from collections.abc import Sequence

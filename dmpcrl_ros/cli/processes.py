@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Runs the nodes of a system as processes of its own where launch is not installed: all together or not at all."""
 
 import os

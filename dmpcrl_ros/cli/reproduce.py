@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """`dmpcrl reproduce`: the experiments of a paper, from their runs to their figures and tables."""
 
 import copy

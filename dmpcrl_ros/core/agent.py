@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The agent as the rest of the package sees it, whichever method it follows."""
 
 from collections.abc import Generator, Mapping

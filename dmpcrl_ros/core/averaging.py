@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Weights of average consensus: which multiple of whose value an agent takes in each round.
 
 A schedule is a sequence of doubly stochastic (or at least average-preserving) matrices W_1 ... W_K with the sparsity of

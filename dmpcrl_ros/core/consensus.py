@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Agreement over the network: the average of vectors, and their element-wise maximum."""
 
 from collections.abc import Sequence

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The state machine that drives the program of one agent: rounds, timeouts, resending, deadlines, lost neighbours.
 
 It knows neither ROS nor a clock: messages and the time are passed in, and what is to be done is handed out. The ROS

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Events that a round engine hands out to be carried out, and the control frames of the protocol."""
 
 from typing import NamedTuple, TypeAlias

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Requests of a program to the outside world: an exchange with the neighbours, and the action to be applied.
 
 Every protocol of this package (ADMM, consensus, evaluation, learning) and every control step is a generator that owns

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The coupling graph: which agent uses whose state, and which agents therefore exchange messages."""
 
 from collections.abc import Sequence

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Messages of the neighbours that have not been used yet, by (run, step, round). Knows nothing of ROS."""
 
 from collections import Counter

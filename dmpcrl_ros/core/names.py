@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Names that people type: whether one of them is a typing error, and which one may be meant."""
 
 import re

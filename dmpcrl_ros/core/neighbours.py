@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """An agent's knowledge of the liveness of its neighbours."""
 
 from collections.abc import Iterable, Mapping

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The messages that an agent has sent and its neighbours may lack, for sending them again."""
 
 import math

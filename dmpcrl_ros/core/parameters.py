@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The learnable parameters of one controller: a flat vector with named slices."""
 
 from collections.abc import Mapping

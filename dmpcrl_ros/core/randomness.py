@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """All randomness of a run, from one seed.
 
 Streams are independent by purpose and by whatever key (agent, step, update) they are asked for. Draws that agents must

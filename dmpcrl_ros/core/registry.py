@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Named things that other packages can add to: systems and methods."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Settings as dataclasses: one declaration from which the command line, the launch files and the ROS parameters are
 made.
 

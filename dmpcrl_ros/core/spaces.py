@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Sets of states and actions. A value of any of them is a float64 vector, so that messages and files are alike."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Convergence of the multipliers of the local problems to the centralised ones (paper 001, Proposition 2, Fig. 1)."""
 
 import numpy as np

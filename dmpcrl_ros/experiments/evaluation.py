@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Comparison of controllers with fixed parameters on the same noise."""
 
 from collections.abc import Iterable, Mapping, Sequence

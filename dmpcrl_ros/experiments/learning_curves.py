@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Learning curves of several runs, and the figures that both papers have of them."""
 
 from collections.abc import Mapping, Sequence

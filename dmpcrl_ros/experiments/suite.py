@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Many runs in parallel, each recorded in a directory of its own; complete runs are not repeated."""
 
 import fcntl

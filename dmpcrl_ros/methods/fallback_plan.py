@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The inputs that an agent applies when it has no fresh decision."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Learners and exploration as an MPC agent sees them."""
 
 from collections.abc import Mapping, Sequence

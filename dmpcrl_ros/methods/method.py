@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The method as the rest of the package sees it."""
 
 from collections.abc import Collection, Mapping

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """One agent of distributed MPC: acts, agrees with its neighbours on what it saw, and learns if it has a learner."""
 
 from collections.abc import Mapping

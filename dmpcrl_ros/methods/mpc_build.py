@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Parts that all methods of distributed MPC put together in the same way."""
 
 from collections.abc import Callable, Sequence

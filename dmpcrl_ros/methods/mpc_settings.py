@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Settings that the methods of distributed MPC share, and what is made of them."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Values that pass from one part of a control step of an MPC agent to the next, and what is reported of them."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Nominal MPC, a baseline of paper 001: the same MPC as that of the learning agents, without offsets."""
 
 from dmpcrl_ros.core.parameters import ParameterLayout

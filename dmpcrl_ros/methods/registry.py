@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The methods by their names. Packages add their own by an entry point in the group `dmpcrl_ros.methods`."""
 
 from dmpcrl_ros.core.registry import Registry

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Consensus ADMM: one agent's part of Algorithm 1 of paper 001."""
 
 from collections.abc import Callable, Mapping

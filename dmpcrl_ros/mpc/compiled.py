@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """CasADi expressions compiled to functions on preallocated numpy arrays."""
 
 from collections.abc import Sequence

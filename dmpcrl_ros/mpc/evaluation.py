@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """V(s) and Q(s, a) of the whole network, as one agent knows them after ADMM."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The problem of an agent as ADMM and evaluation see it: its own or the whole network's, with one model or many."""
 
 from typing import Protocol

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Parameters that enter a problem through a smooth map: theta, which is learned, and phi(theta), which the problem has.
 
 Derivatives of the Lagrangian in phi are carried over to theta by the chain rule,

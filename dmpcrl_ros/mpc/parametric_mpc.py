@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A parametrised controller: value, action and sensitivities of one problem at the current parameters."""
 
 from dataclasses import dataclass

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The part that all problems with learnable parameters share: theta, which is assigned as a whole."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Parametrised problems in CasADi: what each agent contributes, and how the contributions become the problem of one
 agent or, the copies identified with their originals, that of the whole network."""
 

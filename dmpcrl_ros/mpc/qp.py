@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The quadratic programme behind one evaluation of a controller.
 
 Soft bounds carry no slack variables: an exact penalty w on the violation of a bound is the box [0, w] on its

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Settings and flags of the active-set solver, daqp, and checks without which its answers are not to be trusted."""
 
 import numpy as np

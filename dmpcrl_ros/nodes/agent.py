@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The node of one or several agents, a lifecycle node.
 
 For each of its agents it subscribes: <agent>/state (State), <neighbour>/to/<agent> (Exchange) and <neighbour>/presence

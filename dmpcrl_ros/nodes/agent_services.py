@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The services of a node that runs agents."""
 
 from collections.abc import Callable, Sequence

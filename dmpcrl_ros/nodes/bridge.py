@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The node between the agents and a robot, or a simulator with a robot's topics: see control_loop for its topics and
 services towards the agents.
 

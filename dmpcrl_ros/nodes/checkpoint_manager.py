@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Checkpoints of one agent: the occasions on which it saves and restores its snapshot."""
 
 from collections.abc import Callable, Mapping

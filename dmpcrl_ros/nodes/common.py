@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Functions of all nodes: answers of services, waiting with a timeout, and a clean exit."""
 
 import sys

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The node that closes the loop with the agents, whatever the plant is: a lifecycle node that publishes states and
 applies inputs, in lockstep or in real time.
 

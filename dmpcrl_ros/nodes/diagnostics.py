@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Diagnostics of the agents and of the control loop, on the topic `diagnostics` of the namespace."""
 
 import time

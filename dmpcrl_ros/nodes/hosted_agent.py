@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """One agent within a node: its topics, its steps, and the messages about their outcome."""
 
 import math

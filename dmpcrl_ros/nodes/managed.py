@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Lifecycle nodes of this package: managed from outside, or bringing themselves up."""
 
 import gc

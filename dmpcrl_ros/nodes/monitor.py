@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The node that records a run and ends when it is complete.
 
 Subscribes: <agent>/state, <agent>/status, <agent>/parameters and <agent>/presence for every agent, plant/presence.

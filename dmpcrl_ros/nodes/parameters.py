@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Settings as ROS parameters: declared, read and checked at the start, and followed while the node runs."""
 
 from collections.abc import Callable, Collection, Sequence

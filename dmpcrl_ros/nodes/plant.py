@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The node of a simulated plant: see control_loop for its topics and services.
 
 Publishes besides: /clock (rosgraph_msgs/Clock).

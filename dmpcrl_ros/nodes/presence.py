@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Presence of a member of a system: announced to the others and compared with theirs before the loop is closed."""
 
 import time

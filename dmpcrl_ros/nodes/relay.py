@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The node that injects faults between other nodes.
 
 Subscribes: <agent>/to/<neighbour> (Exchange) for every directed edge and, with faulty_plant, <agent>/state (State)

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Signals that end a node: they set a flag, which the loops of the node look at between two spins.
 
 An exception in the midst of the executor would leave rclpy, a step or a file half-done. rclpy's own handlers would take

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Services that hold a control loop between two steps."""
 
 from rclpy.node import Node

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Learned state on disk: a file of arrays for each agent, replaced as a whole, and the one before it.
 
 The format is NumPy's .npz with a JSON header; nothing in it is pickled, and the checksums of the archive find damage.

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Content of configuration.json: settings and versions of a run, and the layout of its other files."""
 
 import platform

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Figures of a run, for the screen and for print: 3.5 inches wide (one column) or 7.16 (two), letters of 8 points.
 
 Every function makes one figure and leaves no state behind; nothing here needs a display. The colours are those of Okabe

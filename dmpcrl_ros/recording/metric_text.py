@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Names of metrics in tables and figures."""
 
 from dmpcrl_ros.methods.method import Metric

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Look of the figures of a run: sizes, colours and the parts they share."""
 
 from collections.abc import Callable, Mapping, Sequence

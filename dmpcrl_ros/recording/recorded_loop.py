@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A run in this process, recorded as it happens, with the first parameters or with those of an earlier run."""
 
 import hashlib

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A run as it was written to disk, read back: see run_directory for the files."""
 
 import json

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A run on disk: configuration.json, steps.csv and a parameters_<agent>.csv for each agent. Text only, nothing pickled.
 
 steps.csv grows by a whole line at a time: it can be followed during the run, and read after the run was killed. Numbers

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Names and columns of the files of a run, and a reader of their rows."""
 
 import csv

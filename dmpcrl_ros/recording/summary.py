@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Summary of a run in a few numbers: its first and its last part, beside the untrained controller's."""
 
 import re

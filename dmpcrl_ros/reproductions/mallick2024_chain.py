@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Paper 001, section 6.1: the chain learns, distributed and centralised, beside MPC that does not learn."""
 
 from collections.abc import Mapping

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Paper 001, section 6.2: the power grid learns in episodes and is compared with MPC that does not learn."""
 
 from collections.abc import Mapping

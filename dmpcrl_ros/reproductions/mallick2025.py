@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Paper 000, section 5: second-order distributed Q-learning beside its centralised twin and the first order."""
 
 from collections.abc import Mapping, Sequence

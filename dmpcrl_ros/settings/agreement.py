@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """What the nodes of one system must agree on before they begin."""
 
 import hashlib

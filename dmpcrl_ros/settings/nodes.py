@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The settings of the nodes: how a system runs, beside what decides its numbers (settings.run)."""
 
 import math

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The settings of a run: which system, which method, and everything else that decides its numbers."""
 
 from collections.abc import Iterable, Mapping

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Plant and agents in closed loop, in one process; the reference for the same loop over ROS 2."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

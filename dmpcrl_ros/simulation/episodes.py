@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The plant as the agents see it, step after step and episode after episode: in process as over ROS 2."""
 
 from collections.abc import Sequence

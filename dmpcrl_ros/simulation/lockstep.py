@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The driver that runs the programs of all agents in one process: the small independent reference for the others."""
 
 from collections.abc import Sequence

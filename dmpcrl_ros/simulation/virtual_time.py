@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """All agents in one process, in virtual time: messages that are lost, delayed, duplicated, reordered or corrupted.
 
 Every agent has the round engine that the ROS driver uses. Messages and timers are events of a heap; computing takes no

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Systems from YAML files, whatever they describe."""
 
 from collections.abc import Mapping

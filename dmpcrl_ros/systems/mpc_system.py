@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Systems for MPC-based methods, with problems, parameters, costs, and published constants."""
 
 from abc import abstractmethod

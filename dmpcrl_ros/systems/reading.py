@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Common parts of the descriptions of all kinds of networks: files, schemas, and checks."""
 
 import json

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The system as the rest of the package sees it: agents, the graph on which they communicate, and a plant."""
 
 import re

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Exact discretisation of linear systems whose inputs are held between two control steps, and its derivatives."""
 
 import numpy as np

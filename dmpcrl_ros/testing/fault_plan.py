@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Loss, delay, duplication, reordering and corruption of messages, decided by a seed: any failure can be replayed.
 
 What happens to a message is a function of the seed and of what is written on it (sender, receiver, step, round, kind),

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The mapping of a bridge from its YAML file, checked against the network that it serves."""
 
 import json

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Between standard topics and the states and inputs of agents: a mapping declared in YAML, without a node.
 
     value in the message = sign * scale * input + offset, then limited in rate, then saturated

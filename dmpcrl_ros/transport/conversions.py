@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Conversions between ROS messages and types of the core. Pure functions; messages from outside are checked here."""
 
 import array

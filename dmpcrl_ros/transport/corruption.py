@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Messages as a plan of faults sees them. Pure functions; the relay node calls them."""
 
 import copy

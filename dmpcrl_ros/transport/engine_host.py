@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The round engines of all agents of one process, driven by the monotonic clock."""
 
 import math

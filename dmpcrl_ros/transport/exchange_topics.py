@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The exchanges of one agent over topics: one topic for each directed edge."""
 
 import time

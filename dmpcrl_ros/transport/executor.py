@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The executor that all nodes of this package spin."""
 
 from rclpy.executors import Executor, SingleThreadedExecutor

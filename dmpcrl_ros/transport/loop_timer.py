@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Ticks of a control loop in real time, with statistics of its deadlines. Knows nothing of ROS."""
 
 import time

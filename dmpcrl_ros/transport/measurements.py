@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Elements of agents' states from what sensors tell, without a node.
 
 state = sign * scale * value in the message + offset, minus the same of a second message where one is declared

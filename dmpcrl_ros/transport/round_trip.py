@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Measures a message round trip between two processes.
 
 `dmpcrl doctor` runs this module twice: `answer TOPIC` returns every message, `call TOPIC` measures and prints one line

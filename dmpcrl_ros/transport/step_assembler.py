@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Joins the messages of all agents into the transitions of the closed loop. Knows nothing of nodes."""
 
 from collections import defaultdict

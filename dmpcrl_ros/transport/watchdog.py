@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The watchdog of a plant: the choice of inputs that have not come."""
 
 from collections.abc import Sequence

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Controllers before and after learning, in real time over ROS 2, on the carts of the simulator.
 
 Evaluates the untrained controllers, lets them learn with checkpoints, and evaluates what they have learned on the same

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The figure of costs before, during and after learning."""
 
 from collections.abc import Sequence

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """One run of the controllers against the simulator: both as processes, as a user would start them."""
 
 import csv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Three carts coupled by springs, simulated by MuJoCo, behind the topics of ros2_control; see node.py."""
 
 import argparse

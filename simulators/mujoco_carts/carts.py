@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The carts of carts.xml in MuJoCo, with gusts that push them towards lower positions. Knows nothing of ROS."""
 
 from pathlib import Path

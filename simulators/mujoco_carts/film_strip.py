@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Film strips of the carts: pictures of some instants, from top to bottom, of one run or of several side by side.
 
 python simulators/mujoco_carts/film_strip.py before=1.csv after=2.csv --output strip.png

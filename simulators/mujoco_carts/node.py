@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The simulator as a ROS 2 node that knows standard messages only, as the driver of a robot would be.
 
 Publishes: /joint_states (sensor_msgs/JointState: position [m], velocity [m/s] and motor force [N] of every cart) and

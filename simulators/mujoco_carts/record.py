@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Record of the carts, row by row, in a CSV file while they move."""
 
 import csv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Progress shown while a run lasts, and how the file of another process is followed."""
 
 import io

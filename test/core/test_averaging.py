@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Weights of average consensus: exactness, the published matrix, the error that a schedule says it has."""
 
 import tracemalloc

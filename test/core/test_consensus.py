@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Average, total and maximum over the network, each agent knowing its neighbours only."""
 
 import numpy as np

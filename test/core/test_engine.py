@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The round engine alone: its messages, the time of the action, interruptions, and its timers."""
 
 import math

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The round engine alone: resending, optional senders, and lost neighbours."""
 
 import math

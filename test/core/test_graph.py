@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Parents, holders of copies, and neighbours of each agent."""
 
 import numpy as np

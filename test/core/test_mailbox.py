@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The mailbox keeps messages until they are due, and counts those that do not fit."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A process that is to end with its parent does, even when the parent is killed."""
 
 import os

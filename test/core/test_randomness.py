@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """One seed, a stream for each purpose and key; draws that are functions of their key."""
 
 import numpy as np

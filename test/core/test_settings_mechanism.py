@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Settings as dataclasses: names, words for None, groups, texts of a command line, and plain values of files."""
 
 from dataclasses import FrozenInstanceError, dataclass

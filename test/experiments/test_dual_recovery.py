@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Fig. 1 of paper 001: the multipliers of the local problems fall geometrically to the centralised ones."""
 
 import numpy as np

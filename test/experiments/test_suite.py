@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Many runs in parallel: recorded whole or not at all, and not run twice."""
 
 import os

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The security policy of a system, with the real `ros2 security` and where the middleware can enforce it."""
 
 import os

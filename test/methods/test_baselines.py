@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The baselines of paper 001: nominal and scenario-based MPC, distributed and centralised."""
 
 import copy

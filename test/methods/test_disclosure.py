@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Over the network only what the method says is told to a neighbour: the kinds and sizes of all messages of a step."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Consensus ADMM on the chain and on a directed network of unequal agents."""
 
 import numpy as np

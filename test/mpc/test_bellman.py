@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Bellman consistency: V(s) = min_a Q(s, a), attained by the policy."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The quadratic programme with soft bounds, on problems solved by hand."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Derivatives in theta against finite differences, slice by slice."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Few variables, many soft rows: against the same programme with explicit slack variables."""
 
 import casadi as ca

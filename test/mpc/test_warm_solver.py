@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """One solver, kept warm over a long sequence of states and linear terms, answers like one that has just been set up.
 
 With other bounds, the solver behind it can keep a soft row at the end of its multiplier's box although the row is no

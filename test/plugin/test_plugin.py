@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A system and a method of another package: in process and over ROS 2, bit for bit, without touching this package."""
 
 import csv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Runs of systems and methods that are no MPC: finite spaces, methods without parameters or metrics, unequal agents."""
 
 import csv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A checkpoint is whole, of its agent and of this format, or it is not used; the one before it then is."""
 
 import io

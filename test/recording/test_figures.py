@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Contents of the figures: their panels, lines, names, and that they leave matplotlib as it was."""
 
 import subprocess

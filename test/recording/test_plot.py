@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """`dmpcrl plot` draws the figures of the run itself again, from its directory."""
 
 import shutil

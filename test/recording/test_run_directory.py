@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A run written and read back: every bit of its numbers; damaged and occupied directories."""
 
 import csv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A node of each test's own in the ROS graph of the system that it watches."""
 
 import time

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The bridge between agents and a robot: one of standard messages alone, made here, and the simulated carts."""
 
 import csv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Topics of a bridge: their names, types and times, with real nodes."""
 
 import subprocess

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """`dmpcrl doctor` finds the causes of runs that do not work, and leaves no process behind."""
 
 import pytest

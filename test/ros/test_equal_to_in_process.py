@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The same seed gives the same run, bit for bit, in one process and over ROS 2 nodes."""
 
 from pathlib import Path

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Real processes, real faults: nothing hangs, nothing is lost, nothing is left behind."""
 
 import os

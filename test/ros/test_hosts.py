@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """One run over several hosts: network namespaces, each with an interface of its own on one bridge."""
 
 import ctypes

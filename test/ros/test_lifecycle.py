@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Managed nodes, their services, and checkpoints that cannot be written."""
 
 import subprocess

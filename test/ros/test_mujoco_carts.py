@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The simulated carts as a process of their own, seen through standard topics and its log."""
 
 import csv

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Parameters: files that many nodes share, and changes while the nodes run."""
 
 import os

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The security policy of a system, and the ROS graph of the same system while it runs."""
 
 import subprocess

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Nodes that do not fit together refuse to begin and name the difference; a second instance of a member is refused."""
 
 import os

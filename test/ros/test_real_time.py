@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Real time: the plant does not wait, agents act in time, and nodes that die return."""
 
 import os

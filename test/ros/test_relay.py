@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Real processes and a relay between them: its faults can be replayed, and the network copes with them."""
 
 import csv

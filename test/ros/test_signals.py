@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Signals at swept moments, the start of the processes included: every node ends, in time and without a traceback."""
 
 import itertools

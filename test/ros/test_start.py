@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Ctrl-C while an executable still imports ends it at once and without a word."""
 
 import os

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Two systems in one ROS domain: in two namespaces they do not notice each other, in one the later one is refused."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """What the nodes of a system must agree on, and the sentence that names what they do not."""
 
 import pytest

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Settings of a run: each is checked by name, type and range, and belongs to the run, the system or the method."""
 
 import json

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Plant and agents in closed loop: reproducible, with correct reports, and learning."""
 
 import numpy as np

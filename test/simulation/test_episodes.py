@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Episodes: their ends, the observations of agents, and the transitions that are not learned from."""
 
 import dataclasses

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Each fault in every round of a control step, with the engine that the ROS driver uses: messages are lost,
 delayed, duplicated or reordered, an agent dies, or deadlines end. Latency is 1 s, so rounds take a second each.
 

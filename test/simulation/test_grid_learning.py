@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The four areas learn: the cost of an episode falls below that of the first controllers under the same loads."""
 
 import numpy as np

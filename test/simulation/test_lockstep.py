@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The lockstep driver: it delivers rounds, and insists that all agents run the same program."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The system of the simulated carts: true to their model, within its limits, and one in which learning pays."""
 
 import importlib.util

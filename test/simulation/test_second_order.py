@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Second-order learning in closed loop (paper 000): the agents follow the centralised learner step by step."""
 
 import numpy as np

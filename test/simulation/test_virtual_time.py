@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Agents whose messages are lost, delayed, duplicated, reordered or corrupted: no run hangs or learns what is wrong."""
 
 from functools import cache

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Controllers that do not learn: models and scenarios as parameters of the same problem."""
 
 import copy

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The discretised model of an area and its derivatives, against integration and finite differences."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The fate of a message is a function of the seed and of its stamp."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Mappings of a bridge that do not fit are refused by names."""
 
 import pytest

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Values in standard messages: one of every field by hand, and messages that lack them."""
 
 import json

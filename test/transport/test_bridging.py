@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The declared mapping between standard messages and agents' states and inputs; numbers by hand."""
 
 from collections import Counter

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Messages and their content, there and back; contradictory messages are refused with the reason."""
 
 from dataclasses import replace

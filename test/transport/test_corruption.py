@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Messages that a relay corrupts are refused by their receiver, and the original stays as it is."""
 
 import copy

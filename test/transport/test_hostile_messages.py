@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A hundred thousand random and mutated messages: refused for a reason, counted, bounded, and no obstacle."""
 
 import array

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Elements of states with the times at which they were measured; numbers by hand."""
 
 import math

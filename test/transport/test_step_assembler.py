@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Transitions are put together from the messages of all agents, in order, whatever the order of arrival."""
 
 import random

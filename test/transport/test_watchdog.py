@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """An input that does not come: the last one is held for the declared number of steps, then the safe one is applied."""
 
 from dataclasses import replace

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Exploration by a random linear term in the objective (paper 001, section 5.3)."""
 
 from functools import lru_cache

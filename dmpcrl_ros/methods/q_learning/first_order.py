@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Q-learning of the parameters of an MPC: what both orders share, and the first-order update (paper 001)."""
 
 from collections.abc import Mapping, Sequence

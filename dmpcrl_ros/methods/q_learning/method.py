@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Distributed MPC as a function approximator for multi-agent Q-learning: paper 001, and its second-order form, paper
 000."""
 

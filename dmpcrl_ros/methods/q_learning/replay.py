@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Experience replay whose draws all agents make alike."""
 
 from collections.abc import Mapping

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Safeguards against harm that an update of the parameters may do where the papers leave it open."""
 
 from dataclasses import dataclass

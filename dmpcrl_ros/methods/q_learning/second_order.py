@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Second-order Q-learning of the parameters of an MPC (paper 000): a step of Newton's method on the TD errors.
 
 For a batch of T transitions with TD errors delta, gradients G = [g_1 ... g_T] of Q and Hessians h of the Lagrangian,

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Scenario-based stochastic MPC of the whole network in its inputs alone.
 
 With one sequence of inputs for all scenarios, the states of each follow from it: the variables of scenario s are

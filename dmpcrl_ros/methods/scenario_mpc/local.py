@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Scenario-based stochastic MPC of one agent, to be agreed on with its neighbours by ADMM.
 
 The network minimises the mean cost of S scenarios with one sequence of inputs for all of them:

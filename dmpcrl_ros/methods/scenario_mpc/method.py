@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Scenario-based stochastic MPC, a baseline of paper 001: the mean cost of sampled models and disturbances."""
 
 from dataclasses import dataclass, replace

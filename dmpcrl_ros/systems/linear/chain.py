@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The academic chain of papers 001 and 000: agents in a row, each coupled to the next.
 
 It stands in section 6.1 of 001 and in section 2.3 of 000. The constants are those of the released programs, which

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Linear networks from descriptions: nested mappings, as in a YAML file; network.schema.json documents every key."""
 
 from collections.abc import Mapping, Sequence

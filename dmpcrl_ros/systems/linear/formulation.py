@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The parametrised local problem of papers 001 and 000, and the centralised problem made of the same terms.
 
 For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u and the trajectories x_j of its parents:

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Models of a linear network for the baselines: its inexact or its true model, and how uncertain it is.
 
 Both are parameters theta_i of the same problem that the learning agents have, whose names and order they keep.

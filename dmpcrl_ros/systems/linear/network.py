@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A network of linear systems: true dynamics, costs and bounds, and what its agents know of it at first."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The MPC of one area of a power network (paper 001, section 6.2; the constants of its release where they differ).
 
 State (dphi, domega, dP_m, dP_v): angle, frequency, mechanical power, valve position; input: power reference u; load d:

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """From the coefficients P_ij of an area's lines to the matrices of its discretised model, with their derivatives."""
 
 from functools import cached_property

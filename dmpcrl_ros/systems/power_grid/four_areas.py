@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The four areas of paper 001, section 6.2 (a benchmark of the Hycon2 project), as an instance of a grid description.
 
 The constants are those of the released program, which produces the published curves; where the paper prints another,

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A power network and its plant: exact in continuous time, as references and loads are held between control steps."""
 
 from collections.abc import Sequence

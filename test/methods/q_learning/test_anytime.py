@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Deadlines, lost neighbours, and learning that is held."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The agents together are the centralised controller: actions, values, gradients, multipliers, updates."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Exploration: all agents know which of them explore; each has its own directions."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A failure at one agent: no agent learns from the step, all report it, and the run continues."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """theta <- theta + alpha mean(delta g), at the steps and with the rates that were agreed."""
 
 import numpy as np

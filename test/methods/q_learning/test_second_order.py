@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The second-order step of paper 000: the agents' step is that of one controller that knows everything."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """A system and a method of another package, as small as they can be: queues on a ring, and tabular TD(0).
 
 Nothing here knows MPC, and nothing in dmpcrl_ros knows this module: it is found by entry points.

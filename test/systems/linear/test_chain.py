@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The academic chain, its numbers written down by hand from the publications."""
 
 import dataclasses

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Networks from YAML: correct ones are read as they stand, others are refused with the place of the error."""
 
 import dataclasses

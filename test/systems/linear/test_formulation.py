@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The parametrised problem against a dense programme with explicit slack, written from the papers."""
 
 import numpy as np

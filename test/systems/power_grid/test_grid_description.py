@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """Grids from YAML: any topology is read as it stands; errors name the area and the quantity."""
 
 from pathlib import Path

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The grid's parametrised problem against a dense programme, its derivatives against finite differences."""
 
 import numpy as np

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
 """The four areas: constants written down by hand, the plant against integration, loads and costs by hand."""
 
 import dataclasses
