@@ -48,9 +48,11 @@ test: lint  ## lint and run all tests against the installed package; ARGS=... fo
 	  $(ONE_BY_ONE:%=--ignore %) test
 	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) $(ONE_BY_ONE)
 
-lint: setup  ## check the style and the format of the sources
+# What NumPy and matplotlib say of their types differs by version: types are checked with the current ones only.
+lint: setup  ## check style, format and types of the sources
 	@'$(VENV)/bin/ruff' check --quiet
 	@'$(VENV)/bin/ruff' format --check --quiet || { echo 'make format corrects the format' >&2; exit 1; }
+	@$(if $(ROS_DISTRO)$(filter jazzy,$(VERSIONS)),,'$(VENV)/bin/mypy' --no-error-summary)
 
 format: setup  ## format the sources
 	@'$(VENV)/bin/ruff' check --fix --select I --quiet
@@ -67,4 +69,4 @@ test-jazzy:
 endif
 
 clean:  ## remove environments and everything built
-	rm -rf .venv .venv.* .venv-jazzy .venv-jazzy.* build install log dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv.* .venv-jazzy .venv-jazzy.* build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -82,7 +82,7 @@ def launch_actions(
     return actions
 
 
-def _end_with(node: NodeSpec, outcome: Outcome) -> Callable:
+def _end_with(node: NodeSpec, outcome: Outcome) -> Callable[..., list[Any]]:
     """Handler of the end of a node: all others end, too, and launch reports an error unless it was a regular end."""
 
     def end(event: ProcessExited, context: LaunchContext) -> list[Any]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib import metadata
 from importlib.util import find_spec
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -108,7 +109,7 @@ def _round_trip(console: Console) -> bool:
     return True
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen[Any]) -> None:
     process.terminate()
     try:
         process.wait(_END_LIMIT)

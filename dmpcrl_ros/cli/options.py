@@ -179,7 +179,7 @@ def _options(groups: dict[str, list[Setting]]) -> list[click.Parameter]:
 def _probe(args: Sequence[str], params: list[click.Parameter]) -> dict[str, Any]:
     """Values of known parameters among arguments of which others are unknown or wrong."""
     probe = click.Command('probe', params=params, add_help_option=False)
-    lenient = {'resilient_parsing': True, 'ignore_unknown_options': True, 'allow_extra_args': True}
+    lenient: Any = {'resilient_parsing': True, 'ignore_unknown_options': True, 'allow_extra_args': True}
     return probe.make_context('probe', list(args), **lenient).params
 
 

@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import yaml
 
@@ -44,7 +45,7 @@ class ProcessGroup:
     def __init__(self, nodes: Sequence[NodeSpec]):
         self._nodes = nodes
         self._environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
-        self._processes: dict[str, subprocess.Popen] = {}
+        self._processes: dict[str, subprocess.Popen[str]] = {}
         self._started: dict[str, float] = {}
         self._deaths: Counter[str] = Counter()
         self._readers: list[threading.Thread] = []
@@ -152,13 +153,13 @@ class ProcessGroup:
         self._processes[node.name] = process
         self._started[node.name] = time.monotonic()
         self._last[node.name] = deque(maxlen=_LINES_KEPT)
-        reader = threading.Thread(target=self._read, args=(node.name, process), daemon=True)
+        reader = threading.Thread(target=self._read, args=(node.name, process.stdout), daemon=True)
         reader.start()
         self._readers.append(reader)
 
-    def _read(self, label: str, process: subprocess.Popen) -> None:
-        with process.stdout:
-            for line in process.stdout:
+    def _read(self, label: str, output: IO[str]) -> None:
+        with output:
+            for line in output:
                 self._last[label].append(line.rstrip())
                 self._lines.put((label, line.rstrip()))
 

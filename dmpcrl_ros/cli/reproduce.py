@@ -7,6 +7,7 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import cloup
@@ -32,7 +33,7 @@ _jobs = click.option(
 )
 
 
-def _output(name: str) -> Callable:
+def _output(name: str) -> Callable[..., Any]:
     return click.option(
         '--output',
         type=click.Path(path_type=Path, file_okay=False),
@@ -152,7 +153,7 @@ def _chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int, con
     curves = {name: LearningCurves.of([run], steps) for name, run in runs.items()}
     save(
         {
-            'figure_1_dual_errors': dual_error(dual_errors_of(runs['distributed'])),
+            'figure_1_dual_errors': dual_error(dual_errors_of(runs['distributed']) or {}),
             'figure_2_states_and_inputs': states_and_inputs(published),
             'figure_3_learning_curves': learning_curves(curves),
             'figure_4_parameters': paper.parameters_of_both(published, 'agent_2'),

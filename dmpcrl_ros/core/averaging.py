@@ -23,25 +23,16 @@ class AveragingSchedule:
     """Weights of every round; what one agent needs of them is its row.
 
     Args:
-        divided: (n, n), such that W_k = I - divided / divisors[k]; None if `repeated` is given.
-        divisors: (K,).
-        repeated: W (n, n), the same in all rounds.
-        rounds: K, of repeated weights.
+        matrix: (n, n); W itself, the same in all rounds, or what the divisors make of it.
+        divisors: (K,), such that W_k = I - matrix / divisors[k]; None for none.
+        rounds: K, where there are no divisors.
     """
 
-    def __init__(
-        self,
-        *,
-        divided: np.ndarray | None = None,
-        divisors: Sequence[float] = (),
-        repeated: np.ndarray | None = None,
-        rounds: int = 0,
-    ):
-        self.n_agents = len(divided if repeated is None else repeated)
-        self.rounds = len(divisors) if repeated is None else rounds
-        self._divided = divided
-        self._divisors = np.array(divisors, dtype=float)
-        self._repeated = repeated
+    def __init__(self, matrix: np.ndarray, *, divisors: Sequence[float] | None = None, rounds: int = 0):
+        self.n_agents = len(matrix)
+        self.rounds = rounds if divisors is None else len(divisors)
+        self._matrix = matrix
+        self._divisors = None if divisors is None else np.array(divisors, dtype=float)
 
     @property
     def weights(self) -> np.ndarray:
@@ -59,18 +50,13 @@ class AveragingSchedule:
 
     def row(self, agent: int, neighbours: tuple[int, ...]) -> list[tuple[float, tuple[float, ...]]]:
         """Weight of the agent itself and weights of its neighbours, for each round."""
-        if self._repeated is not None:
-            row = self._repeated[agent]
-            return [(float(row[agent]), tuple(row[list(neighbours)].tolist()))] * self.rounds
-        own, others = self._divided[agent, agent], self._divided[agent, list(neighbours)]
+        own, others = self._matrix[agent, agent], self._matrix[agent, list(neighbours)]
+        if self._divisors is None:
+            return [(float(own), tuple(others.tolist()))] * self.rounds
         return [(float(1.0 - own / divisor), tuple((0.0 - others / divisor).tolist())) for divisor in self._divisors]
 
     def _weight(self, k: int) -> np.ndarray:
-        return (
-            self._repeated
-            if self._repeated is not None
-            else (np.eye(self.n_agents) - self._divided / self._divisors[k])
-        )
+        return self._matrix if self._divisors is None else np.eye(self.n_agents) - self._matrix / self._divisors[k]
 
 
 def fixed_weights(graph: CouplingGraph, rounds: int = 100) -> AveragingSchedule:
@@ -100,13 +86,13 @@ def finite_time(graph: CouplingGraph) -> AveragingSchedule:
             not distinct or value - distinct[-1] > _SAME_EIGENVALUE * eigenvalues[-1]
         ):
             distinct.append(float(value))
-    return AveragingSchedule(divided=graph.laplacian, divisors=_leja_order(distinct))
+    return AveragingSchedule(graph.laplacian, divisors=_leja_order(distinct))
 
 
 def _repeat(weight: np.ndarray, rounds: int) -> AveragingSchedule:
     if rounds < 1:
         raise ValueError(f'average consensus needs at least one round, not {rounds}')
-    return AveragingSchedule(repeated=weight, rounds=rounds)
+    return AveragingSchedule(weight, rounds=rounds)
 
 
 def _leja_order(points: list[float]) -> list[float]:

@@ -169,14 +169,14 @@ class RoundEngine:
 
     def _proceed(self, events: list[Event], now: float) -> list[Event]:
         """Resume the program as long as what it waits for is there, or cannot come any more."""
-        while self._request is not None:
-            if reason := self._overdue(now):
+        while (request := self._request) is not None:
+            if reason := self._overdue(request, now):
                 self._throw(reason, events, now)
-            elif (inbox := self._inbox(now)) is not None:
+            elif (inbox := self._inbox(request, now)) is not None:
                 run, step, number = self.mailbox.now
                 self.mailbox.now = (run, step, number + 1)
                 self._resume(self._program.send, inbox, events, now)
-            elif reason := self._hopeless(now):
+            elif reason := self._hopeless(request, now):
                 self._throw(reason, events, now)
             else:
                 break
@@ -222,9 +222,9 @@ class RoundEngine:
             events.extend(self._outbox.frames(frame, self.mailbox.now, self.neighbours))
         events.extend(answer)
 
-    def _inbox(self, now: float) -> Inbox | None:
+    def _inbox(self, request: Exchange, now: float) -> Inbox | None:
         """Messages of the round that is due; None while one is missing that is waited for."""
-        kind, expects, optional = self._request.kind, self._expected(), self._request.optional
+        kind, expects, optional = request.kind, self._expected(request), request.optional
         if optional:
             present = {j: shape for j, shape in optional.items() if self.mailbox.holds(kind, j, shape)}
             awaited = set(optional) - set(present) - self._others.senders_of(GIVEN_UP, self.mailbox.now[:2])
@@ -235,23 +235,23 @@ class RoundEngine:
             expects = {**expects, **present}
         return self.mailbox.take(kind, expects)
 
-    def _expected(self) -> Mapping[int, tuple[int, ...]]:
-        expects = self._request.expects
+    def _expected(self, request: Exchange) -> Mapping[int, tuple[int, ...]]:
+        expects = request.expects
         return {j: shape for j, shape in expects.items() if j not in self.left_out} if self.left_out else expects
 
-    def _overdue(self, now: float) -> DeadlineReached | None:
+    def _overdue(self, request: Exchange, now: float) -> ExchangeTimeout | None:
         """Whether the time to act is up, perhaps because a neighbour has said nothing in the whole step."""
         if now < self._deadline:
             return None
-        names = self._others.lose_silent(self._missing())
+        names = self._others.lose_silent(self._missing(request))
         return DeadlineReached(f'out of time in round {self.rounds}' + (f': nothing from {names}' if names else ''))
 
-    def _hopeless(self, now: float) -> ExchangeTimeout | None:
+    def _hopeless(self, request: Exchange, now: float) -> ExchangeTimeout | None:
         """Reason not to wait any longer for the missing messages of this round; None while they are waited for."""
         if self._interruption:
             return ExchangeTimeout(self._interruption)
         if self._others.frames:
-            missing, present = self._missing(), self.mailbox.now[:2]
+            missing, present = self._missing(request), self.mailbox.now[:2]
             if names := self._others.that_sent(GIVEN_UP, missing, present):
                 self._others.lose_silent(missing)
                 return ExchangeTimeout(f'{names}: {GIVEN_UP}')
@@ -259,14 +259,14 @@ class RoundEngine:
                 return DeadlineReached(f'{names}: {OUT_OF_TIME}')
         if now >= self._give_up_at:
             self.timeouts += 1
-            names = self._others.lose(self._missing())
+            names = self._others.lose(self._missing(request))
             return ExchangeTimeout(
-                f'no {self._request.kind!r} from {names} in round {self.rounds} within {self._round_timeout:g} s'
+                f'no {request.kind!r} from {names} in round {self.rounds} within {self._round_timeout:g} s'
             )
         return None
 
-    def _missing(self) -> list[int]:
-        return self.mailbox.missing(self._expected())
+    def _missing(self, request: Exchange) -> list[int]:
+        return self.mailbox.missing(self._expected(request))
 
     def _refuse(self, fault: str) -> None:
         self._program.close()

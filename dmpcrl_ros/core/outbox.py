@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dmpcrl_ros.core.events import Send
+from dmpcrl_ros.core.events import Event, Send
 from dmpcrl_ros.core.exchange import Exchange
 from dmpcrl_ros.core.mailbox import Envelope
 
@@ -60,7 +60,7 @@ class Outbox:
         self._next, self._left = now + self.resend_after, _RESENDS
         return messages
 
-    def frames(self, frame: str, stamp: tuple[int, int, int], receivers: Iterable[int]) -> list[Send]:
+    def frames(self, frame: str, stamp: tuple[int, int, int], receivers: Iterable[int]) -> list[Event]:
         """A control frame to each receiver; it is not sent again."""
         return [Send(receiver, Envelope(*stamp, self._agent, frame, np.zeros((0, 1)))) for receiver in receivers]
 

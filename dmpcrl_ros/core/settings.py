@@ -11,9 +11,12 @@ prefix, with `group`. Outside of Python every setting has one name, as `admm.ite
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-Kind = TypeVar('Kind')
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind = TypeVar('Kind', bound='DataclassInstance')
 # Types of values that settings of each kind accept, NumPy's included, and what they are called in messages.
 _ACCEPTED: dict[type, Any] = {bool: bool, int: Integral, float: Real, str: str, tuple: (list, tuple)}
 _SPOKEN = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text', tuple: 'a list of names'}

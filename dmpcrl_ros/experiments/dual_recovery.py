@@ -3,6 +3,9 @@
 
 """Convergence of the multipliers of the local problems to the centralised ones (paper 001, Proposition 2, Fig. 1)."""
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeGuard, cast
+
 import numpy as np
 
 from dmpcrl_ros.methods.mpc_agent import MpcAgent
@@ -14,6 +17,9 @@ from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.system import System
+
+_Agent: TypeAlias = MpcAgent[QpSolution]  # the agents of the methods that has_local_multipliers admits
+_Duals: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | None:
@@ -44,7 +50,7 @@ def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | N
     }
 
 
-def has_local_multipliers(system: System, settings: Settings) -> bool:
+def has_local_multipliers(system: System, settings: Settings) -> TypeGuard[MpcSystem]:
     """Whether the multipliers of the local problems are parts of those of a centralised twin. In scenario-based MPC
     they are not: the dynamics have multipliers for every scenario."""
     if not isinstance(system, MpcSystem) or not hasattr(settings.make_method(), 'central_agent'):
@@ -64,17 +70,17 @@ def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterat
         step: of an episode; decides the exogenous inputs.
     """
     settings = settings.but(learn=False, admm__iterations=iterations, admm__tolerance=None, admm__warm_start=False)
-    agents = [settings.make_agent(system, index) for index in range(system.n_agents)]
+    agents = [cast(_Agent, settings.make_agent(system, index)) for index in range(system.n_agents)]
     exogenous = system.exogenous_at(step)
     for agent, part, own in zip(agents, system.state_parts, exogenous, strict=True):
         agent.mpc.begin(state[part], exogenous=own)
-    found: list[list[np.ndarray]] = [[] for _ in agents]
+    found: list[list[_Duals]] = [[] for _ in agents]
     run_lockstep(
         [agent.admm.run(agent.mpc.solve, _recorder(agent, duals)) for agent, duals in zip(agents, found, strict=True)]
     )
-    central = settings.make_central_agent(system)
+    central = cast(_Agent, settings.make_central_agent(system))
     central.mpc.begin(state, exogenous=np.concatenate(exogenous))
-    central.mpc.solve()
+    central.mpc.solve(np.zeros(0))
     optimal = _duals(central.mpc.solution())
     return np.array(
         [
@@ -84,15 +90,16 @@ def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterat
     )
 
 
-def _recorder(agent: MpcAgent, duals: list):
+def _recorder(agent: _Agent, duals: list[_Duals]) -> Callable[[int], None]:
     return lambda iteration: duals.append(_duals(agent.mpc.solution()))
 
 
-def _duals(solution: QpSolution) -> tuple[np.ndarray, np.ndarray]:
+def _duals(solution: QpSolution) -> _Duals:
     """lambda of the dynamics and mu of the soft bounds."""
     return solution.dual_equality, solution.dual_soft_upper - solution.dual_soft_lower
 
 
-def _stack(parts: tuple) -> tuple[np.ndarray, np.ndarray]:
+def _stack(parts: Sequence[_Duals]) -> _Duals:
     """The multipliers of all agents in the order of the centralised problem."""
-    return tuple(np.concatenate([part[kind] for part in parts]) for kind in range(2))
+    equality, bounds = zip(*parts, strict=True)
+    return np.concatenate(equality), np.concatenate(bounds)

@@ -166,6 +166,10 @@ def _one_thread_each() -> Iterator[None]:
             os.environ['OMP_NUM_THREADS'] = before
 
 
+_steps: Any  # of a worker: number of steps that all have made
+_stop: Any  # of a worker: whether to end
+
+
 def _start_worker(steps: Any, stop: Any, parent: int) -> None:
     """Prepare a worker: the parent answers Ctrl-C by setting `stop`, and the kernel ends workers of a killed parent."""
     global _steps, _stop

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Generic, cast
 
 import numpy as np
 
@@ -17,12 +18,12 @@ from dmpcrl_ros.methods.learner import Explorer, Learner, Transition, Update
 from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, decision_metrics, void_reason
 from dmpcrl_ros.mpc.admm import Admm
 from dmpcrl_ros.mpc.evaluation import Evaluation, evaluate
-from dmpcrl_ros.mpc.interface import Mpc, Solution
+from dmpcrl_ros.mpc.interface import LearnableMpc, Mpc, SolutionT
 from dmpcrl_ros.mpc.parametric_mpc import Sensitivities
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.solver import QpFailure
 
 
-class MpcAgent:
+class MpcAgent(Generic[SolutionT]):
     """Agent i of Algorithm 2 of paper 001; without a learner, of the MPC that it is compared with.
 
     When nobody explores and theta stays, the executed action is the policy's own and Q(s, a) = V(s): one ADMM run
@@ -31,7 +32,7 @@ class MpcAgent:
     agent) is the centralised controller.
 
     Args:
-        mpc: problem of the agent.
+        mpc: problem of the agent; a LearnableMpc where there is a learner or exploration.
         admm: agreement with the neighbours on trajectories.
         consensus: agreement over the network.
         plan: followed where there is no fresh decision.
@@ -43,7 +44,7 @@ class MpcAgent:
     def __init__(
         self,
         *,
-        mpc: Mpc,
+        mpc: Mpc[SolutionT],
         admm: Admm,
         consensus: Consensus,
         plan: FallbackPlan,
@@ -78,6 +79,11 @@ class MpcAgent:
     @theta.setter
     def theta(self, theta: np.ndarray) -> None:
         self.mpc.theta = theta
+
+    @property
+    def _learnable(self) -> LearnableMpc[SolutionT]:
+        # Who makes an agent with a learner or exploration gives it such a problem.
+        return cast(LearnableMpc[SolutionT], self.mpc)
 
     def reset(self) -> None:
         """Forget everything learned: initial parameters, no memory."""
@@ -114,8 +120,9 @@ class MpcAgent:
             raise SnapshotError(str(failure)) from None
         self.begin_run()
         self.updates = int(updates)
-        for transition in replayed:
-            self.learner.observe(transition)
+        if self.learner:
+            for transition in replayed:
+                self.learner.observe(transition)
 
     def step(self, observation: Observation) -> StepProgram:
         """Act, agree on the transition that ended, learn from it, and remember the one that begins."""
@@ -138,26 +145,28 @@ class MpcAgent:
 
     def evaluate(
         self, state: np.ndarray, action: np.ndarray | None = None, exogenous: np.ndarray | None = None
-    ) -> Protocol[Evaluation]:
+    ) -> Protocol[Evaluation[SolutionT]]:
         """V(state) or, with an action, Q(state, action); see mpc.evaluation."""
         return evaluate(self.mpc, self.admm, state, action, exogenous)
 
-    def _decide(self, observation: Observation) -> Protocol[Decision]:
+    def _decide(self, observation: Observation) -> Protocol[Decision[SolutionT]]:
         """Evaluate V(s), and perturb the own problem if it is this agent's turn to explore."""
         step, state, exogenous = observation.step, observation.state, observation.exogenous
         if self._memory and not self._memory.was_applied(observation):
             self._memory = None
-        coins = self.exploration.coins(step) if self.exploration else np.zeros(1, dtype=bool)
-        anyone_explores = bool(coins.any())
-        explored = anyone_explores and bool(coins[self.exploration.agent]) and not (observation.hold or self._holding)
+        anyone_explores = explored = False
+        if self.exploration:
+            coins = self.exploration.coins(step)
+            anyone_explores = bool(coins.any())
+            explored = bool(coins[self.exploration.agent]) and not (observation.hold or self._holding)
         policy = yield from self.evaluate(state, exogenous=exogenous)
         solution = policy.solution
-        if explored and solution:
+        if self.exploration and explored and solution:
             solution = self._perturbed(state, exogenous, self.exploration.direction(step)) or solution
         action = self._plan.begin(self.mpc.inputs(solution)) if solution else self._plan.follow()
         return Decision(observation, policy, action, explored, anyone_explores)
 
-    def _learn(self, decision: Decision) -> Protocol[StepReport]:
+    def _learn(self, decision: Decision[SolutionT]) -> Protocol[StepReport]:
         """Agree on the transition that ended in this step and learn from it.
 
         V(s') and Q(s, a) of one TD error must belong to the same theta: an update in between would feed back on itself.
@@ -168,10 +177,10 @@ class MpcAgent:
         fault, visited, update = agreement.fault, decision.policy, Update()
         if self.learner:
             step = decision.observation.step
-            if agreement.evaluated:
+            if memory and agreement.evaluated:
                 self.learner.observe(Transition(step, agreement.td_error, memory.gradient, memory.hessian))
             if due := self.learner.due(step) and not self._holding:
-                update = yield from self._update(step)
+                update = yield from self._update(self.learner, step)
                 fault = update.fault or fault
             if decision.anyone_explores or due:
                 observation = decision.observation
@@ -182,16 +191,16 @@ class MpcAgent:
         return StepReport(
             updates=self.updates,
             fault=fault,
-            metrics=decision_metrics(decision) | agreement_metrics(agreement) | update.metrics,
+            metrics={**decision_metrics(decision), **agreement_metrics(agreement), **update.metrics},
         )
 
-    def _agree(self, decision: Decision, memory: Memory | None) -> Protocol[Agreement]:
+    def _agree(self, decision: Decision[SolutionT], memory: Memory | None) -> Protocol[Agreement]:
         """Sum up V, Q and the stage cost over the network, and find out whether all agents have the transition."""
         policy, observation, n_agents = decision.policy, decision.observation, self.consensus.n_agents
         continues = memory is not None and (memory.step, memory.episode) == (observation.step - 1, observation.episode)
         whole = continues and not policy.failure
         valid = float(not policy.failure)
-        own = [observation.stage_cost, memory.q_value, 1.0] if whole else [0.0] * 3
+        own = [observation.stage_cost, memory.q_value, 1.0] if memory and whole else [0.0] * 3
         value, valid, cost, q_value, samples = (
             yield from self.consensus.total(np.array([policy.value, valid, *own]))
         ).tolist()
@@ -210,9 +219,9 @@ class MpcAgent:
             fault = void_reason(min(samples, n_agents - 1), 'the whole transition', n_agents)
         return Agreement(value, cost, td_error, evaluated, fault, partial)
 
-    def _update(self, step: int) -> Protocol[Update]:
+    def _update(self, learner: Learner, step: int) -> Protocol[Update]:
         """Let the learner change theta: at all agents, or at none if the problem of one has no solution there."""
-        before, update = self.mpc.theta, (yield from self.learner.update(step, self.mpc.theta))
+        before, update = self.mpc.theta, (yield from learner.update(step, self.mpc.theta))
         if update.fault:
             return update
         refusal = ''
@@ -232,12 +241,12 @@ class MpcAgent:
         self.updates += update.theta is not None
         return update
 
-    def _remember(self, decision: Decision, visited: Evaluation) -> Memory | None:
+    def _remember(self, decision: Decision[SolutionT], visited: Evaluation[SolutionT]) -> Memory | None:
         """Memory from which the next step learns of the transition that begins here; None where a derivative is not
         finite, which makes the transition void for all. Without a learner no derivatives are needed."""
         derivatives = Sensitivities(np.zeros(0), None)
-        if self.learner:
-            derivatives = self.mpc.sensitivities(visited.solution, self.learner.second_order)
+        if self.learner and visited.solution:
+            derivatives = self._learnable.sensitivities(visited.solution, self.learner.second_order)
         numbers = [derivatives.gradient] if derivatives.hessian is None else [derivatives.gradient, derivatives.hessian]
         if not all(np.isfinite(each).all() for each in numbers):
             return None
@@ -250,17 +259,17 @@ class MpcAgent:
             derivatives.hessian,
         )
 
-    def _perturbed(self, state: np.ndarray, exogenous: np.ndarray | None, direction: np.ndarray) -> Solution | None:
+    def _perturbed(self, state: np.ndarray, exogenous: np.ndarray | None, direction: np.ndarray) -> SolutionT | None:
         """The local problem once more with the perturbed objective, at the averages and multipliers that were agreed:
         what the agent would rather do, without asking its neighbours."""
         try:
-            self.mpc.begin(state, perturbation=direction, exogenous=exogenous)
+            self._learnable.begin(state, perturbation=direction, exogenous=exogenous)
             self.mpc.solve(self.admm.linear)
             return self.mpc.solution()
         except QpFailure:
             return None
 
-    def _give_up(self, decision: Decision | None, reason: str) -> StepReport:
+    def _give_up(self, decision: Decision[SolutionT] | None, reason: str) -> StepReport:
         """Learn from neither of the transitions that this step belongs to."""
         self._memory = None
         return StepReport(updates=self.updates, fault=reason, metrics=decision_metrics(decision) if decision else {})

@@ -16,7 +16,7 @@ from dmpcrl_ros.methods.learner import Explorer, Learner
 from dmpcrl_ros.methods.mpc_agent import MpcAgent
 from dmpcrl_ros.methods.mpc_settings import MpcSettings
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
-from dmpcrl_ros.mpc.interface import Mpc
+from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
@@ -56,18 +56,18 @@ def mpc_agent(
     system: MpcSystem,
     settings: MpcSettings,
     members: Sequence[int],
-    mpc: Mpc,
+    mpc: Mpc[SolutionT],
     admm: Admm,
     consensus: Consensus,
     learner: Learner | None = None,
     exploration: Explorer | None = None,
-) -> MpcAgent:
+) -> MpcAgent[SolutionT]:
     """The agent that controls these members of the system."""
-    bounds = [
+    lower, upper, safe_input = (
         np.concatenate([getattr(system.local[i], name) for i in members])
         for name in ('input_lower', 'input_upper', 'safe_input')
-    ]
-    plan = FallbackPlan(*bounds, steps=settings.fallback_steps)
+    )
+    plan = FallbackPlan(lower, upper, safe_input, settings.fallback_steps)
     return MpcAgent(
         mpc=mpc,
         admm=admm,

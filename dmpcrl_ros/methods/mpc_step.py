@@ -4,6 +4,7 @@
 """Values that pass from one part of a control step of an MPC agent to the next, and what is reported of them."""
 
 from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from dmpcrl_ros.core.agent import Observation
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.mpc.admm import AdmmReport
 from dmpcrl_ros.mpc.evaluation import Evaluation
+from dmpcrl_ros.mpc.interface import SolutionT
 
 _SAME = 1e-9  # relative to the action: what was scaled for an actuator and back is still the same
 
@@ -27,7 +29,7 @@ METRICS = (
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(Generic[SolutionT]):
     """Decision of an agent in a step, with its grounds.
 
     Args:
@@ -39,7 +41,7 @@ class Decision:
     """
 
     observation: Observation
-    policy: Evaluation
+    policy: Evaluation[SolutionT]
     action: np.ndarray
     explored: bool
     anyone_explores: bool
@@ -85,7 +87,7 @@ class Memory:
         return bool((np.abs(observation.applied - self.action) <= _SAME * scale).all())
 
 
-def decision_metrics(decision: Decision) -> dict[str, float]:
+def decision_metrics(decision: Decision[SolutionT]) -> dict[str, float]:
     """Metrics of a decision by their names."""
     policy = decision.policy
     return {

@@ -9,6 +9,7 @@ from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, cons
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
@@ -25,7 +26,9 @@ class NominalMpc:
         """Names of the parameters of one agent."""
         return system.parameters(index)[0]
 
-    def agent(self, system: MpcSystem, index: int, settings: BaselineSettings, *, seed: int, learn: bool) -> MpcAgent:
+    def agent(
+        self, system: MpcSystem, index: int, settings: BaselineSettings, *, seed: int, learn: bool
+    ) -> MpcAgent[QpSolution]:
         """One agent."""
         system = system.for_baselines()
         consensus, options = consensus_of(system, index, settings), settings.admm.options(system.defaults)
@@ -33,7 +36,9 @@ class NominalMpc:
         mpc, admm = local_parts(system, index, theta, options, consensus)
         return mpc_agent(system, settings, (index,), mpc, admm, consensus)
 
-    def central_agent(self, system: MpcSystem, settings: BaselineSettings, *, seed: int, learn: bool) -> MpcAgent:
+    def central_agent(
+        self, system: MpcSystem, settings: BaselineSettings, *, seed: int, learn: bool
+    ) -> MpcAgent[QpSolution]:
         """The centralised twin."""
         system = system.for_baselines()
         layout, theta = central_parameters(

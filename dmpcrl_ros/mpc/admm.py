@@ -11,7 +11,7 @@ import numpy as np
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import DeadlineReached, Exchange, Protocol
 from dmpcrl_ros.core.graph import CouplingGraph
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.solver import QpFailure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ class Admm:
         if self.options.warm_start:
             warm, self._warm = self._warm, None  # a run that is abandoned half-way leaves nothing to start from
             (anyone_cold,) = yield from self._consensus.maximum([warm is None])
-            if not anyone_cold:
+            if warm and not anyone_cold:
                 return warm
         return np.zeros(self.size), np.zeros(self.size)
 

@@ -27,10 +27,10 @@ class CompiledFunction:
         self._inputs = [np.zeros(symbol.numel()) for symbol in inputs]
         self._outputs = []
         for k, array in enumerate(self._inputs):
-            self._buffer.set_arg(k, memoryview(array))
+            self._buffer.set_arg(k, array.data)  # type: ignore[call-arg]  # a buffer knows its size
         for k, out in enumerate(outputs):
             array = np.zeros(out.shape)
-            self._buffer.set_res(k, memoryview(array))
+            self._buffer.set_res(k, array.data)  # type: ignore[call-arg]
             self._outputs.append(array[:, 0] if out.shape[1] == 1 else array)
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:

@@ -3,18 +3,20 @@
 
 """V(s) and Q(s, a) of the whole network, as one agent knows them after ADMM."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Generic
 
 import numpy as np
 
 from dmpcrl_ros.core.exchange import Protocol
 from dmpcrl_ros.mpc.admm import Admm, AdmmReport
-from dmpcrl_ros.mpc.interface import Mpc, Solution
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.interface import Mpc, SolutionT
+from dmpcrl_ros.mpc.solver import QpFailure
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Generic[SolutionT]):
     """One agent's part of V(s) or Q(s, a).
 
     Args:
@@ -23,7 +25,7 @@ class Evaluation:
         report: of ADMM.
     """
 
-    solution: Solution | None
+    solution: SolutionT | None
     value: float
     report: AdmmReport
 
@@ -34,8 +36,12 @@ class Evaluation:
 
 
 def evaluate(
-    mpc: Mpc, admm: Admm, state: np.ndarray, action: np.ndarray | None = None, exogenous: np.ndarray | None = None
-) -> Protocol[Evaluation]:
+    mpc: Mpc[SolutionT],
+    admm: Admm,
+    state: np.ndarray,
+    action: np.ndarray | None = None,
+    exogenous: np.ndarray | None = None,
+) -> Protocol[Evaluation[SolutionT]]:
     """V(state) or, with an action, Q(state, action), by ADMM (Algorithm 1 of paper 001).
 
     Args:
@@ -45,9 +51,9 @@ def evaluate(
         action: first input (n_u,); None leaves it free.
         exogenous: (n_d,); None for zeros.
     """
+    solve: Callable[[np.ndarray], np.ndarray] = mpc.solve
     try:
         mpc.begin(state, action, exogenous=exogenous)
-        solve = mpc.solve
     except QpFailure as failure:
         solve = _always_raise(failure)
     report = yield from admm.run(solve)
@@ -60,7 +66,7 @@ def evaluate(
     return Evaluation(solution, mpc.value(solution) + report.correction, report)
 
 
-def _always_raise(failure: QpFailure):
+def _always_raise(failure: QpFailure) -> Callable[[np.ndarray], np.ndarray]:
     def solve(linear: np.ndarray) -> np.ndarray:
         raise failure
 

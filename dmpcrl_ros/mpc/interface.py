@@ -3,27 +3,39 @@
 
 """The problem of an agent as ADMM and evaluation see it: its own or the whole network's, with one model or many."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.mpc.parametric_mpc import Sensitivities
 
 
 class Solution(Protocol):
-    """A solution of the problem; `kkt_residual` is the largest violation of its optimality conditions."""
+    """A solution of the problem."""
 
-    kkt_residual: float
+    @property
+    def kkt_residual(self) -> float:
+        """Largest violation of its optimality conditions."""
 
 
-class Mpc(Protocol):
+SolutionT = TypeVar('SolutionT', bound=Solution)
+
+
+class Mpc(Protocol[SolutionT]):
     """A problem that is evaluated by `begin`, then `solve` as often as ADMM asks, then `solution`.
 
-    Every one of these steps may raise QpFailure. A problem that learns has `sensitivities` besides.
+    Every one of these steps may raise QpFailure.
     """
 
     layout: ParameterLayout
-    theta: np.ndarray
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Parameters (p,); assign a new vector to change them."""
+
+    @theta.setter
+    def theta(self, theta: np.ndarray) -> None: ...
 
     def begin(
         self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None
@@ -34,11 +46,28 @@ class Mpc(Protocol):
     def solve(self, linear: np.ndarray) -> np.ndarray:
         """The variables to be agreed on: argmin F(x) + linear'x + rho/2 |x|^2; none of a problem without neighbours."""
 
-    def solution(self) -> Solution:
+    def solution(self) -> SolutionT:
         """Solution of the last solve."""
 
-    def value(self, solution: Solution) -> float:
+    def value(self, solution: SolutionT) -> float:
         """The objective with its penalties, without the terms of ADMM."""
 
-    def inputs(self, solution: Solution) -> np.ndarray:
+    def inputs(self, solution: SolutionT) -> np.ndarray:
         """Planned inputs (N, n_u)."""
+
+
+class LearnableMpc(Mpc[SolutionT], Protocol[SolutionT]):
+    """A problem whose parameters can be learned, and whose objective can be perturbed to explore."""
+
+    def begin(
+        self,
+        state: np.ndarray,
+        action: np.ndarray | None = None,
+        perturbation: np.ndarray | None = None,
+        *,
+        exogenous: np.ndarray | None = None,
+    ) -> None:
+        """Start an evaluation with q'u(0) added to the objective for a perturbation q (n_u,)."""
+
+    def sensitivities(self, solution: SolutionT, second_order: bool = False) -> Sensitivities:
+        """Derivatives in theta of the Lagrangian at this solution."""

@@ -18,8 +18,13 @@ from scipy.linalg import block_diag
 class MappedParameters(Protocol):
     """phi and its derivatives at one theta (p,)."""
 
-    value: np.ndarray  # phi (m,)
-    jacobian: np.ndarray  # (m, p)
+    @property
+    def value(self) -> np.ndarray:
+        """phi (m,)."""
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """dphi/dtheta (m, p)."""
 
     def curvature(self, weights: np.ndarray) -> np.ndarray:
         """sum_k weights_k d2phi_k/dtheta2, (p, p), for weights (m,)."""

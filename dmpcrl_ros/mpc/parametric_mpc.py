@@ -13,7 +13,8 @@ from dmpcrl_ros.mpc.compiled import CompiledFunction
 from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
 from dmpcrl_ros.mpc.parametrised import Parametrised
 from dmpcrl_ros.mpc.problem import ParametricProblem
-from dmpcrl_ros.mpc.qp import QpData, QpFailure, QpSolution, SoftBoundedQp
+from dmpcrl_ros.mpc.qp import QpData, QpSolution, SoftBoundedQp
+from dmpcrl_ros.mpc.solver import QpFailure
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ class ParametricMpc(Parametrised):
             upper,
             penalty,
         )
-        policy = SoftBoundedQp(data, p.state, self._curvature)
-        self._data, self._policy_qp, self._action_qp = data, policy, None
-        self._mapped, self._phi, self._jacobian = mapped, phi.copy(), None
+        self._policy_qp = SoftBoundedQp(data, p.state, self._curvature)
+        self._action_qp: SoftBoundedQp | None = None
+        self._data, self._mapped, self._phi = data, mapped, phi.copy()
+        self._jacobian: np.ndarray | None = None
 
     @property
     def programme(self) -> QpData:
@@ -170,7 +172,7 @@ class ParametricMpc(Parametrised):
             return Sensitivities(gradient, hessian)
         if self._jacobian is None:  # once for each theta
             self._jacobian = self._mapped.jacobian
-        if second_order:
+        if hessian is not None:
             hessian = self._jacobian.T @ hessian @ self._jacobian + self._mapped.curvature(gradient)
         return Sensitivities(self._jacobian.T @ gradient, hessian)
 

@@ -61,7 +61,7 @@ class AgentTerms:
         parameters: phi_i.
         exogenous: told to the agent in each step; empty if nothing is.
         parameter_map: from theta_i to phi_i; None where they are the same.
-        n_theta: number of elements of theta_i.
+        n_theta: number of elements of theta_i; of no account without a map.
         objective: without the penalties of soft rows.
         residual: of the equality constraints.
         soft: stage and state of each soft row, (r, 2).
@@ -83,21 +83,29 @@ class AgentTerms:
     input_upper: np.ndarray
     exogenous: ca.SX = field(default_factory=lambda: ca.SX(0, 1))
     parameter_map: ParameterMap | None = None
-    n_theta: int | None = None
+    n_theta: int = 0
 
 
 class AgentFormulation(Protocol):
     """One agent's problem: its dimensions, those of its parents' states, and its terms."""
 
-    n_states: int
-    n_inputs: int
-    parent_states: Mapping[int, int]
+    @property
+    def n_states(self) -> int:
+        """n_x."""
+
+    @property
+    def n_inputs(self) -> int:
+        """n_u."""
+
+    @property
+    def parent_states(self) -> Mapping[int, int]:
+        """n_xj of each parent j."""
 
     def terms(self, variables: AgentVariables) -> AgentTerms:
         """The agent's contribution over these variables."""
 
 
-def column(parts: Sequence[ca.SX]) -> ca.SX:
+def column(parts: Sequence[ca.SX | float]) -> ca.SX:
     """The parts below one another; no parts are a column, too."""
     return ca.vertcat(ca.SX(0, 1), *parts)
 
@@ -136,7 +144,7 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
         parameters=ca.vertcat(*(agent.parameters for agent in terms)),
         exogenous=column([agent.exogenous for agent in terms]),
         parameter_map=_joint_map(terms),
-        objective=sum(agent.objective for agent in terms),
+        objective=sum((agent.objective for agent in terms), start=ca.SX(0)),
         residual=ca.vertcat(*(agent.residual for agent in terms)),
         soft_lower=ca.vertcat(*(agent.soft_lower for agent in terms)),
         soft_upper=ca.vertcat(*(agent.soft_upper for agent in terms)),
@@ -153,7 +161,7 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
 
 def _joint_map(terms: Sequence[AgentTerms]) -> ParameterMap | None:
     """The map of all agents, which are of one kind: all have one or none has."""
-    maps = [agent.parameter_map for agent in terms]
-    if maps[0] is None:
+    maps = [agent.parameter_map for agent in terms if agent.parameter_map]
+    if not maps:
         return None
     return maps[0] if len(maps) == 1 else StackedMap(maps, [agent.n_theta for agent in terms])

@@ -30,7 +30,7 @@ from dmpcrl_ros.settings.nodes import AgentNodeSettings
 from dmpcrl_ros.transport.engine_host import EngineHost
 
 
-class AgentNode(ManagedNode):
+class AgentNode(ManagedNode[AgentNodeSettings]):
     """Runs agents: a state comes, the action goes out, then the agent learns."""
 
     def __init__(self) -> None:

@@ -4,6 +4,7 @@
 """The services of a node that runs agents."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -31,7 +32,7 @@ class AgentServices:
         ):
             node.create_service(Trigger, f'~/{name}', self._on(action))
 
-    def _on(self, action: Callable[[CheckpointManager], tuple[bool, str]]) -> Callable:
+    def _on(self, action: Callable[[CheckpointManager], tuple[bool, str]]) -> Callable[..., Any]:
         def serve(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             outcomes = [action(manager) for manager in self._managers]
             return answer(

@@ -11,6 +11,8 @@ Parameters: the common settings, those of the system (settings.run), and those o
 
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from rclpy.duration import Duration
@@ -41,7 +43,7 @@ class RobotInterface:
         speed: seconds of the robot per second of the clock.
     """
 
-    def __init__(self, node: ControlLoopNode, network: MpcSystem, mapping: Mapping, speed: float = 1.0):
+    def __init__(self, node: ControlLoopNode[BridgeSettings], network: MpcSystem, mapping: Mapping, speed: float = 1.0):
         self._node, self._network, self._mapping, self._speed = node, network, mapping, speed
         self._clock = node.get_clock()
         self._publishers = {
@@ -133,19 +135,21 @@ class RobotInterface:
         for publisher in self._publishers.values():
             publisher.wait_for_all_acked(_LAST_COMMANDS)
 
-    def _send(self, messages: list) -> None:
+    def _send(self, messages: list[tuple[Topic, Any]]) -> None:
         for topic, message in messages:
             self._publishers[topic].publish(message)
 
-    def _taker(self, topic: Topic):
+    def _taker(self, topic: Topic) -> Callable[[Any], None]:
         return lambda message: self._mapping.take(topic, message, time.monotonic(), self._ros_time())
 
     def _ros_time(self) -> int:
         return self._clock.now().nanoseconds
 
 
-class BridgeNode(ControlLoopNode):
+class BridgeNode(ControlLoopNode[BridgeSettings]):
     """Closes the loop of a robot."""
+
+    _interface: RobotInterface
 
     def __init__(self) -> None:
         super().__init__('bridge', BridgeSettings)

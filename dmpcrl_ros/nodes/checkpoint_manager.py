@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from rclpy.node import Node
 
 from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.core.settings import SettingError
+from dmpcrl_ros.nodes.managed import ManagedNode
 from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, ForeignCheckpointError
+from dmpcrl_ros.settings.nodes import AgentNodeSettings
 from dmpcrl_ros.systems.system import System
 
 _NO_FOLDER = 'parameter checkpoints names no folder'
@@ -31,7 +32,7 @@ class CheckpointManager:
         name: of the agent.
     """
 
-    def __init__(self, node: Node, agent: Agent, system: System, name: str):
+    def __init__(self, node: ManagedNode[AgentNodeSettings], agent: Agent, system: System, name: str):
         settings, options = node.settings, node.options
         self._log, self._agent, self._name = node.get_logger(), agent, name
         self._every, self._learn = options.checkpoint_every, settings.learn
@@ -43,7 +44,7 @@ class CheckpointManager:
         self._place = (0, 0)
         self._snapshot = agent.snapshot()
         self._updates = self._saved = self._tried = agent.updates
-        self._due: list[Callable[[], None]] = []
+        self._due: list[Callable[[], object]] = []
         self._recovered_run = 0
         self.trouble = ''
 
@@ -97,6 +98,8 @@ class CheckpointManager:
         Returns:
             whether it was saved, and a sentence about it.
         """
+        if not self._folder:
+            return False, _NO_FOLDER
         trouble = self._save()
         return not trouble, trouble or f'{self._saved} updates: {self._folder.newest}'
 

@@ -6,7 +6,7 @@
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException
@@ -23,9 +23,23 @@ from dmpcrl_ros.core.process import end_with_parent_if_asked
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.signals import handle_signals, running
-from dmpcrl_ros.recording.recorded_run import RunDirectoryError
+from dmpcrl_ros.recording.run_files import RunDirectoryError
 
 _USAGE_ERROR = 2
+
+
+class Runnable(Protocol):
+    """A node with a main loop of its own, added to an executor."""
+
+    @property
+    def executor(self) -> Executor | None:
+        """The executor that it was added to."""
+
+    def run(self) -> None:
+        """Work until a regular end."""
+
+    def destroy_node(self) -> None:
+        """Take the node off the network."""
 
 
 class NodeFailure(RuntimeError):
@@ -79,7 +93,7 @@ def _start_ros() -> None:
         raise SettingError(f'unknown argument {surplus[0]!r}: settings are given as --ros-args -p name:=value')
 
 
-def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
+def run_node(make: Callable[[], Runnable], name: str, interrupted: int = 0) -> int:
     """Make a node, call its `run()`, and end cleanly, whatever happens.
 
     Args:
@@ -109,6 +123,7 @@ def run_node(make: Callable[[], Node], name: str, interrupted: int = 0) -> int:
         return 1 if node else _USAGE_ERROR
     finally:
         if node is not None:
-            node.executor.shutdown()  # threads of the middleware call into it as long as it has entities
+            if node.executor:
+                node.executor.shutdown()  # threads of the middleware call into it as long as it has entities
             node.destroy_node()
         rclpy.try_shutdown()

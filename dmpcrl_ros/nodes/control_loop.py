@@ -12,13 +12,15 @@ Services (std_srvs/Trigger): ~/pause, ~/resume; ~/step: one step of a paused pla
 """
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
@@ -38,7 +40,10 @@ from dmpcrl_ros.transport.watchdog import ActionWatchdog
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
 
 
-class ControlLoopNode(ManagedNode):
+LoopSettingsT = TypeVar('LoopSettingsT', bound=PlantSettings)
+
+
+class ControlLoopNode(ManagedNode[LoopSettingsT]):
     """Closes the loop of a plant and its agents.
 
     Args:
@@ -46,7 +51,7 @@ class ControlLoopNode(ManagedNode):
         kind: class of its own settings.
     """
 
-    def __init__(self, name: str, kind: type[PlantSettings]):
+    def __init__(self, name: str, kind: type[LoopSettingsT]):
         super().__init__(name, kind)
 
     def make_interface(self) -> SystemInterface:
@@ -119,22 +124,22 @@ class ControlLoopNode(ManagedNode):
         while self._goes_on() and not self._reset_asked:
             if not self._admitted():
                 continue
-            if not self._observe():
+            if not (seen := self._observe()):
                 self._step_control.take_back()
                 continue
             self.timer.start()
-            self._publish()
-            self._await_actions()
+            self._publish(seen)
+            self._await_actions(seen)
             if not self._goes_on() or self._reset_asked:
                 return
-            if self._seen.step == self.settings.steps:
+            if seen.step == self.settings.steps:
                 self._end()
                 return
             self._interface.apply(self._watchdog.choose(self.actions, self.options.hold_steps))
             if self.options.real_time:
                 self._await_tick()
 
-    def _observe(self) -> bool:
+    def _observe(self) -> PlantStep | None:
         """Observe the plant; while there is no reliable measurement it is left safe."""
         self.actions = [None] * self.system.n_agents
         self._seen = self._interface.observe()
@@ -142,7 +147,7 @@ class ControlLoopNode(ManagedNode):
             self.get_logger().warning(f'no measurement: {self.stale_measurements()}', throttle_duration_sec=1.0)
             self._leave_safe()
             self._spin_until(self.timer.tick())
-        return self._seen is not None
+        return self._seen
 
     def _leave_safe(self) -> None:
         """Let the safe inputs act until the next step; the former inputs are then too old to be held."""
@@ -162,7 +167,7 @@ class ControlLoopNode(ManagedNode):
             self._leave_safe()
             self._told = time.monotonic()
         if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # a silent plant would count as lost
-            self._publish()
+            self._publish(self._seen)
         self.executor_.spin_once(timeout_sec=0.1)
         self.timer.begin()
         return False
@@ -201,8 +206,8 @@ class ControlLoopNode(ManagedNode):
         }
         return sorted(unheard.union(self._presence.missing(), self._presence.not_ready()))
 
-    def _publish(self, only_silent: bool = False) -> None:
-        seen, self._told = self._seen, time.monotonic()
+    def _publish(self, seen: PlantStep, only_silent: bool = False) -> None:
+        self._told = time.monotonic()
         simulated = round(seen.step * self._period * 1e9)
         stamps = [simulated] * len(self._states) if seen.stamps is None else seen.stamps
         self.tick(_time(simulated))
@@ -219,7 +224,7 @@ class ControlLoopNode(ManagedNode):
                     )
                 )
 
-    def _await_actions(self) -> None:
+    def _await_actions(self, seen: PlantStep) -> None:
         """Wait until all actions are in or, in real time, until the inputs have to be applied."""
         if self.options.real_time:
             self._spin_until(self.timer.last_call(), lambda: not self.silent())
@@ -231,10 +236,10 @@ class ControlLoopNode(ManagedNode):
             timeout = self.options.action_timeout
             if timeout and now - started > timeout:
                 raise NodeFailure(
-                    f'no action from {", ".join(self.silent())} for step {self._seen.step} within {timeout:g} s'
+                    f'no action from {", ".join(self.silent())} for step {seen.step} within {timeout:g} s'
                 )
             if now > self._told + _ASK_AGAIN:
-                self._publish(only_silent=True)
+                self._publish(seen, only_silent=True)
             self.executor_.spin_once(timeout_sec=SPIN_SLICE)
 
     @property
@@ -254,12 +259,12 @@ class ControlLoopNode(ManagedNode):
             return 'paused'
         return f'no measurement: {self.stale_measurements()}' if self._begun and self._seen is None else ''
 
-    def _spin_until(self, moment: float, enough=lambda: False) -> None:
+    def _spin_until(self, moment: float, enough: Callable[[], object] = lambda: False) -> None:
         """Take in messages until a moment of the monotonic clock, or until `enough` returns true."""
         while self._goes_on() and not enough() and (left := moment - time.monotonic()) > 0.0:
             self.executor_.spin_once(timeout_sec=min(left, SPIN_SLICE))
 
-    def _receiver(self, agent: int):
+    def _receiver(self, agent: int) -> Callable[[msg.Action], None]:
         def receive(message: msg.Action) -> None:
             if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
                 return

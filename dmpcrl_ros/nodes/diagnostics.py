@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.timer import Timer
 
 from dmpcrl_ros.core.agent import StepReport
 
@@ -29,10 +30,11 @@ class Diagnostics:
         hardware: identifier of the hardware that the component belongs to.
     """
 
-    def __init__(self, node: 'ManagedNode', name: str, hardware: str):
+    def __init__(self, node: 'ManagedNode[Any]', name: str, hardware: str):
         self._node, self._name, self._hardware = node, name, hardware
         self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', 10)
-        self._period, self._timer = None, None
+        self._period: float | None = None
+        self._timer: Timer | None = None
         self._schedule()
         node.live.followers.append(self._schedule)
 
@@ -60,7 +62,7 @@ class Diagnostics:
         )
         self._publisher.publish(DiagnosticArray(header=self._header(), status=[status]))
 
-    def _header(self):
+    def _header(self) -> Any:
         header = DiagnosticArray().header
         header.stamp = self._node.get_clock().now().to_msg()
         return header
@@ -73,6 +75,8 @@ class AgentDiagnostics(Diagnostics):
         node: that runs the agent.
         hosted: the agent, with its engine and checkpoints.
     """
+
+    _node: 'AgentNode'
 
     def __init__(self, node: 'AgentNode', hosted: 'HostedAgent'):
         super().__init__(node, f'{hosted.spec.name}: controller', hosted.spec.name)
@@ -125,7 +129,9 @@ class AgentDiagnostics(Diagnostics):
 class LoopDiagnostics(Diagnostics):
     """Diagnostics of the control loop: which inputs came in time."""
 
-    def __init__(self, node: 'ControlLoopNode'):
+    _node: 'ControlLoopNode[Any]'
+
+    def __init__(self, node: 'ControlLoopNode[Any]'):
         super().__init__(node, f'{node.get_name()}: control loop', node.get_name())
         self._missed = 0
 

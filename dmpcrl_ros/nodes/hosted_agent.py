@@ -6,11 +6,11 @@
 import math
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted
@@ -31,6 +31,9 @@ from dmpcrl_ros.transport.conversions import (
 from dmpcrl_ros.transport.engine_host import EngineHost, Hosted
 from dmpcrl_ros.transport.exchange_topics import ExchangeTopics
 from dmpcrl_ros.transport.qos import LATCHED, OVERRIDABLE, STREAM
+
+if TYPE_CHECKING:
+    from dmpcrl_ros.nodes.agent import AgentNode
 
 _INSISTENT = 3  # states of the past in a row, after which the state of the future before them was the wrong one
 _SILENCE = 30.0  # s
@@ -61,7 +64,7 @@ class HostedAgent:
         local: indices of all agents of this process.
     """
 
-    def __init__(self, node: LifecycleNode, host: EngineHost, system: System, index: int, local: frozenset[int]):
+    def __init__(self, node: 'AgentNode', host: EngineHost, system: System, index: int, local: frozenset[int]):
         settings, options = node.settings, node.options
         self.spec, self.agent = system.agents[index], settings.make_agent(system, index)
         self.engine = RoundEngine(
@@ -213,10 +216,9 @@ class HostedAgent:
         """Answer for a node that is not active."""
         self._present, self._done = begun, begun.place
         self._decline(begun)
-        self._answer_with(Acted(self.spec.safe_action, fallback=True))
+        self._answer_with(begun, Acted(self.spec.safe_action, fallback=True))
 
-    def _answer_with(self, act: Acted) -> None:
-        begun = self._present
+    def _answer_with(self, begun: _Begun, act: Acted) -> None:
         self._answer = action_to_msg(
             header=begun.header,
             run=begun.run,
@@ -228,14 +230,14 @@ class HostedAgent:
         self._actions.publish(self._answer)
 
     def _on_act(self, act: Acted) -> None:
-        if self._node.active:  # otherwise halt() answers
-            self._answer_with(act)
+        if self._node.active and self._present:  # otherwise halt() answers
+            self._answer_with(self._present, act)
             self._action_time = time.monotonic() - self._present.received
 
     def _on_end(self, report: StepReport) -> None:
-        if not self._node.active:
+        if not (self._node.active and self._present):
             return
-        if not self.engine.acted:
+        if not (self.engine.acted and self._answer):
             raise ProgramError(f'the program of agent {self.spec.name} ended its step without an action')
         begun, step_time = self._present, time.monotonic() - self._present.received
         self.checkpoints.keep(*begun.place)  # before it is published: a signal may end the node at any moment

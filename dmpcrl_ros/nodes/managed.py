@@ -5,6 +5,7 @@
 
 import gc
 from collections.abc import Collection
+from typing import Any, Generic, TypeVar
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -15,8 +16,10 @@ from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import ManagedNodeSettings
 from dmpcrl_ros.transport.executor import make_executor
 
+OptionsT = TypeVar('OptionsT', bound=ManagedNodeSettings)
 
-class ManagedNode(LifecycleNode):
+
+class ManagedNode(LifecycleNode, Generic[OptionsT]):
     """A lifecycle node that works in its own loop while it is active.
 
     Transitions arrive while the executor is spun, which is also in the midst of a step: `active` is then false and the
@@ -29,9 +32,7 @@ class ManagedNode(LifecycleNode):
         live: names of common settings that can be changed while it runs, beside those of its own that can.
     """
 
-    def __init__(
-        self, name: str, kind: type[ManagedNodeSettings], *, of_method: bool = False, live: Collection[str] = ()
-    ):
+    def __init__(self, name: str, kind: type[OptionsT], *, of_method: bool = False, live: Collection[str] = ()):
         super().__init__(name)
         self.settings, self.options = declare(self, kind, of_method=of_method, live=live)
         self.live = LiveParameters(self, kind)
@@ -119,7 +120,7 @@ class ManagedNode(LifecycleNode):
         self, request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
         try:
-            return super()._LifecycleNodeMixin__on_change_state(request, response)
+            return super()._LifecycleNodeMixin__on_change_state(request, response)  # type: ignore[misc]
         except rclpy_implementation.RCLError as error:
             self.get_logger().warning(f'transition refused: {error}')
             response.success = False
@@ -133,7 +134,7 @@ class ManagedNode(LifecycleNode):
             except Exception as error:  # rclpy would swallow it in a transition
                 self.get_logger().error(f'not left safe: {error!r}')
 
-    def _entities(self) -> set:
+    def _entities(self) -> set[Any]:
         return {*self.publishers, *self.subscriptions, *self.services, *self.timers}
 
     def _destroy_entities(self) -> None:

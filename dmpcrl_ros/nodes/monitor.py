@@ -12,12 +12,13 @@ settings.nodes.MonitorSettings.
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import NodeFailure, run_node, wait_until_matched
 from dmpcrl_ros.nodes.parameters import LiveParameters, declare
@@ -107,10 +108,10 @@ class MonitorNode(Node):
         silent = {name for i, name in enumerate(self._system.names) if i not in self._parameters}
         return sorted(unheard.union(self._presence.missing(), (f'the parameters of {name}' for name in silent)))
 
-    def _receiver(self, agent: int, topic: str):
+    def _receiver(self, agent: int, topic: str) -> Callable[[Any], None]:
         take = self._on_parameters if topic == 'parameters' else self._on_part
 
-        def receive(message) -> None:
+        def receive(message: Any) -> None:
             self._superseded |= 0 < self._run < message.run
             if self._run in (0, message.run):
                 take(agent, message)

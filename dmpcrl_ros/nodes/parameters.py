@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -13,12 +13,11 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from dmpcrl_ros.core.names import hint, mistyped
-from dmpcrl_ros.core.settings import Setting, SettingError, build, table
+from dmpcrl_ros.core.settings import Kind, Setting, SettingError, build, table
 from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.settings.run import CommonSettings, Settings, installed_setting_names, system_table
 from dmpcrl_ros.systems.registry import system_source
 
-Kind = TypeVar('Kind')
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides')  # of every node, or of its topics
 
 
@@ -121,7 +120,7 @@ class LiveParameters:
         kind: class of its options.
     """
 
-    def __init__(self, node: Node, kind: type):
+    def __init__(self, node: Any, kind: type):
         self._node, self._entries = node, {entry.name: entry for entry in table(kind) if entry.live}
         self.followers: list[Callable[[], None]] = []
         node.add_pre_set_parameters_callback(self._as_declared)

@@ -56,7 +56,7 @@ class SimulatedSystem:
         """Do nothing: a simulation stands still without inputs."""
 
 
-class PlantNode(ControlLoopNode):
+class PlantNode(ControlLoopNode[PlantSettings]):
     """Closes the loop of a simulated plant."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from rclpy.node import Node
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.nodes.common import NodeFailure
 from dmpcrl_ros.settings.agreement import differences
 from dmpcrl_ros.topics import presence_topic

@@ -16,15 +16,16 @@ import heapq
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from itertools import count
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import run_node
 from dmpcrl_ros.nodes.parameters import declare
@@ -87,7 +88,7 @@ class RelayNode(Node):
         self._order = count()
         self._times: dict[tuple[int, int, str], dict[tuple[int, int, int], int]] = {}
         self._faults: Counter[str] = Counter()
-        self._log = None
+        self._log: Any = None  # a csv.writer
 
     def run(self) -> None:
         """Relay until shut down, then print the number of faults of each kind."""
@@ -118,7 +119,7 @@ class RelayNode(Node):
                 self.create_subscription(kind, topic, self._receiver(sender, receiver, publisher), qos)
                 self._unheard.remove(entry)
 
-    def _receiver(self, sender: int, receiver: int, publisher: Publisher):
+    def _receiver(self, sender: int, receiver: int, publisher: Publisher) -> Callable[[Message], None]:
         def receive(message: Message) -> None:
             if not message.run:  # a greeting: of no run, and of no protocol
                 publisher.publish(message)
@@ -155,7 +156,7 @@ class RelayNode(Node):
             _, _, publisher, message = heapq.heappop(self._held)
             publisher.publish(message)
 
-    def _note(self, what: tuple, copies: Sequence[Copy]) -> None:
+    def _note(self, what: tuple[Any, ...], copies: Sequence[Copy]) -> None:
         """Count and log the faults of a message."""
         fate = [] if copies else ['lost']
         fate += ['duplicated'] * (len(copies) > 1) + ['delayed'] * any(copy.delay for copy in copies)

@@ -144,7 +144,7 @@ class CheckpointFolder:
         Returns:
             the checkpoint, None if there is none; and the reasons why others were refused.
         """
-        refused = []
+        refused: list[str] = []
         for path in (self.newest, self.previous):
             try:
                 checkpoint = self._read(path)

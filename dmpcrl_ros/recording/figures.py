@@ -117,7 +117,8 @@ def learning_curves(run: Run, window: int = 100, baseline: Run | Sequence[Step] 
             label='untrained, same noise',
         )
     x_axis(costs, 'control step (-)')
-    legend_on_top(figure, *costs.get_legend_handles_labels(), columns=2)
+    handles, labels = costs.get_legend_handles_labels()
+    legend_on_top(figure, handles, labels, columns=2)
     return figure
 
 

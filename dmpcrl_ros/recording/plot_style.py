@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from textwrap import fill
+from typing import Any, Literal, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -16,11 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+Arguments = ParamSpec('Arguments')
+
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16  # inches
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
-DASHES = ('-', '--', '-.', ':')
+DASHES: tuple[Literal['-', '--', '-.', ':'], ...] = ('-', '--', '-.', ':')
 FAINT = '#999999'
-_STYLE = {
+_STYLE: Any = {  # its type is another one in each version of matplotlib
     'font.size': 8,
     'axes.labelsize': 8,
     'axes.titlesize': 8,
@@ -42,11 +45,11 @@ _OF_PARENTS = {'A': 'state of', 'P': 'line to'}  # kinds of slices of which ther
 _BINS = 120  # stretches of steps of which a long run shows the mean and the range
 
 
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Decorate a function so that it draws with the style above, which holds for nothing else."""
 
     @wraps(draw)
-    def drawn(*args, **kwargs) -> Figure:
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with matplotlib.rc_context(_STYLE):
             return draw(*args, **kwargs)
 
@@ -128,20 +131,20 @@ def positive(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0, values, np.nan)
 
 
-def agent_colours(count: int) -> list:
+def agent_colours(count: int) -> list[Any]:
     """A colour for each agent; for more agents than colours, a scale along the network."""
     if count <= len(COLOURS):
         return list(COLOURS[:count])
     return [tuple(colour) for colour in matplotlib.colormaps['viridis'](np.linspace(0.0, 0.9, count))]
 
 
-def agent_handles(agents: Sequence[str], colours: Sequence) -> tuple[list[Line2D], list[str]]:
+def agent_handles(agents: Sequence[str], colours: Sequence[Any]) -> tuple[list[Line2D], list[str]]:
     """All agents, or of many the first, the middle and the last of the colour scale."""
     shown = range(len(agents)) if len(agents) <= len(COLOURS) else (0, len(agents) // 2, len(agents) - 1)
     return [Line2D([], [], color=colours[i]) for i in shown], [agents[i] for i in shown]
 
 
-def legend_on_top(figure: Figure, handles: list, labels: list[str], columns: int = 7, **look) -> None:
+def legend_on_top(figure: Figure, handles: list[Any], labels: list[str], columns: int = 7, **look: Any) -> None:
     """Above all panels. A blank title keeps the place: matplotlib 3.6 of Ubuntu 24.04 knows no 'outside' legends."""
     lines = -(-len(labels) // columns)
     figure.suptitle('\n'.join([' '] * lines), fontsize=9)

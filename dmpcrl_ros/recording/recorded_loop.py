@@ -49,15 +49,12 @@ class Policy:
         }
 
     def _theta(self, history: ParameterHistory | None, agent: str) -> np.ndarray:
-        rows = (
-            []
-            if history is None
-            else [row for row, updates in enumerate(history.updates) if self.updates in (None, updates)]
-        )
-        if not rows:
-            after = '' if self.updates is None else f' after {self.updates} updates'
-            raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
-        return history.theta[rows[-1]]
+        if history is not None:
+            rows = [row for row, updates in enumerate(history.updates) if self.updates in (None, updates)]
+            if rows:
+                return history.theta[rows[-1]]
+        after = '' if self.updates is None else f' after {self.updates} updates'
+        raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
 
 
 def recorded(

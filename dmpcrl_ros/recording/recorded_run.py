@@ -149,8 +149,8 @@ class Run:
 
 def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """steps (T,), states (T, n) and costs (T, n_agents) of a run or of T transitions that were not written."""
-    if hasattr(run, 'costs'):
-        return getattr(run, 'steps', np.arange(len(run.costs))), run.states, run.costs
+    if isinstance(run, Run):
+        return run.steps, run.states, run.costs
     if not run:
         return np.zeros(0, dtype=int), np.zeros((0, 0)), np.zeros((0, 0))
     return (
@@ -212,7 +212,7 @@ def _steps(file: Path, configuration: Mapping[str, Any]) -> dict[str, Any]:
     header = step_columns(sizes, metrics)
     last = 2 + len(metrics)  # columns before rounds and fault
 
-    def parse(row: list[str]) -> list:
+    def parse(row: list[str]) -> list[Any]:
         return [
             int(row[0]),
             float(row[1]),

@@ -85,7 +85,7 @@ class _StepsWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _open(self, name: str, header: list[str]) -> TextIO:
@@ -98,7 +98,7 @@ class _StepsWriter:
             raise _unwritable(self.path, error) from None
         return file
 
-    def _write(self, file: TextIO, row: list) -> None:
+    def _write(self, file: TextIO, row: list[Any]) -> None:
         try:
             _csv(file).writerow(row)
         except OSError as error:
@@ -189,7 +189,7 @@ def _unwritable(path: str | Path, error: OSError) -> RunDirectoryError:
     return RunDirectoryError(f'cannot write the run to {path}: {error.strerror}')
 
 
-def _csv(file: TextIO):
+def _csv(file: TextIO) -> Any:
     return csv.writer(file, lineterminator='\n')
 
 

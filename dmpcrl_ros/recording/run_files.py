@@ -7,6 +7,7 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 CONFIGURATION = 'configuration.json'
 STEPS = 'steps.csv'
@@ -48,7 +49,7 @@ def step_columns(agents: Mapping[str, tuple[int, int]], metrics: Sequence[str]) 
     return columns
 
 
-def read_rows(file: Path, header: Sequence[str], parse: Callable[[list[str]], list]) -> Iterator[list]:
+def read_rows(file: Path, header: Sequence[str], parse: Callable[[list[str]], list[Any]]) -> Iterator[list[Any]]:
     """Whole lines below the header. A line without its end is dropped even if it parses: digits may be missing.
 
     Args:

@@ -96,7 +96,7 @@ def fault_lines(run: Run) -> list[str]:
     """
     count, void = len(run.steps), int(run.void.sum())
     lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]
-    reasons = Counter()
+    reasons: Counter[str] = Counter()
     for fault in filter(None, run.faults):
         reasons.update({_NUMBER.sub('N', reason) for reason in fault.split('; ')})
     lines += [f'  in {n} step{"s" if n > 1 else ""}: {reason}' for reason, n in reasons.most_common(_REASONS)]
@@ -108,7 +108,7 @@ def fault_lines(run: Run) -> list[str]:
 def violations(run: Run, states: np.ndarray) -> np.ndarray:
     """Whether any state of the network is out of the bounds of `run`, (T,), for states (T, n)."""
     lower, upper = run.state_bounds
-    return ((states < lower) | (states > upper)).any(axis=1)
+    return np.any((states < lower) | (states > upper), axis=1)
 
 
 def _summary(run: Run, baseline: Run | Sequence[Step] | None, part: slice) -> PartSummary:

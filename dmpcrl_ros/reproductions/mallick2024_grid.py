@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from dmpcrl_ros.recording.plot_style import COLOURS, ONE_COLUMN, TWO_COLUMNS, ne
 from dmpcrl_ros.recording.recorded_loop import Policy
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.systems.power_grid.grid import PowerGrid
 
 FIRST_EVALUATION_SEED = 2001
 _SETTINGS = Settings(system='power_grid')
@@ -88,8 +89,8 @@ def learning(run: Run) -> Figure:
 @styled
 def first_and_last_episode(run: Run) -> Figure:
     """Figure 7: angle of the fourth area and flow from the third to it, in the first and the last episode."""
-    length, grid = episode_length(), run.settings.make_system()
-    third, fourth = (run.states[:, grid.state_parts[i].start] for i in (2, 3))
+    length, grid = episode_length(), cast(PowerGrid, run.settings.make_system())
+    third, fourth = (run.states[:, int(grid.state_parts[i].start)] for i in (2, 3))
     flow = grid.coefficients[2, 3] * (third - fourth)
     figure = new_figure(ONE_COLUMN, 3.4)
     panels = figure.subplots(2, sharex=True)

@@ -5,12 +5,11 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
-from dmpcrl_ros.core.settings import setting, table
+from dmpcrl_ros.core.settings import Kind, setting, table
 from dmpcrl_ros.systems.system import System
 
-Kind = TypeVar('Kind')
 _SHARE_FOR_ACTING = 0.7  # of the period, in which agents decide unless told otherwise; learning has the rest
 
 

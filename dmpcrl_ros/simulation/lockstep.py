@@ -52,7 +52,7 @@ def run_lockstep(
     Raises:
         ProtocolMismatch: a program expects a message that is not sent, or one of another kind or shape.
     """
-    rounds = 0
+    rounds, acts = 0, {} if acts is None else acts
     requests, results = _advance(programs, [None] * len(programs), acts)
     while requests is not None:
         rounds += 1
@@ -75,7 +75,7 @@ def run_lockstep(
 
 
 def _advance(
-    programs: Sequence[Any], inboxes: Sequence[Any], acts: dict[int, Act] | None
+    programs: Sequence[Any], inboxes: Sequence[Any], acts: dict[int, Act]
 ) -> tuple[list[Exchange] | None, list[Any]]:
     """Resume every program; either all of them ask for another exchange, or all of them end with a result."""
     requests, results = [], []

@@ -74,7 +74,7 @@ class VirtualTimeNetwork:
         self.now, self.deadline = 0.0, deadline
         self._plan, self._latency = plan, latency
         self._step, self._order = -1, count()
-        self._attempts: Counter[tuple] = Counter()
+        self._attempts: Counter[tuple[int, int, int, int, str]] = Counter()
         self._on_the_way: list[tuple[float, bool, int, int, int, Envelope]] = []  # a heap; see _post
 
     @property
@@ -108,7 +108,7 @@ class VirtualTimeNetwork:
         for agent, (act, report) in enumerate(zip(self._acts, self._reports, strict=True)):
             if act is None and isinstance(report, StepReport):
                 raise ProgramError(f'the program of agent {agent} ended its step without an action')
-        return StepOutcome(self._acts, self._reports, self.engines[0].rounds)
+        return StepOutcome([act for act in self._acts if act], self._reports, self.engines[0].rounds)
 
     def _pass(self, duration: float) -> None:
         """Let time go by between two steps: messages arrive, and are sent again."""

@@ -55,24 +55,51 @@ class LearningDefaults:
 
 
 class AgentData(Protocol):
-    """Dimensions and bounds of one agent: state bounds (n_x,), soft, may be infinite; input bounds (n_u,), hard; input
-    (n_u,) where there is no decision; number of elements of the exogenous input that it is told with its state."""
+    """Dimensions and bounds of one agent."""
 
-    n_states: int
-    n_inputs: int
-    n_exogenous: int
-    state_lower: np.ndarray
-    state_upper: np.ndarray
-    input_lower: np.ndarray
-    input_upper: np.ndarray
-    safe_input: np.ndarray
+    @property
+    def n_states(self) -> int:
+        """n_x."""
+
+    @property
+    def n_inputs(self) -> int:
+        """n_u."""
+
+    @property
+    def n_exogenous(self) -> int:
+        """n_d, number of elements of the exogenous input that it is told with its state."""
+
+    @property
+    def state_lower(self) -> np.ndarray:
+        """Soft bound (n_x,); may be infinite."""
+
+    @property
+    def state_upper(self) -> np.ndarray:
+        """Soft bound (n_x,); may be infinite."""
+
+    @property
+    def input_lower(self) -> np.ndarray:
+        """Hard bound (n_u,)."""
+
+    @property
+    def input_upper(self) -> np.ndarray:
+        """Hard bound (n_u,)."""
+
+    @property
+    def safe_input(self) -> np.ndarray:
+        """Input (n_u,) where there is no decision."""
 
 
 class MpcHorizon(Protocol):
-    """Horizon of the MPC of every system: N control steps ahead, discounted by gamma per step."""
+    """Horizon of the MPC of every system."""
 
-    horizon: int
-    discount: float
+    @property
+    def horizon(self) -> int:
+        """N, control steps."""
+
+    @property
+    def discount(self) -> float:
+        """gamma, in (0, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True)

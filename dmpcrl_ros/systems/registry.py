@@ -14,17 +14,19 @@ from dmpcrl_ros.systems.system import System
 
 
 class SystemSource(Protocol):
-    """Makes a system of its settings.
+    """Makes a system of its settings."""
 
-    Attributes:
-        name: by which it is registered.
-        title: what it is, in one line.
-        settings: class of its settings (core.settings), which are named after the system, as `chain.agents`.
-    """
+    @property
+    def name(self) -> str:
+        """Name by which it is registered."""
 
-    name: str
-    title: str
-    settings: type
+    @property
+    def title(self) -> str:
+        """Meaning, in one line."""
+
+    @property
+    def settings(self) -> type:
+        """Class of its settings (core.settings), which are named after the system, as `chain.agents`."""
 
     def make(self, settings: Any) -> System:
         """The system.

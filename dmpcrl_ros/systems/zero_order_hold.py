@@ -3,6 +3,8 @@
 
 """Exact discretisation of linear systems whose inputs are held between two control steps, and its derivatives."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import block_diag, expm, expm_frechet
 
@@ -51,7 +53,7 @@ class ZeroOrderHold:
         return first, second
 
     @staticmethod
-    def _finite(exponential) -> np.ndarray:
+    def _finite(exponential: Callable[[], np.ndarray]) -> np.ndarray:
         try:
             with np.errstate(all='ignore'):
                 found = exponential()

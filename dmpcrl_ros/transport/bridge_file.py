@@ -151,11 +151,14 @@ def _check_topics(sources: list[Source], targets: list[Target]) -> None:
     """One type for each topic, which is heard or commanded but not both; one frame for each command, and one input for
     each place in it."""
     kinds: dict[Topic, type] = {}
-    for each in [*sources, *targets]:
+    mapped: list[Source | Target] = [*sources, *targets]
+    for each in mapped:
         kind = kinds.setdefault(each.topic, each.kind)
         if kind is not each.kind:
             raise MappingError(f'{each.name}: {each.topic} has another type elsewhere, {type_name(kind)}')
-    heard, frames, taken = {source.topic for source in sources}, {}, {}
+    heard = {source.topic for source in sources}
+    frames: dict[Topic, str] = {}
+    taken: dict[tuple[Topic, Any], str] = {}
     for target in targets:
         place = target.topic, target.place
         if target.topic in heard:
@@ -167,7 +170,7 @@ def _check_topics(sources: list[Source], targets: list[Target]) -> None:
         taken[place] = target.name
     for target in targets:
         size = sum(each.topic == target.topic for each in targets)
-        if target.kind is Float64MultiArray and target.place >= size:
+        if target.kind is Float64MultiArray and isinstance(target.place, int) and target.place >= size:
             raise MappingError(
                 f'{target.name}: index {target.place} of {target.topic}, of which only {size} '
                 f'{"is" if size == 1 else "are"} commanded'

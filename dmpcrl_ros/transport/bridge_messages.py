@@ -20,7 +20,7 @@ from std_msgs.msg import Float64MultiArray
 from dmpcrl_ros.transport.conversions import MessageError, doubles
 
 
-def type_name(kind: type) -> str:
+def type_name(kind: Any) -> str:
     """Name of a class of messages in ROS 2, as geometry_msgs/msg/Twist."""
     return f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from std_msgs.msg import Header
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.agent import AgentSpec, Observation, StepReport
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.core.parameters import ParameterLayout
@@ -21,7 +21,7 @@ class MessageError(ValueError):
     """A message does not fit; its text is the reason under which it is counted."""
 
 
-def doubles(values: np.ndarray) -> array.array:
+def doubles(values: np.ndarray) -> 'array.array[float]':
     """float64[] field of a message: rclpy takes an array.array ten times faster than a numpy array."""
     return array.array('d', np.ascontiguousarray(values, dtype=np.float64).tobytes())
 

@@ -4,15 +4,16 @@
 """Messages as a plan of faults sees them. Pure functions; the relay node calls them."""
 
 import copy
+from typing import TypeAlias
 
 import numpy as np
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.testing.fault_plan import corrupt
 from dmpcrl_ros.transport.conversions import doubles
 
-Message = msg.Exchange | msg.State | msg.Action
+Message: TypeAlias = msg.Exchange | msg.State | msg.Action
 _VALUES = {msg.Exchange: 'data', msg.State: 'state', msg.Action: 'action'}
 
 

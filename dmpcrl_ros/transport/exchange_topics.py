@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 from rclpy.node import Node
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.topics import exchange_topic
 from dmpcrl_ros.transport.conversions import MessageError, exchange_from_msg, exchange_to_msg
@@ -39,7 +39,7 @@ class ExchangeTopics:
         names: Mapping[int, str],
         neighbours: Iterable[int],
         deliver: Callable[[Envelope], None],
-        dropped: Counter,
+        dropped: Counter[str],
     ):
         self._agent, self._names = agent, names
         self._deliver, self._dropped = deliver, dropped

@@ -12,12 +12,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.topics import exchange_topic
 from dmpcrl_ros.transport.conversions import exchange_from_msg, exchange_to_msg
@@ -89,7 +90,7 @@ def call(name: str) -> dict[str, float]:
     for number in range(1, _MESSAGES + 1):
         started = time.perf_counter()
         send(number)
-        if not end.wait(lambda number=number: number in received, _PATIENCE):
+        if not end.wait(partial(received.__contains__, number), _PATIENCE):
             raise TimeoutError(f'a message did not come back within {_PATIENCE:g} s')
         times.append(1e3 * (time.perf_counter() - started))
         if not np.array_equal(exchange_from_msg(received[number], 0).data[:, 0], data):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dmpcrl_ros import msg
+import dmpcrl_ros.msg as msg
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.simulation.closed_loop import Step, transition_metrics
 from dmpcrl_ros.transport.conversions import metrics_from_msg

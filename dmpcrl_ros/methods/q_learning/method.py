@@ -30,6 +30,7 @@ from dmpcrl_ros.methods.q_learning.second_order import (
     SecondOrderQLearning,
 )
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 _AS_RELEASED = 'second-as-released'
@@ -102,7 +103,9 @@ class QLearningOfMpc:
         """Names of the parameters of one agent."""
         return system.parameters(index)[0]
 
-    def agent(self, system: MpcSystem, index: int, settings: QLearningSettings, *, seed: int, learn: bool) -> MpcAgent:
+    def agent(
+        self, system: MpcSystem, index: int, settings: QLearningSettings, *, seed: int, learn: bool
+    ) -> MpcAgent[QpSolution]:
         """One agent. Of the system it uses its own data and the shapes of its parents' states."""
         consensus, options = consensus_of(system, index, settings), settings.admm.options(system.defaults)
         mpc, admm = local_parts(system, index, system.parameters(index)[1], options, consensus)
@@ -115,7 +118,9 @@ class QLearningOfMpc:
         learning = _learning(system, settings, (index,), newton, consensus, system.n_agents, seed) if learn else {}
         return mpc_agent(system, settings, (index,), mpc, admm, consensus, **learning)
 
-    def central_agent(self, system: MpcSystem, settings: QLearningSettings, *, seed: int, learn: bool) -> MpcAgent:
+    def central_agent(
+        self, system: MpcSystem, settings: QLearningSettings, *, seed: int, learn: bool
+    ) -> MpcAgent[QpSolution]:
         """The centralised twin: one controller with the whole state, all inputs and all parameters."""
         if learn and settings.learning.order == _AS_RELEASED:
             raise SettingError(
@@ -166,7 +171,7 @@ def _learner(
     """The learner of the stacked parameters of these members of the system."""
     defaults, first_order = system.defaults, settings.learning.order == 'first'
     published_rate = defaults.learning_rate if first_order else defaults.second_order_rate
-    common = {
+    common: dict[str, Any] = {
         'learning_rate': settings.learning.rate or published_rate,
         'decay': defaults.learning_rate_decay,
         'update_every': defaults.update_every,

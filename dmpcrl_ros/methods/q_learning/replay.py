@@ -3,7 +3,7 @@
 
 """Experience replay whose draws all agents make alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class ReplayBuffer:
     def sample(self, counter: int, step: int) -> list[Transition | None]:
         """The transitions drawn at this count in control step `step`, newest last; None for one that is not here,
         because it was void or because the agent was away. All there can be while they are too few."""
-        window = range(max(1, step - self._capacity + 1), step + 1)
+        window: Sequence[int] = range(max(1, step - self._capacity + 1), step + 1)
         if len(window) > self._sample_size:
             older = len(window) - self._latest
             drawn = stream(self._seed, 'replay', counter).choice(older, self._sample_size - self._latest, replace=False)

@@ -15,6 +15,7 @@ K is block diagonal over the agents, so the rest has rank T and Woodbury's ident
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from typing import Protocol as Interface
 
 import numpy as np
@@ -92,17 +93,17 @@ class DistributedNewton:
 
     def direction(self, batch: Batch | None, count: int) -> Protocol[np.ndarray]:
         """d_i (p_i,) by one run of average consensus."""
-        refusal, part = BatchRefused('no valid batch'), np.zeros((count, count))
+        part, applied, refusal = np.zeros((count, count)), None, 'no valid batch'
         if batch is not None:
             try:
                 applied = self._apply_inverse_block(batch, count)
-                part, refusal = self._finite_part(batch.gradients.T @ applied), None
+                part = self._finite_part(batch.gradients.T @ applied)
             except BatchRefused as reason:
-                refusal = reason
+                applied, refusal = None, str(reason)
         upper = np.triu_indices(count)
         agreed = yield from self._consensus.total(part[upper])
-        if refusal:
-            raise refusal
+        if batch is None or applied is None:
+            raise BatchRefused(refusal)
         if not np.isfinite(agreed).all():
             raise BatchRefused('the matrix C that came from the neighbours is not finite')
         C = np.zeros((count, count))
@@ -136,7 +137,7 @@ class SecondOrderQLearning(QLearning):
 
     second_order = True
 
-    def __init__(self, *, newton: NewtonSystem, consensus: Consensus, **others):
+    def __init__(self, *, newton: NewtonSystem, consensus: Consensus, **others: Any):
         super().__init__(**others)
         self._newton, self._consensus = newton, consensus
 
@@ -167,12 +168,13 @@ class SecondOrderQLearning(QLearning):
         """The transitions drawn for this step that every agent has."""
         drawn = self._sample(step)
         lacking = yield from self._consensus.maximum([transition is None for transition in drawn])
-        return [transition for transition, lacks in zip(drawn, lacking, strict=True) if lacks < 0.5]
+        return [transition for transition, lacks in zip(drawn, lacking, strict=True) if transition and lacks < 0.5]
 
     def _batch(self, transitions: Sequence[Transition]) -> tuple[Batch, int]:
         """The batch of these transitions, and how many of them safeguards gave other curvature."""
         for t in transitions:
-            if not (np.isfinite(t.td_error) and np.isfinite(t.gradient).all() and np.isfinite(t.hessian).all()):
+            numbers = (t.td_error, t.gradient, t.hessian)
+            if not all(each is not None and np.isfinite(each).all() for each in numbers):
                 raise BatchRefused(f'the transition that ended in step {t.step} is not finite')
         td_errors = np.array([t.td_error for t in transitions])
         curvature, reversed_ = self._safeguards.curvature(td_errors, np.array([t.hessian for t in transitions]))

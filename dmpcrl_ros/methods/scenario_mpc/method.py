@@ -13,8 +13,8 @@ from dmpcrl_ros.methods.mpc_agent import MpcAgent
 from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, mpc_agent
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
-from dmpcrl_ros.methods.scenario_mpc.central import CentralScenarioMpc
-from dmpcrl_ros.methods.scenario_mpc.local import ScenarioMpc
+from dmpcrl_ros.methods.scenario_mpc.central import CentralScenarioMpc, InputSolution
+from dmpcrl_ros.methods.scenario_mpc.local import ScenarioMpc, ScenarioSolution
 from dmpcrl_ros.mpc.admm import Admm
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.systems.mpc_system import MpcSystem
@@ -47,7 +47,7 @@ class ScenarioBasedMpc:
 
     def agent(
         self, system: MpcSystem, index: int, settings: ScenarioMpcSettings, *, seed: int, learn: bool
-    ) -> MpcAgent:
+    ) -> MpcAgent[ScenarioSolution]:
         """One agent. See `local` for what rho/S is."""
         system = system.for_baselines().for_scenario_mpc()
         count, shapes = settings.scenarios, system.trajectory_shapes(index)
@@ -75,7 +75,9 @@ class ScenarioBasedMpc:
             system, settings, (index,), ScenarioMpc(mpc, deviations, list(shapes.values())), admm, consensus
         )
 
-    def central_agent(self, system: MpcSystem, settings: ScenarioMpcSettings, *, seed: int, learn: bool) -> MpcAgent:
+    def central_agent(
+        self, system: MpcSystem, settings: ScenarioMpcSettings, *, seed: int, learn: bool
+    ) -> MpcAgent[InputSolution]:
         """The centralised twin, in the inputs alone."""
         system, exact = system.for_baselines().for_scenario_mpc(), settings.model == 'exact'
         every = range(system.n_agents)

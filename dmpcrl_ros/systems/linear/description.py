@@ -152,7 +152,7 @@ def _local_data(
         model_b=model_b,
         coupling={names.index(name): matrix for name, matrix in model_coupling.items()},
         initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})},
-        safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else None,
+        safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else np.zeros(0),
     )
     _check_signs(read.agent['name'], data)
     _check_parameters(read.agent['name'], data, structure)

@@ -63,7 +63,7 @@ class LocalData:
         model_b: initial B (n_x, n_u).
         coupling: for each parent j, initial A_j (n_x, n_xj); with scalar coupling, the pattern that `ac` multiplies.
         initial: initial values of other parameters; those not named start at zero (weights at their neutral value).
-        safe_input: (n_u,), within the bounds, where no decision is to be had; None for the nearest to zero.
+        safe_input: (n_u,), within the bounds, where no decision is to be had; empty for the nearest to zero.
     """
 
     state_lower: np.ndarray
@@ -77,12 +77,12 @@ class LocalData:
     model_b: np.ndarray
     coupling: Mapping[int, np.ndarray] = field(default_factory=dict)
     initial: Mapping[str, np.ndarray] = field(default_factory=dict)
-    safe_input: np.ndarray | None = None
+    safe_input: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     n_exogenous = 0  # all that the agent needs to know is in its state
 
     def __post_init__(self) -> None:
-        if self.safe_input is None:
+        if not self.safe_input.size:
             nearest_to_zero = np.clip(np.zeros(len(self.input_lower)), self.input_lower, self.input_upper)
             object.__setattr__(self, 'safe_input', nearest_to_zero)
 
@@ -170,7 +170,7 @@ class _LinearAgent:
         theta = ca.SX.sym('theta', parameter_layout(data, structure).size)
         p = _named(data, structure, theta)
         rows = np.flatnonzero(np.isfinite(data.state_lower) | np.isfinite(data.state_upper)).tolist()
-        stages = range(structure.first_bounded_stage, structure.horizon + 1) if rows else ()
+        stages = range(structure.first_bounded_stage, structure.horizon + 1) if rows else range(0)
         weights = [0.5 * structure.discount ** (k - stages[0]) * p['w'][rows] for k in stages]
         return AgentTerms(
             parameters=theta,
@@ -196,11 +196,15 @@ def _named(data: LocalData, structure: MpcStructure, theta: ca.SX) -> dict[str, 
     if structure.scalar_coupling:
         named |= {f'A_{j}': named['ac'] * ca.DM(pattern) for j, pattern in data.coupling.items()}
     if not structure.learn_weights:
-        named |= {'Q': ca.DM.ones(data.n_states), 'R': ca.DM.ones(data.n_inputs), 'w': ca.DM(data.violation_weight)}
+        named |= {
+            'Q': ca.SX.ones(data.n_states),
+            'R': ca.SX.ones(data.n_inputs),
+            'w': ca.SX(ca.DM(data.violation_weight)),
+        }
     return named
 
 
-def _cost(data: LocalData, structure: MpcStructure, p: dict, x: ca.SX, u: ca.SX) -> ca.SX:
+def _cost(data: LocalData, structure: MpcStructure, p: Mapping[str, ca.SX], x: ca.SX, u: ca.SX) -> ca.SX:
     horizon, gamma = structure.horizon, structure.discount
     cost = p['V0']
     for k in range(horizon):
@@ -211,7 +215,7 @@ def _cost(data: LocalData, structure: MpcStructure, p: dict, x: ca.SX, u: ca.SX)
     return cost
 
 
-def _dynamics(p: dict, x: ca.SX, u: ca.SX, copies: Mapping[int, ca.SX]) -> ca.SX:
+def _dynamics(p: Mapping[str, ca.SX], x: ca.SX, u: ca.SX, copies: Mapping[int, ca.SX]) -> ca.SX:
     """A x + B u + sum_j A_j x_j + b - x+ for k = 0..N-1; its multiplier is lambda."""
     rows = []
     for k in range(u.shape[1]):

@@ -154,7 +154,8 @@ def _radius(matrix: np.ndarray) -> float:
 
 def _lines(description: Mapping[str, Any], names: tuple[str, ...]) -> tuple[np.ndarray, list[dict[int, float]]]:
     """True coefficients (n, n), and for each area its estimates by neighbour."""
-    coefficients, estimates = np.zeros((len(names),) * 2), [{} for _ in names]
+    coefficients = np.zeros((len(names),) * 2)
+    estimates: list[dict[int, float]] = [{} for _ in names]
     for line in description.get('lines', []):
         one, other = line['areas']
         for name in (one, other):
