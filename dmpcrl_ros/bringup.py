@@ -133,8 +133,10 @@ def nodes_of(
     fault_log: str = '',
     faulty_plant: bool = False,
 ) -> list[NodeSpec]:
-    """The nodes of one system: plant or bridge, agents, a monitor if there is an output directory, and a relay if there
-    are faults to inject.
+    """List the nodes of one system.
+
+    There is the plant or the bridge, the agents, a monitor if there is an output directory, and a relay if there are
+    faults to inject.
 
     Args:
         settings: of the run.
@@ -211,8 +213,10 @@ def _settings_of(faults: FaultPlan) -> dict[str, Any]:
 
 
 def _through_relay(nodes: list[NodeSpec], system: System, faulty_plant: bool) -> list[NodeSpec]:
-    """The nodes with their subscriptions remapped to the topics that the relay repeats. A monitor hears the original
-    topics."""
+    """The nodes with their subscriptions remapped to the topics that the relay repeats.
+
+    A monitor hears the original topics.
+    """
     remapped = []
     for node in nodes:
         heard = []

@@ -119,8 +119,10 @@ def _private(*names: str) -> list[str]:
 
 
 def _mapped(declared: Any, part: str, *, within: bool = False) -> Iterator[str]:
-    """Topics that stand anywhere within the parts of this name, state or input, in the mapping of a bridge. Whether the
-    mapping is right is checked by the bridge."""
+    """Topics that stand anywhere within the parts of this name, state or input, in the mapping of a bridge.
+
+    Whether the mapping is right is checked by the bridge.
+    """
     if isinstance(declared, dict):
         for key, value in declared.items():
             if within and key == 'topic':

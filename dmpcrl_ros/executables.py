@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The functions of the executables. Their imports take a second; a Ctrl-C during that time ends them without a
-traceback."""
+"""The functions of the executables.
+
+Their imports take a second; a Ctrl-C during that time ends them without a traceback.
+"""
 
 import signal
 import sys

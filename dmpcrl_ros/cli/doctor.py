@@ -71,8 +71,10 @@ def _importable(name: str) -> bool:
 
 
 def _round_trip(console: Console) -> bool:
-    """Print the round trip between two processes with the environment of `dmpcrl run`, and return whether there is
-    one."""
+    """Print the round trip between two processes, and return whether there is one.
+
+    They have the environment of `dmpcrl run`.
+    """
     check_domain()
     command = [sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip']
     environment, name = {**os.environ, **isolation()}, f'doctor_{os.getpid()}'

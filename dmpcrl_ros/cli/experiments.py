@@ -148,8 +148,10 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
 
 
 def _dual_errors(run: Run, output: Path, console: Console) -> dict[str, np.ndarray] | None:
-    """Recorded errors of the multipliers; computed and recorded if there are none yet. None where agents have no such
-    multipliers, or their system cannot be read any more."""
+    """Recorded errors of the multipliers; computed and recorded if there are none yet.
+
+    None where agents have no such multipliers, or their system cannot be read any more.
+    """
     if errors := load_dual_errors(output):
         return errors
     try:

@@ -89,8 +89,10 @@ class SettingsCommand(cloup.Command):
 
 
 class DeployedCommand(SettingsCommand):
-    """SettingsCommand with the settings of the nodes: its function is called with `deployment` (DeploymentSettings),
-    too."""
+    """SettingsCommand with the settings of the nodes.
+
+    Its function is called with `deployment` (DeploymentSettings), too.
+    """
 
     deployed = True
 

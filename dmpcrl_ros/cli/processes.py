@@ -79,8 +79,9 @@ class ProcessGroup:
                 return
 
     def ended(self, label: str) -> bool:
-        """Whether this node has ended regularly. Nodes with `respawn` that have died are started again, unless they
-        died at once.
+        """Whether this node has ended regularly.
+
+        Nodes with `respawn` that have died are started again, unless they died at once.
 
         Raises:
             ProcessDied: any other node has ended in another way.

@@ -19,8 +19,9 @@ _SMOOTHING = 100  # steps over which the shown cost and metrics are averaged
 
 
 class RunProgress:
-    """A progress bar with the mean cost and metrics (absolute values) of the last steps, and the rate in steps per
-    second.
+    """A progress bar with the mean cost and metrics of the last steps, and the rate in steps per second.
+
+    Of metrics it shows absolute values.
 
     Args:
         console: where to draw.

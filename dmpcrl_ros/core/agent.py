@@ -93,8 +93,13 @@ def snapshot_array(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int
 
 
 class Agent(Interface):
-    """One agent of a method. `layout` names the slices of `theta` (p,), the parameters that are recorded after each of
-    the `updates`; a method may have none."""
+    """One agent of a method.
+
+    Attributes:
+        layout: names of the slices of theta.
+        theta: parameters (p,), recorded after each update; a method may have none.
+        updates: number of updates so far.
+    """
 
     layout: ParameterLayout
     theta: np.ndarray
@@ -104,8 +109,10 @@ class Agent(Interface):
         """Forget what belongs to the run before; what has been learned stays."""
 
     def step(self, observation: Observation) -> StepProgram:
-        """One control step: exchange, yield one Act, exchange, learn. ExchangeTimeout and DeadlineReached arrive inside
-        it, at an exchange, and are answered there."""
+        """One control step: exchange, yield one Act, exchange, learn.
+
+        ExchangeTimeout and DeadlineReached arrive inside it, at an exchange, and are answered there.
+        """
 
     def reset(self) -> None:
         """Forget everything learned."""

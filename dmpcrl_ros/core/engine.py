@@ -207,8 +207,11 @@ class RoundEngine:
         self._optional_until = now + self._optional_timeout
 
     def _throw(self, reason: ExchangeTimeout, events: list[Event], now: float) -> None:
-        """Tell the program that the round failed, and the neighbours what became of the step. If an agent acts on what
-        was agreed until its deadline, its neighbours can do the same; otherwise the step is lost to them."""
+        """Tell the program that the round failed, and the neighbours what became of the step.
+
+        If an agent acts on what was agreed until its deadline, its neighbours can do the same; otherwise the step is
+        lost to them.
+        """
         answer: list[Event] = []
         self._thrown += 1
         if self._thrown > _THROWN:

@@ -58,8 +58,10 @@ Protocol: TypeAlias = Generator[Exchange, Inbox, Result]
 
 
 class ExchangeTimeout(Exception):
-    """The round cannot be completed: a neighbour is silent or gave up, or the step was interrupted; the message says
-    why. The driver raises it inside the waiting program."""
+    """The round cannot be completed; the message says why.
+
+    A neighbour is silent or gave up, or the step was interrupted. The driver raises it inside the waiting program.
+    """
 
 
 class DeadlineReached(ExchangeTimeout):

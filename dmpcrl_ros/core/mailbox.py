@@ -75,8 +75,10 @@ class Mailbox:
             waiting.setdefault(key, []).append(envelope)
 
     def holds(self, kind: str, sender: int, shape: tuple[int, ...]) -> bool:
-        """Whether a neighbour's message of the round that is due is there; what is of another kind or shape is
-        dropped."""
+        """Whether a neighbour's message of the round that is due is there.
+
+        What is of another kind or shape is dropped.
+        """
         shape = shape if len(shape) == 2 else (*shape, 1)
         candidates = self._waiting[sender].get(self._now)
         if not candidates:

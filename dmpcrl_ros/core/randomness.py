@@ -29,8 +29,9 @@ def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
 
 
 class KeyedDraws:
-    """Draws that are functions of (seed, purpose, key), for millions of keys: a counter-based generator (Philox) whose
-    counter is set to the key in place of a new stream.
+    """Draws that are functions of (seed, purpose, key), for millions of keys.
+
+    A counter-based generator (Philox) has its counter set to the key in place of a new stream.
 
     Args:
         seed: of the run.
@@ -43,8 +44,9 @@ class KeyedDraws:
         self._state = self._bits.state
 
     def at(self, *key: int) -> np.random.Generator:
-        """Generator of a key: up to three whole numbers below 2**64, as agent and step. It is valid until the next
-        call, for up to 2**64 draws.
+        """Generator of a key: up to three whole numbers below 2**64, as agent and step.
+
+        It is valid until the next call, for up to 2**64 draws.
 
         Raises:
             ValueError: there are more numbers, or one is out of range.

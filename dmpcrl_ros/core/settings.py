@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Settings as dataclasses: one declaration from which the command line, the launch files and the ROS parameters are
-made.
+"""Settings as dataclasses.
+
+From one declaration the command line, the launch files and the ROS parameters are made.
 
 A settings class is a frozen dataclass whose fields are made with `setting` or, for a group of settings with a common
 prefix, with `group`. Outside of Python every setting has one name, as `admm.iterations`.
@@ -61,7 +62,7 @@ class Setting:
 
     @property
     def summary(self) -> str:
-        """What it is: the description up to its first semicolon."""
+        """First part of the description, up to its first semicolon."""
         return self.description.partition(';')[0]
 
     @property

@@ -23,8 +23,10 @@ _Duals: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | None:
-    """Errors of the multipliers at the initial state and at the one in the middle of a run and, if there are episodes,
-    of one of them (figure 1). A system that rests at its initial state has no errors there.
+    """Errors of the multipliers at the initial state and at the one in the middle of a run (figure 1).
+
+    If there are episodes, the middle is that of one of them. A system that rests at its initial state has no errors
+    there.
 
     Args:
         run: with its states.
@@ -51,8 +53,10 @@ def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | N
 
 
 def has_local_multipliers(system: System, settings: Settings) -> TypeGuard[MpcSystem]:
-    """Whether the multipliers of the local problems are parts of those of a centralised twin. In scenario-based MPC
-    they are not: the dynamics have multipliers for every scenario."""
+    """Whether the multipliers of the local problems are parts of those of a centralised twin.
+
+    In scenario-based MPC they are not: the dynamics have multipliers for every scenario.
+    """
     if not isinstance(system, MpcSystem) or not hasattr(settings.make_method(), 'central_agent'):
         return False
     agent = settings.make_agent(system, 0)

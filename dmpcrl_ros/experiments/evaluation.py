@@ -91,8 +91,11 @@ def confidence_interval(values: np.ndarray, level: float = 0.95) -> tuple[float,
 
 
 def score_table(scores: Mapping[str, Scores]) -> list[dict[str, Any]]:
-    """Per candidate: mean cost with its 95 % confidence interval, median and worst cost, and the mean number of steps
-    with a state out of bounds."""
+    """Table of the costs of each candidate.
+
+    It has the mean cost with its 95 % confidence interval, median and worst cost, and the mean number of steps with a
+    state out of bounds.
+    """
     rows = []
     for name, found in scores.items():
         low, high = confidence_interval(found.costs)

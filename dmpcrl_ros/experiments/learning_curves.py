@@ -96,8 +96,10 @@ def learning_curves(curves: Mapping[str, LearningCurves]) -> Figure:
 
 @styled
 def states_and_inputs(runs: Mapping[str, Run]) -> Figure:
-    """States and inputs of all agents over the steps, a column for each run: means (lines) and ranges (bands) over
-    stretches of steps, bounds dashed."""
+    """States and inputs of all agents over the steps, a column for each run.
+
+    Lines are means over stretches of steps, bands their ranges; bounds are dashed.
+    """
     first = next(iter(runs.values()))
     colours = agent_colours(len(first.agents))
     figure = new_figure(TWO_COLUMNS, 4.2)

@@ -16,8 +16,9 @@ from dmpcrl_ros.systems.system import System
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A number that a method reports of each control step and agent: a field of the status message and, if it has a
-    column, of the recorded steps.
+    """A number that a method reports of each control step and agent.
+
+    It is a field of the status message and, if it has a column, of the recorded steps.
 
     Args:
         name: of the field.

@@ -71,8 +71,7 @@ class MpcAgent(Generic[SolutionT]):
     def theta(self) -> np.ndarray:
         """Parameters (p,), read-only: assign a new vector to change them.
 
-        Raises (on assignment):
-            QpFailure: the problem has no solution with these parameters; the old ones stay in force.
+        Where the problem has no solution with the new ones, assigning raises QpFailure and the old ones stay in force.
         """
         return self.mpc.theta
 
@@ -242,8 +241,11 @@ class MpcAgent(Generic[SolutionT]):
         return update
 
     def _remember(self, decision: Decision[SolutionT], visited: Evaluation[SolutionT]) -> Memory | None:
-        """Memory from which the next step learns of the transition that begins here; None where a derivative is not
-        finite, which makes the transition void for all. Without a learner no derivatives are needed."""
+        """Memory from which the next step learns of the transition that begins here.
+
+        None where a derivative is not finite, which makes the transition void for all. Without a learner no derivatives
+        are needed.
+        """
         derivatives = Sensitivities(np.zeros(0), None)
         if self.learner and visited.solution:
             derivatives = self._learnable.sensitivities(visited.solution, self.learner.second_order)
@@ -260,8 +262,11 @@ class MpcAgent(Generic[SolutionT]):
         )
 
     def _perturbed(self, state: np.ndarray, exogenous: np.ndarray | None, direction: np.ndarray) -> SolutionT | None:
-        """The local problem once more with the perturbed objective, at the averages and multipliers that were agreed:
-        what the agent would rather do, without asking its neighbours."""
+        """Solve the local problem once more with the perturbed objective.
+
+        It stays at the averages and multipliers that were agreed: what the agent would rather do, without asking its
+        neighbours.
+        """
         try:
             self._learnable.begin(state, perturbation=direction, exogenous=exogenous)
             self.mpc.solve(self.admm.linear)

@@ -70,7 +70,16 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory of the step in which a transition began: the action, this agent's part of Q(s, a), derivatives."""
+    """Memory of the step in which a transition began.
+
+    Args:
+        step: number of the step.
+        episode: in which it was.
+        action: (n_u,).
+        q_value: this agent's part of Q(s, a).
+        gradient: of its part in theta_i (p,).
+        hessian: of its Lagrangian in theta_i (p, p); None where it is not needed.
+    """
 
     step: int
     episode: int

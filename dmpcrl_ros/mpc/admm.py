@@ -174,8 +174,11 @@ class Admm:
         return AdmmReport(1, 0.0, 0.0, '')
 
     def _start(self) -> Protocol[tuple[np.ndarray, np.ndarray]]:
-        """Averages and multipliers to begin with. The multipliers of all opinions on a trajectory must add up to zero,
-        so either every agent starts warm or none does."""
+        """Averages and multipliers to begin with.
+
+        The multipliers of all opinions on a trajectory must add up to zero, so either every agent starts warm or none
+        does.
+        """
         if self.options.warm_start:
             warm, self._warm = self._warm, None  # a run that is abandoned half-way leaves nothing to start from
             (anyone_cold,) = yield from self._consensus.maximum([warm is None])

@@ -40,8 +40,13 @@ class Mpc(Protocol[SolutionT]):
     def begin(
         self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None
     ) -> None:
-        """Start an evaluation at the state (n_x,), with the first input (n_u,) held at `action` if there is one, given
-        what the agent is told of the step (n_d,)."""
+        """Start an evaluation.
+
+        Args:
+            state: (n_x,).
+            action: first input (n_u,), held; None leaves it free.
+            exogenous: what the agent is told of the step (n_d,); None for zeros.
+        """
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
         """The variables to be agreed on: argmin F(x) + linear'x + rho/2 |x|^2; none of a problem without neighbours."""

@@ -19,7 +19,12 @@ from dmpcrl_ros.mpc.solver import QpFailure
 
 @dataclass(frozen=True)
 class Sensitivities:
-    """First and (where asked for) second derivatives of the Lagrangian in theta, (p,) and (p, p)."""
+    """Derivatives of the Lagrangian in theta.
+
+    Args:
+        gradient: (p,).
+        hessian: (p, p); None where it was not asked for.
+    """
 
     gradient: np.ndarray
     hessian: np.ndarray | None
@@ -197,8 +202,11 @@ def _mapped(parameter_map: ParameterMap | None, theta: np.ndarray) -> MappedPara
 
 
 def _compile(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
-    """The programme's matrices and bounds as functions of phi, its vectors as functions of phi and the exogenous input,
-    gradient and Hessian of the Lagrangian in phi as functions of these and of the solution."""
+    """Compile the programme and the derivatives of its Lagrangian.
+
+    Matrices and bounds are functions of phi, vectors of phi and the exogenous input, gradient and Hessian of the
+    Lagrangian in phi of these and of the solution.
+    """
     hessian, linear = ca.hessian(p.objective, p.variables)
     equality = ca.jacobian(p.residual, p.variables)
     at_zero = [

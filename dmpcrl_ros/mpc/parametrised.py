@@ -25,8 +25,8 @@ class Parametrised(ABC):
     def theta(self) -> np.ndarray:
         """Current parameters (p,), read-only: assign a new vector to change them.
 
-        Raises (on assignment):
-            QpFailure: the problem at these parameters is not a convex programme; the old ones stay in force.
+        Where the problem at the new ones is not a convex programme, assigning raises QpFailure and the old ones stay in
+        force.
         """
         return self._theta
 

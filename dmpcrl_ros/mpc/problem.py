@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Parametrised problems in CasADi: what each agent contributes, and how the contributions become the problem of one
-agent or, the copies identified with their originals, that of the whole network."""
+"""Parametrised problems in CasADi.
+
+The contributions of the agents become the problem of one agent or, the copies identified with their originals, that of
+the whole network.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +27,24 @@ class ParametricProblem:
     The exogenous input d is told to the controller in each step besides its state, as a load or a set point; it may
     move the linear and the constant terms of objective and residual. What is learned is theta: phi is its image under
     `parameter_map`, or theta itself where there is none.
+
+    Args:
+        variables: v (n,).
+        parameters: phi (m,).
+        exogenous: d (n_d,).
+        parameter_map: from theta to phi; None where they are the same.
+        objective: without penalties.
+        residual: of the equality constraints.
+        soft_lower: (r,).
+        soft_upper: (r,).
+        penalty: (r,).
+        soft: index in v of each soft row (r,).
+        state: indices in v of x(0).
+        action: indices in v of u(0).
+        inputs: indices in v of u, (N, n_u).
+        trajectory: indices in v of x, (N+1, n_x).
+        hard_lower: (n,).
+        hard_upper: (n,).
     """
 
     variables: ca.SX
@@ -35,18 +56,24 @@ class ParametricProblem:
     soft_lower: ca.SX
     soft_upper: ca.SX
     penalty: ca.SX
-    soft: np.ndarray  # index in v of each soft row
-    state: np.ndarray  # indices in v of x(0)
-    action: np.ndarray  # indices in v of u(0)
-    inputs: np.ndarray  # indices in v of u, (N, n_u)
-    trajectory: np.ndarray  # indices in v of x, (N+1, n_x)
+    soft: np.ndarray
+    state: np.ndarray
+    action: np.ndarray
+    inputs: np.ndarray
+    trajectory: np.ndarray
     hard_lower: np.ndarray
     hard_upper: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentVariables:
-    """Variables of the terms of one agent: x (n_x, N+1), u (n_u, N) and x_j (n_xj, N+1) of each parent j."""
+    """Variables of the terms of one agent.
+
+    Args:
+        x: (n_x, N+1).
+        u: (n_u, N).
+        parents: x_j (n_xj, N+1) of each parent j.
+    """
 
     x: ca.SX
     u: ca.SX
@@ -119,8 +146,10 @@ def join_local(agent: AgentFormulation, horizon: int) -> ParametricProblem:
 
 
 def join_central(agents: Sequence[AgentFormulation], horizon: int) -> ParametricProblem:
-    """The problem of the whole network with phi = [phi_1; ...; phi_M]: the local terms with every copy identified
-    with its original; v = [x_1; ...; x_M; u_1; ...; u_M]."""
+    """The problem of the whole network with phi = [phi_1; ...; phi_M].
+
+    It has the local terms with every copy identified with its original; v = [x_1; ...; x_M; u_1; ...; u_M].
+    """
     xs = [ca.SX.sym(f'x_{i}', agent.n_states, horizon + 1) for i, agent in enumerate(agents)]
     us = [ca.SX.sym(f'u_{i}', agent.n_inputs, horizon) for i, agent in enumerate(agents)]
     terms = [

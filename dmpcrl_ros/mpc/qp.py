@@ -31,11 +31,25 @@ from dmpcrl_ros.mpc.solver import (
 
 @dataclass
 class QpData:
-    """minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
+    """A quadratic programme with soft bounds.
+
+    minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
     soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.
 
-    Shapes: H (n, n), q (n,), c scalar, A (m, n), b (m,), lower and upper (n,), soft rows (r,). q, c and b may change
-    after a solver was set up; b takes effect with its next `fix`.
+    q, c and b may change after a solver was set up; b takes effect with its next `fix`.
+
+    Args:
+        hessian: H (n, n).
+        linear: q (n,).
+        constant: c.
+        equality: A (m, n).
+        equality_value: b (m,).
+        lower: hard bounds (n,).
+        upper: hard bounds (n,).
+        soft: indices in v of the soft rows (r,).
+        soft_lower: bounds (r,).
+        soft_upper: bounds (r,).
+        penalty: weights (r,) of the violation.
     """
 
     hessian: np.ndarray
@@ -53,8 +67,17 @@ class QpData:
 
 @dataclass(frozen=True)
 class QpSolution:
-    """Primal-dual solution: v (n,), slack (r,), multipliers of A v - b (m,), of the hard bounds (n,; positive at the
-    upper one) and of the soft rows (r,) each."""
+    """Primal-dual solution.
+
+    Args:
+        primal: v (n,).
+        slack: sigma (r,).
+        dual_equality: multipliers of A v - b (m,).
+        dual_hard: multipliers of the hard bounds (n,), positive at the upper ones.
+        dual_soft_lower: multipliers of the lower soft bounds (r,).
+        dual_soft_upper: multipliers of the upper soft bounds (r,).
+        kkt_residual: largest violation of the optimality conditions.
+    """
 
     primal: np.ndarray
     slack: np.ndarray
@@ -214,9 +237,11 @@ class SoftBoundedQp:
         )
 
     def _kkt_residual(self) -> float:
-        """Largest violation of stationarity, of the equalities, and of the optimality of each bound: a multiplier is
-        the projection of itself plus the violation on [0, penalty + curvature x violation], the penalty of a hard bound
-        being infinite."""
+        """Largest violation of stationarity, of the equalities, and of the optimality of each bound.
+
+        A multiplier is the projection of itself plus the violation on [0, penalty + curvature x violation], the penalty
+        of a hard bound being infinite.
+        """
         v, (bound, dual_equality) = self._primal, np.split(self._dual, [len(self._primal)])
         data, free = self._data, self._is_free
         stationarity = self._hessian @ v + self._linear + bound + data.equality.T @ dual_equality

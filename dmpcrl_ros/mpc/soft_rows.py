@@ -23,8 +23,10 @@ _ITERATIONS_PER_ROW = 2
 
 
 class SoftRowsQp:
-    """minimise 1/2 u'Hu + q'u + penalty' sigma  s.t.  lower <= u <= upper,  row_lower - sigma <= G u <= row_upper +
-    sigma, sigma >= 0, where q and all bounds change from call to call.
+    """A quadratic programme with soft rows, of which the linear term and all bounds change from call to call.
+
+    minimise 1/2 u'Hu + q'u + penalty' sigma  s.t.  lower <= u <= upper,
+    row_lower - sigma <= G u <= row_upper + sigma,  sigma >= 0.
 
     The solver is set up afresh each time: with other bounds its factorisation can be stale (see qp.py), and a setup
     costs little where there are few variables.
@@ -98,8 +100,11 @@ class SoftRowsQp:
     def _kkt_residual(
         self, u: np.ndarray, dual: np.ndarray, linear: np.ndarray, below: np.ndarray, above: np.ndarray
     ) -> float:
-        """Largest violation of stationarity and of the optimality of each bound: a multiplier is the projection of
-        itself plus the violation on [0, penalty + curvature x violation]; the penalty of a hard bound is infinite."""
+        """Largest violation of stationarity and of the optimality of each bound.
+
+        A multiplier is the projection of itself plus the violation on [0, penalty + curvature x violation]; the penalty
+        of a hard bound is infinite.
+        """
         value = self._all_rows @ u
         parts = [self._hessian @ u + linear + self._all_rows.T @ dual]
         for multiplier, violation in ((np.maximum(dual, 0.0), value - above), (np.maximum(-dual, 0.0), below - value)):

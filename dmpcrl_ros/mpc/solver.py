@@ -33,9 +33,11 @@ def reason(flag: int) -> str:
 def misplaced(
     value: np.ndarray, dual: np.ndarray, lower: np.ndarray, upper: np.ndarray, penalty: np.ndarray
 ) -> np.ndarray:
-    """Distances (r,) of soft rows with a multiplier from where they should be: on their bound, or beyond it at the end
-    of the multiplier's box. daqp can leave the slack's curvature in its factorisation when a multiplier comes back from
-    the end of its box; the row then stays off its bound in proportion to its multiplier.
+    """Distances (r,) of soft rows with a multiplier from where they should be.
+
+    That is on their bound, or beyond it at the end of the multiplier's box. daqp can leave the slack's curvature in its
+    factorisation when a multiplier comes back from the end of its box; the row then stays off its bound in proportion
+    to its multiplier.
 
     Args:
         value: of the rows (r,).

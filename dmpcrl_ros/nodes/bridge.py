@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node between the agents and a robot, or a simulator with a robot's topics: see control_loop for its topics and
-services towards the agents.
+"""The node between the agents and a robot, or a simulator with a robot's topics.
+
+See control_loop for its topics and services towards the agents.
 
 Subscribes and publishes besides: the topics of standard messages that the mapping declares (transport.bridging); all of
 them can be remapped, and relative ones lie in the namespace of the node.
@@ -75,8 +76,11 @@ class RobotInterface:
         return stale + (f'; messages dropped so far: {dropped}' if dropped else '')
 
     def observe(self) -> PlantStep | None:
-        """The present step. After a time under the safe commands, for want of measurements or in a pause, and after
-        skipped ticks another episode begins: nothing is learned across it."""
+        """The present step.
+
+        After a time under the safe commands, for want of measurements or in a pause, and after skipped ticks another
+        episode begins: nothing is learned across it.
+        """
         states = self._mapping.states(time.monotonic(), self._node.options.sensor_timeout)
         if states is None:
             return None
@@ -115,8 +119,10 @@ class RobotInterface:
         self._commanded, self._interrupted = time.monotonic(), True
 
     def unmatched_topics(self) -> list[str]:
-        """Topics of commands that nobody takes and of measurements that nobody tells, as where a driver is not running
-        yet, a name is remapped wrongly, or the other side has another type."""
+        """Topics of commands that nobody takes and of measurements that nobody tells.
+
+        A driver is not running yet, a name is remapped wrongly, or the other side has another type.
+        """
         return [
             *(
                 f'a listener to {publisher.topic_name} ({type_name(publisher.msg_type)})'

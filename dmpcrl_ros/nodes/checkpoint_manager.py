@@ -19,8 +19,9 @@ _NO_FOLDER = 'parameter checkpoints names no folder'
 
 
 class CheckpointManager:
-    """Saves and restores the snapshot of an agent. Services are answered in the midst of a step, so that changes of the
-    agent wait until the step has ended.
+    """Saves and restores the snapshot of an agent.
+
+    Services are answered in the midst of a step, so that changes of the agent wait until the step has ended.
 
     Attributes:
         trouble: why the last checkpoint could not be saved; empty if it could.
@@ -66,8 +67,11 @@ class CheckpointManager:
             )
 
     def begin_run(self, run: int) -> None:
-        """Prepare the agent for a run of the plant. With checkpoints it keeps its parameters and, after a restart
-        during a run, its memory; otherwise it begins with the first parameters."""
+        """Prepare the agent for a run of the plant.
+
+        With checkpoints it keeps its parameters and, after a restart during a run, its memory; otherwise it begins with
+        the first parameters.
+        """
         if not self._folder:
             self._agent.reset()
         elif run != self._recovered_run:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node that closes the loop with the agents, whatever the plant is: a lifecycle node that publishes states and
-applies inputs, in lockstep or in real time.
+"""The node that closes the loop with the agents, whatever the plant is.
+
+It is a lifecycle node that publishes states and applies inputs, in lockstep or in real time.
 
 Publishes: <agent>/state (State, latched) for every agent, plant/presence (Presence, latched), on which it hears another
 plant of the namespace, too; diagnostics.

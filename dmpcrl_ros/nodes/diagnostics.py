@@ -91,8 +91,10 @@ class AgentDiagnostics(Diagnostics):
         self._heard = time.monotonic()
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
-        """Level, summary and values. The worst condition decides the level: no state, then a fallback, then a step
-        without learning."""
+        """Level, summary and values.
+
+        The worst condition decides the level: no state, then a fallback, then a step without learning.
+        """
         silence, report = time.monotonic() - self._heard, self._report
         learning = self._node.learning
         trouble = report.fault or self._hosted.checkpoints.trouble

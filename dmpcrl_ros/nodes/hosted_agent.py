@@ -145,8 +145,11 @@ class HostedAgent:
             )
 
     def halt(self) -> None:
-        """Leave the step. In real time the present state is answered with the safe action; in lockstep the plant waits
-        for an agent that is not active, as for one that has died."""
+        """Leave the step.
+
+        In real time the present state is answered with the safe action; in lockstep the plant waits for an agent that
+        is not active, as for one that has died.
+        """
         self._host.abandon(self._index, 'deactivated')
         latest, self._next = self._next or self._present, None
         if latest and self._node.options.real_time:
@@ -187,8 +190,10 @@ class HostedAgent:
         self._host.run_due()
 
     def _insists(self, place: tuple[int, int]) -> bool:
-        """Whether the plant keeps sending states that seem to be past. Then the state of the future before them was
-        wrong."""
+        """Whether the plant keeps sending states that seem to be past.
+
+        Then the state of the future before them was wrong.
+        """
         self._past = [*self._past, place] if self._past and place >= self._past[-1] else [place]
         return len(self._past) >= _INSISTENT
 

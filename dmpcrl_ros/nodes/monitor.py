@@ -119,8 +119,10 @@ class MonitorNode(Node):
         return receive
 
     def _begin(self, run: int, step: int) -> None:
-        """Record the run of the first message of a step; where its first messages may be missing, from the next step
-        on."""
+        """Record the run of the first message of a step.
+
+        Where its first messages may be missing, it is recorded from the next step on.
+        """
         self._run = run
         if self._late or step:
             self._first = self._assembler.next = step + 1

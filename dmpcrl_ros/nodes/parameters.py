@@ -46,8 +46,9 @@ def declare(node: Node, kind: type[Kind], *, of_method: bool, live: Collection[s
 
 
 def _check_names(node: Node, own: Collection[str]) -> None:
-    """Look for names that this node does not declare, which rclpy ignores: a typing error would be silent. Those of
-    other nodes may come from a file or a launch file that many nodes share.
+    """Look for names that this node does not declare, which rclpy ignores: a typing error would be silent.
+
+    Those of other nodes may come from a file or a launch file that many nodes share.
 
     Raises:
         SettingError: a name is one of this node's but for a typing error.

@@ -60,8 +60,10 @@ class Presence:
         )
 
     def missing(self) -> list[str]:
-        """Names of the members that were not heard yet. Another instance of this one that DDS knows gets some time to
-        announce itself: one that was killed does not."""
+        """Names of the members that were not heard yet.
+
+        Another instance of this one that DDS knows gets some time to announce itself: one that was killed does not.
+        """
         now = time.monotonic()
         double = self._own_topic.get_publisher_count() > 1 and now < self._speak_until
         unheard = [name for name, presence in self._heard.items() if presence is None]

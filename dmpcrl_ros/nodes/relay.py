@@ -134,8 +134,10 @@ class RelayNode(Node):
         return receive
 
     def _attempt(self, edge: tuple[int, int, str], at: tuple[int, int, int]) -> int:
-        """Number of times that this message was sent before: the plant may ask again, and an agent may answer again or
-        send a round again."""
+        """Number of times that this message was sent before.
+
+        The plant may ask again, and an agent may answer again or send a round again.
+        """
         times = self._times.setdefault(edge, {})
         times[at] = times.get(at, -1) + 1
         if len(times) > _REMEMBERED:

@@ -86,8 +86,9 @@ def states_and_inputs(run: Run) -> Figure:
 
 @styled
 def learning_curves(run: Run, window: int = 100, baseline: Run | Sequence[Step] | None = None) -> Figure:
-    """Metrics of ended transitions (absolute values) and stage cost of the network, a panel for each: every step
-    faintly, and their average over the last `window` steps.
+    """Metrics of ended transitions (absolute values) and stage cost of the network, a panel for each.
+
+    Every step is drawn faintly, and the average over the last `window` steps above it.
 
     Args:
         run: to be drawn.

@@ -95,8 +95,10 @@ class Run:
 
     @property
     def void(self) -> np.ndarray:
-        """Whether nothing could be learned from a transition, (T,), though it is not the last of its episode. A method
-        without metrics of ended transitions reports a fault then, any other one no metric."""
+        """Whether nothing could be learned from a transition, (T,), though it is not the last of its episode.
+
+        A method without metrics of ended transitions reports a fault then, any other one no metric.
+        """
         ended = [self.metrics[metric.name] for metric in self.declared_metrics if metric.column == 'ended']
         missing = np.isnan(ended).all(axis=0) if ended else np.array([bool(fault) for fault in self.faults], dtype=bool)
         return missing & ~self.ends
@@ -161,8 +163,10 @@ def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, 
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a run. An incomplete last line of a file, as of a run that was killed, is left out. The method and the
-    system of the run need not be installed.
+    """Read a run.
+
+    An incomplete last line of a file, as of a run that was killed, is left out. The method and the system of the run
+    need not be installed.
 
     Raises:
         RunDirectoryError: there is no run in the directory, or a file of it is damaged; says where.

@@ -35,8 +35,9 @@ def training(seed: int, episodes: int) -> Job:
 
 
 def candidates(folder: Path) -> list[Candidate]:
-    """Candidates of figure 8; the MPC that does not learn knows the true coefficients and is solved centrally, as
-    released.
+    """Candidates of figure 8.
+
+    The MPC that does not learn knows the true coefficients and is solved centrally, as released.
 
     Args:
         folder: of the training run.

@@ -76,8 +76,10 @@ def learning_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]
 
 
 def final_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
-    """Per variant over the last 500 steps of all seeds: mean cost, share of steps with a state out of bounds, and
-    medians beside those of the released data."""
+    """Table of each variant over the last 500 steps of all seeds.
+
+    It has the mean cost, the share of steps with a state out of bounds, and medians beside those of the released data.
+    """
     rows = []
     for name, found in curves.items():
         last = slice(-min(LAST, found.costs.shape[1]), None)

@@ -148,8 +148,10 @@ def system_table(source: SystemSource) -> list[Setting]:
 
 
 def installed_setting_names() -> frozenset[str]:
-    """Names of the settings of all nodes, methods and systems that are installed. What cannot be loaded, as of another
-    package, has none."""
+    """Names of the settings of all nodes, methods and systems that are installed.
+
+    What cannot be loaded, as of another package, has none.
+    """
     names = {entry.name for entry in table(CommonSettings)} | node_setting_names()
     for method in METHODS.names():
         with suppress(RegistryError):

@@ -169,8 +169,10 @@ class MpcSystem(System):
         """Bounds (p,) within which the parameters of an agent make a convex problem; infinite where there is none."""
 
     def definite_parameters(self, index: int) -> dict[str, float]:
-        """Names of the square matrices among the parameters of an agent that must be positive definite for its problem
-        to be convex, with the least eigenvalue that they are to keep."""
+        """Names of the square matrices among the parameters of an agent that must be positive definite.
+
+        Its problem is convex then. With each comes the least eigenvalue that it is to keep.
+        """
         return {}
 
     @abstractmethod
@@ -183,8 +185,13 @@ class MpcSystem(System):
 
     @abstractmethod
     def stage_costs(self, state: np.ndarray, action: np.ndarray, exogenous: Sequence[np.ndarray]) -> np.ndarray:
-        """L_i (n_agents,) of stacked states (n,) and inputs (m,), and of the exogenous inputs (n_d,) that came with the
-        states."""
+        """Stage costs L_i (n_agents,).
+
+        Args:
+            state: stacked (n,).
+            action: stacked (m,).
+            exogenous: inputs (n_d,) that came with the states, by agent.
+        """
 
     def violation(self, states: np.ndarray) -> np.ndarray:
         """Distance of each state from its bounds, (..., n); zero within them."""

@@ -148,8 +148,10 @@ def _finite(name: str, key: str, value: float) -> float:
 
 
 def _check_topics(sources: list[Source], targets: list[Target]) -> None:
-    """One type for each topic, which is heard or commanded but not both; one frame for each command, and one input for
-    each place in it."""
+    """Refuse topics that do not fit together.
+
+    Each has one type and is heard or commanded, but not both; each command has one frame, and one input for each place.
+    """
     kinds: dict[Topic, type] = {}
     mapped: list[Source | Target] = [*sources, *targets]
     for each in mapped:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Values in the standard messages of a bridge: read where they are measured, written where they are commanded. Pure
-functions; messages from outside are checked here."""
+"""Values in the standard messages of a bridge: read where they are measured, written where they are commanded.
+
+Pure functions; messages from outside are checked here.
+"""
 
 import math
 from collections.abc import Callable, Mapping

@@ -3,6 +3,8 @@
 
 """Between standard topics and the states and inputs of agents: a mapping declared in YAML, without a node.
 
+Every element of an input goes through::
+
     value in the message = sign * scale * input + offset, then limited in rate, then saturated
 
 How states are made of messages stands in measurements.py. bridging.schema.json documents every key.

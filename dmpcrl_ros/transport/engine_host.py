@@ -35,8 +35,10 @@ class Hosted:
 
 
 class EngineHost:
-    """Carries out the events of the engines. Messages between agents of this process are delivered directly, the others
-    go to topics."""
+    """Carries out the events of the engines.
+
+    Messages between agents of this process are delivered directly, the others go to topics.
+    """
 
     def __init__(self) -> None:
         self._hosted: dict[int, Hosted] = {}

@@ -101,8 +101,10 @@ class Measurement:
         self._header_stamp, self._heard = stamp, now
 
     def is_fresh(self, now: float, max_age: float) -> bool:
-        """Whether there is a value not older than `max_age` [s]. One that came after `now` is not: the clock was set
-        back."""
+        """Whether there is a value not older than `max_age` [s].
+
+        One that came after `now` is not: the clock was set back.
+        """
         return 0.0 <= now - self._heard <= max_age
 
 

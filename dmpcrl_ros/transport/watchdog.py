@@ -11,8 +11,10 @@ from dmpcrl_ros.core.agent import AgentSpec
 
 
 class ActionWatchdog:
-    """Chooses the input of every agent in every step: the fresh one; without one the last, for some steps in a row;
-    then the safe input of the agent. All of them lie within the bounds.
+    """Chooses the input of every agent in every step.
+
+    It is the fresh one; without one the last, for some steps in a row; then the safe input of the agent. All of them
+    lie within the bounds.
 
     Args:
         agents: of the system.

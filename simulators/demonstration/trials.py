@@ -153,8 +153,10 @@ def _wait(process: subprocess.Popen, condition: Callable[[], bool], patience: fl
 
 @contextmanager
 def _process(command: list, output: Path) -> Iterator[subprocess.Popen]:
-    """A process with a session of its own, so that a Ctrl-C reaches it once, by way of this one. It is ended on exit,
-    and by the kernel if this process is killed."""
+    """A process with a session of its own, so that a Ctrl-C reaches it once, by way of this one.
+
+    It is ended on exit, and by the kernel if this process is killed.
+    """
     with output.open('w', encoding='utf-8') as file:
         process = subprocess.Popen(
             [str(word) for word in command],

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Distributed MPC as a function approximator for multi-agent Q-learning: paper 001, and its second-order form, paper
-000."""
+"""Distributed MPC as a function approximator for multi-agent Q-learning (paper 001).
+
+The second-order form is that of paper 000.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,8 +13,9 @@ from dmpcrl_ros.methods.learner import Transition
 
 
 class ReplayBuffer:
-    """The transitions of the newest steps, sampled as in the released programs: the `latest` newest always, the rest at
-    random without replacement from the older ones.
+    """The transitions of the newest steps, sampled as in the released programs.
+
+    The `latest` newest are always drawn, the rest at random without replacement from the older ones.
 
     Steps are drawn, not places in a list, and the draw is a function of the seed, of a counter and of the step: agents
     draw the same transitions by construction, also when one of them was restarted and lacks some.
@@ -46,8 +47,10 @@ class ReplayBuffer:
         return list(self._items.values())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of them as arrays: steps (T,), td_errors (T,), gradients (T, p) and, if they have any, hessians
-        (T, p, p)."""
+        """All of them as arrays.
+
+        There are steps (T,), td_errors (T,), gradients (T, p) and, if transitions have any, hessians (T, p, p).
+        """
         kept = self.items()
         arrays = {
             'steps': np.array([t.step for t in kept], dtype=np.int64),
@@ -63,8 +66,11 @@ class ReplayBuffer:
         self._items.clear()
 
     def sample(self, counter: int, step: int) -> list[Transition | None]:
-        """The transitions drawn at this count in control step `step`, newest last; None for one that is not here,
-        because it was void or because the agent was away. All there can be while they are too few."""
+        """The transitions drawn at this count in control step `step`, newest last.
+
+        None stands for one that is not here, because it was void or because the agent was away. While there are too
+        few, all there can be are drawn.
+        """
         window: Sequence[int] = range(max(1, step - self._capacity + 1), step + 1)
         if len(window) > self._sample_size:
             older = len(window) - self._latest

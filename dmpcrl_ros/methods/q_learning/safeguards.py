@@ -48,8 +48,9 @@ class Safeguards:
     definite: tuple[tuple[slice, float], ...] = ()
 
     def curvature(self, td_errors: np.ndarray, hessians: np.ndarray) -> tuple[np.ndarray, int]:
-        """Curvature (p, p) in place of -sum_tau delta_tau h_tau in the second-order model, and the number of those
-        transitions whose own negative curvature was reversed.
+        """Curvature (p, p) in place of -sum_tau delta_tau h_tau in the second-order model.
+
+        With it comes the number of those transitions whose own negative curvature was reversed.
 
         Args:
             td_errors: delta (T,).

@@ -34,8 +34,13 @@ class BatchRefused(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """Data of one agent on T transitions: delta (T,), its gradients G (p, T), and -K (p, p) or what safeguards make of
-    it."""
+    """Data of one agent on T transitions.
+
+    Args:
+        td_errors: delta (T,).
+        gradients: of Q in its parameters, G (p, T).
+        curvature: -K (p, p), or what safeguards make of it.
+    """
 
     td_errors: np.ndarray
     gradients: np.ndarray

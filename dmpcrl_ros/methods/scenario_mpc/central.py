@@ -24,7 +24,12 @@ from dmpcrl_ros.mpc.solver import QpFailure
 
 @dataclass(frozen=True)
 class InputSolution:
-    """Inputs u, stage by stage, and by how much they miss the optimality conditions."""
+    """Solution in the inputs alone.
+
+    Args:
+        inputs: (N, m).
+        kkt_residual: largest violation of the optimality conditions.
+    """
 
     inputs: np.ndarray
     kkt_residual: float
@@ -138,8 +143,11 @@ class CentralScenarioMpc(Parametrised):
 
 
 class _Scenario:
-    """One programme with its variables v = by_input u + by_state x(0) + constant, and what becomes of its objective
-    1/2 v'Hv + q'v when they are put in."""
+    """One programme in terms of the inputs.
+
+    Its variables are v = by_input u + by_state x(0) + constant; beside them stands what becomes of its objective 1/2
+    v'Hv + q'v when they are put in.
+    """
 
     def __init__(self, data: QpData, inputs: np.ndarray, state: np.ndarray):
         self.data = data

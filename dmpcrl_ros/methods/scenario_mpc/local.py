@@ -32,7 +32,13 @@ from dmpcrl_ros.mpc.qp import QpSolution
 
 @dataclass(frozen=True)
 class ScenarioSolution:
-    """Solutions of the scenarios at their last local updates, and the mean of their inputs (N, n_u)."""
+    """Solution of all scenarios.
+
+    Args:
+        scenarios: their solutions at their last local updates.
+        inputs: mean of theirs (N, n_u).
+        kkt_residual: largest violation of their optimality conditions.
+    """
 
     scenarios: tuple[QpSolution, ...]
     inputs: np.ndarray
@@ -79,8 +85,10 @@ class ScenarioMpc(Parametrised):
             member.begin(state, action, exogenous=exogenous)
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
-        """argmin 1/S sum_s F^s(x^s) + linear'x + rho/(2S) |x|^2 over x, stacked as ADMM does: the own trajectory in all
-        scenarios, each copy in all scenarios, the inputs in all scenarios.
+        """Minimise 1/S sum_s F^s(x^s) + linear'x + rho/(2S) |x|^2 over x.
+
+        x is stacked as ADMM does: the own trajectory in all scenarios, each copy in all scenarios, the inputs in all
+        scenarios.
 
         Raises:
             QpFailure: no solution of one of them.
@@ -117,8 +125,11 @@ class ScenarioMpc(Parametrised):
 
 
 def _places(count: int, blocks: Sequence[int], n_variables: int) -> np.ndarray:
-    """Places of the variables of each scenario in the stacked vector, (count, n_variables): blocks one after the
-    other, in each the scenarios one after the other. The last block, of the inputs, is what the others leave."""
+    """Places of the variables of each scenario in the stacked vector, (count, n_variables).
+
+    Blocks stand one after the other, in each the scenarios one after the other. The last block, of the inputs, is what
+    the others leave.
+    """
     sizes = [*blocks, n_variables - sum(blocks)]
     starts = np.cumsum([0, *sizes])
     return np.hstack(

@@ -34,8 +34,10 @@ def model_parameters(network: 'LinearNetwork', index: int, *, exact: bool) -> np
 
 
 def sample_deviations(network: 'LinearNetwork', index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
-    """Deviations (count, p); see MpcSystem. The released program draws the disturbance on all states, those without
-    noise, too."""
+    """Deviations (count, p); see MpcSystem.
+
+    The released program draws the disturbance on all states, those without noise, too.
+    """
     layout = parameter_layout(network.local[index], network.structure)
     part = network.state_parts[index]
     sides = []

@@ -27,8 +27,13 @@ from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 @dataclass(frozen=True, kw_only=True)
 class LocalModel:
-    """A model of one agent's dynamics, or a deviation from it: A (n_x, n_x), B (n_x, n_u), and for each parent j the
-    matrix A_j (n_x, n_xj)."""
+    """A model of one agent's dynamics, or a deviation from it.
+
+    Args:
+        a: A (n_x, n_x).
+        b: B (n_x, n_u).
+        coupling: A_j (n_x, n_xj) of each parent j.
+    """
 
     a: np.ndarray
     b: np.ndarray
@@ -39,9 +44,17 @@ class LocalModel:
 class LinearNetwork(MpcSystem):
     """Plant s+ = A s + B a + e, e uniform, stage cost L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds).
 
-    Stacked over agents in their order: `a` (n, n), `b` (n, m), noise bounds (n,), weights and bounds (n,) and (m,).
-    `uncertainty` is for each agent the least and the greatest deviation of the true dynamics from its model, element by
-    element, as far as the agent knows.
+    Everything is stacked over agents in their order.
+
+    Args:
+        a: A (n, n), true.
+        b: B (n, m), true.
+        noise_lower: bound of e (n,).
+        noise_upper: bound of e (n,).
+        local: what each agent knows at first.
+        uncertainty: for each agent the least and the greatest deviation of the true dynamics from its model, element
+            by element, as far as the agent knows.
+        structure: common to all agents.
     """
 
     # The multipliers that hold the inputs of all scenarios together are as large as the penalties of violated bounds:

@@ -131,8 +131,10 @@ class AreaData:
         return tuple(sorted(self.estimates))
 
     def dynamics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A and D of dx/dt = (A + s D) x + E [u; d; p] (4, 4), and E (4, 3), in continuous time: s is the sum of the
-        coefficients of all lines and p that of each coefficient times the angle at its other end."""
+        """A and D of dx/dt = (A + s D) x + E [u; d; p] (4, 4), and E (4, 3), in continuous time.
+
+        s is the sum of the coefficients of all lines and p that of each coefficient times the angle at its other end.
+        """
         speed = 1.0 / (2.0 * self.inertia)
         a = np.array(
             [
@@ -166,8 +168,11 @@ def area_parameters(data: AreaData) -> np.ndarray:
 
 
 def area_bounds(data: AreaData) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds (p,) of theta_i: Q_u stays above a hundredth of its initial value, the coefficients do not become
-    negative, which would make a line push its ends apart, and the soft bounds stay on their sides of zero."""
+    """Bounds (p,) of theta_i.
+
+    Q_u stays above a hundredth of its initial value, the coefficients do not become negative, which would make a line
+    push its ends apart, and the soft bounds stay on their sides of zero.
+    """
     layout = area_layout(data)
     lower = {name: np.full(shape, -np.inf) for name, shape in layout.shapes.items()}
     upper = {name: np.full(shape, np.inf) for name, shape in layout.shapes.items()}

@@ -218,8 +218,11 @@ def _load_steps(description: Mapping[str, Any], names: tuple[str, ...]) -> tuple
 
 
 def _check_loads(grid: PowerGrid) -> None:
-    """Power flows between areas, so that it is their sums that must match in the long run: area 4 of paper 001 itself
-    cannot serve its load alone."""
+    """Refuse loads that all areas together cannot serve.
+
+    Power flows between areas, so that it is their sums that must match in the long run: area 4 of paper 001 itself
+    cannot serve its load alone.
+    """
     bound, before = grid.stacked('input_upper').sum(), np.zeros(grid.n_agents)
     for step, loads in grid.load_steps:
         if abs(loads.sum()) > bound:
