@@ -4,6 +4,7 @@
 # Works on a machine without ROS 2 (its wheels are installed) and where ROS 2 Jazzy is sourced.
 # make PYTHON=/path/to/python3.12 ... chooses the Python, make VENV=folder ... another environment.
 VENV ?= .venv
+DOCS ?= .venv-docs
 ARGS ?=
 
 # Any Python that runs will do to start the set-up, which then finds the right one.
@@ -27,7 +28,7 @@ ONE_BY_ONE = test/ros test/test_setup_environment.py
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
   PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONSAFEPATH=1
 
-.PHONY: help setup demo demo-physics test lint format bench test-jazzy clean
+.PHONY: help setup demo demo-physics test lint format docs bench test-jazzy clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -58,6 +59,14 @@ format: setup  ## format the sources
 	@'$(VENV)/bin/ruff' check --fix --select I --quiet
 	@'$(VENV)/bin/ruff' format
 
+docs: $(DOCS)/complete  ## build the site of guides and API: docs/_build/index.html
+	@'$(DOCS)/bin/sphinx-build' --quiet --fail-on-warning --keep-going -c docs . docs/_build
+
+$(DOCS)/complete: requirements/docs.txt | setup
+	@'$(VENV)/bin/python' -m venv --clear '$(DOCS)'
+	@'$(DOCS)/bin/pip' --disable-pip-version-check --quiet install --no-deps -r $<
+	@touch $@
+
 bench: setup  ## measure solvers, exchanges and control steps
 	@OMP_NUM_THREADS=1 '$(VENV)/bin/python' bench/run.py $(ARGS)
 
@@ -69,4 +78,4 @@ test-jazzy:
 endif
 
 clean:  ## remove environments and everything built
-	rm -rf .venv .venv.* .venv-jazzy .venv-jazzy.* build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv.* .venv-jazzy .venv-jazzy.* .venv-docs docs/_build docs/api build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

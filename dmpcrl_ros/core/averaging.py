@@ -42,7 +42,7 @@ class AveragingSchedule:
 
     @cached_property
     def error(self) -> float:
-        """Spectral norm of W_K ... W_1 - 11^T/n: the factor by which disagreement shrinks in the whole run."""
+        """Factor by which disagreement shrinks in the whole run, the spectral norm of W_K ... W_1 - 11^T/n."""
         product = np.eye(self.n_agents)
         for k in range(self.rounds):
             product = self._weight(k) @ product

@@ -126,7 +126,7 @@ class RoundEngine:
 
         Args:
             program: generator of exchanges and at most one Act.
-            now: s.
+            now: present time [s].
             deadline: s, until which the program is to act; then it is told that its time is up.
         """
         self._program, self._deadline = program, deadline

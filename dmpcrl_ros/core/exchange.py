@@ -4,7 +4,7 @@
 """Requests of a program to the outside world: an exchange with the neighbours, and the action to be applied.
 
 Every protocol of this package (ADMM, consensus, evaluation, learning) and every control step is a generator that owns
-no socket, clock or thread:
+no socket, clock or thread::
 
     inbox = yield Exchange('copies', outbox={neighbour: array}, expects={neighbour: shape})
 

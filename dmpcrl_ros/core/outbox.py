@@ -49,7 +49,7 @@ class Outbox:
         Args:
             stamp: (run, step, round).
             request: of the program.
-            now: s.
+            now: present time [s].
         """
         messages = [
             Send(receiver, Envelope(*stamp, self._agent, request.kind, _rows(data)))

@@ -37,7 +37,7 @@ class ParameterLayout:
 
     @property
     def labels(self) -> list[str]:
-        """One label for each element of theta: the name, with its indices where it has more than one element."""
+        """Label of each element of theta, the name with its indices where it has more than one element."""
         return [
             name + (str(list(index)).replace(' ', '') if np.prod(shape, dtype=int) > 1 else '')
             for name, shape in self.shapes.items()
@@ -48,7 +48,8 @@ class ParameterLayout:
         """Flat float64 vector (size,) of the named arrays.
 
         Raises:
-            KeyError: a part is missing. ValueError: a part has the wrong shape, or there is one too many.
+            KeyError: a part is missing.
+            ValueError: a part has the wrong shape, or there is one too many.
         """
         if surplus := set(values) - set(self.shapes):
             raise ValueError(f'no such parameter: {", ".join(sorted(surplus))}; there are {", ".join(self.names)}')

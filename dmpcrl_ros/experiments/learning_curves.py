@@ -38,7 +38,7 @@ class LearningCurves:
 
     Args:
         costs: stage cost of the network (S, T).
-        td_errors: |TD error| (S, T).
+        td_errors: absolute values (S, T).
         violated: (S, T), bool.
     """
 
@@ -69,7 +69,7 @@ class LearningCurves:
 
 @styled
 def learning_curves(curves: Mapping[str, LearningCurves]) -> Figure:
-    """|TD error| and stage cost, median over the seeds and band of the 32nd to 68th percentile."""
+    """Absolute TD error and stage cost, median over the seeds and band of the 32nd to 68th percentile."""
     figure = new_figure(TWO_COLUMNS, 2.8)
     panels = figure.subplots(1, 2)
     for panel, key, label in zip(

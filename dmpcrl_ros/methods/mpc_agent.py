@@ -69,7 +69,7 @@ class MpcAgent(Generic[SolutionT]):
 
     @property
     def theta(self) -> np.ndarray:
-        """Parameters (p,), read-only: assign a new vector to change them.
+        """Parameters (p,), read-only; assign a new vector to change them.
 
         Where the problem has no solution with the new ones, assigning raises QpFailure and the old ones stay in force.
         """

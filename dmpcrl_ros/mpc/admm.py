@@ -110,8 +110,8 @@ class Admm:
         A run whose time is up ends with the iterate it has (anytime ADMM) once the neighbours have agreed on anything.
 
         Args:
-            solve: local update; answers argmin F(x) + linear'x + rho/2 |x|^2 (size,) for a linear term (size,). When it
-                raises QpFailure the agent keeps its last answer and goes on, so that no neighbour waits for it.
+            solve: local update; answers `argmin F(x) + linear'x + rho/2 |x|^2` (size,) for a linear term (size,). When
+                it raises QpFailure the agent keeps its last answer and goes on, so that no neighbour waits for it.
             observe: called with the number of the iteration after each local update.
         """
         if not self.size:

@@ -49,7 +49,7 @@ class Mpc(Protocol[SolutionT]):
         """
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
-        """The variables to be agreed on: argmin F(x) + linear'x + rho/2 |x|^2; none of a problem without neighbours."""
+        """The variables to be agreed on, `argmin F(x) + linear'x + rho/2 |x|^2`; none where there are no neighbours."""
 
     def solution(self) -> SolutionT:
         """Solution of the last solve."""

@@ -3,7 +3,7 @@
 
 """Parameters that enter a problem through a smooth map: theta, which is learned, and phi(theta), which the problem has.
 
-Derivatives of the Lagrangian in phi are carried over to theta by the chain rule,
+Derivatives of the Lagrangian in phi are carried over to theta by the chain rule::
 
     dL/dtheta = J' dL/dphi,    d2L/dtheta2 = J' d2L/dphi2 J + sum_k dL/dphi_k d2phi_k/dtheta2,    J = dphi/dtheta.
 """

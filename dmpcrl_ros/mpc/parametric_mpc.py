@@ -138,7 +138,7 @@ class ParametricMpc(Parametrised):
         data.linear, data.constant, data.equality_value = linear.copy(), float(constant[0]), value.copy()
 
     def solve(self, linear: np.ndarray | float = 0.0) -> np.ndarray:
-        """Own trajectory and copies (n_consensus,) that minimise objective + linear'x + rho/2 |x|^2.
+        """Own trajectory and copies (n_consensus,) that minimise `objective + linear'x + rho/2 |x|^2`.
 
         Raises:
             QpFailure: no solution.

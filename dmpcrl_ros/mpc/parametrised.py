@@ -23,7 +23,7 @@ class Parametrised(ABC):
 
     @property
     def theta(self) -> np.ndarray:
-        """Current parameters (p,), read-only: assign a new vector to change them.
+        """Current parameters (p,), read-only; assign a new vector to change them.
 
         Where the problem at the new ones is not a convex programme, assigning raises QpFailure and the old ones stay in
         force.

@@ -21,12 +21,14 @@ from dmpcrl_ros.mpc.parameter_map import ParameterMap, StackedMap
 class ParametricProblem:
     """A convex quadratic programme with soft bounds as CasADi expressions in its variables v and parameters phi.
 
-    minimise objective(v; phi, d) + penalty^T sigma  s.t.  residual(v; phi, d) = 0,  hard_lower <= v <= hard_upper,
-    soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.  A variable in `state` or `action` can be fixed.
+    It is::
 
-    The exogenous input d is told to the controller in each step besides its state, as a load or a set point; it may
-    move the linear and the constant terms of objective and residual. What is learned is theta: phi is its image under
-    `parameter_map`, or theta itself where there is none.
+        minimise objective(v; phi, d) + penalty^T sigma  s.t.  residual(v; phi, d) = 0,
+        hard_lower <= v <= hard_upper,  soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0
+
+    A variable in `state` or `action` can be fixed. The exogenous input d is told to the controller in each step besides
+    its state, as a load or a set point; it may move the linear and the constant terms of objective and residual. What
+    is learned is theta: phi is its image under `parameter_map`, or theta itself where there is none.
 
     Args:
         variables: v (n,).

@@ -33,15 +33,17 @@ from dmpcrl_ros.mpc.solver import (
 class QpData:
     """A quadratic programme with soft bounds.
 
-    minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
-    soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0.
+    It is::
+
+        minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
+        soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0
 
     q, c and b may change after a solver was set up; b takes effect with its next `fix`.
 
     Args:
         hessian: H (n, n).
         linear: q (n,).
-        constant: c.
+        constant: c, a number.
         equality: A (m, n).
         equality_value: b (m,).
         lower: hard bounds (n,).

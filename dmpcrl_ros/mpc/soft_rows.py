@@ -25,8 +25,10 @@ _ITERATIONS_PER_ROW = 2
 class SoftRowsQp:
     """A quadratic programme with soft rows, of which the linear term and all bounds change from call to call.
 
-    minimise 1/2 u'Hu + q'u + penalty' sigma  s.t.  lower <= u <= upper,
-    row_lower - sigma <= G u <= row_upper + sigma,  sigma >= 0.
+    It is::
+
+        minimise 1/2 u'Hu + q'u + penalty' sigma  s.t.  lower <= u <= upper,
+        row_lower - sigma <= G u <= row_upper + sigma,  sigma >= 0
 
     The solver is set up afresh each time: with other bounds its factorisation can be stale (see qp.py), and a setup
     costs little where there are few variables.

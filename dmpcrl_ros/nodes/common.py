@@ -65,7 +65,7 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
         node: that waits.
         executor: to which it belongs.
         missing: returns the names of the nodes and topics that are not connected yet.
-        timeout: s.
+        timeout: after which waiting ends [s].
 
     Raises:
         NodeFailure: something is still missing after `timeout` seconds.

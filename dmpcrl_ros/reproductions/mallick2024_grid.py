@@ -71,7 +71,7 @@ def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @styled
 def learning(run: Run) -> Figure:
-    """Figure 6: mean |TD error| and return of each episode of training."""
+    """Figure 6: mean absolute TD error and return of each episode of training."""
     length = episode_length()
     count = len(run.steps) // length
     errors = np.abs(run.metrics['td_error'][: count * length]).reshape(count, length)

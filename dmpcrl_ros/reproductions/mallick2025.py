@@ -63,7 +63,7 @@ def jobs(variants: Sequence[str], seeds: Sequence[int], steps: int) -> list[Job]
 
 
 def learning_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
-    """Per variant: medians over the seeds of the moving averages of cost and |TD error| at the checkpoints."""
+    """Per variant: medians over the seeds of the moving averages of cost and absolute TD error at the checkpoints."""
     rows = []
     for name, found in curves.items():
         row: dict[str, Any] = {'variant': name}

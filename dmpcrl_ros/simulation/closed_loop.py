@@ -25,7 +25,7 @@ class Step:
     """One transition of the closed loop: s_t, a_t, L_t and what the method reports of it.
 
     Args:
-        step: t.
+        step: t, from 0.
         states: (n,), stacked over agents.
         actions: (m,), stacked over agents.
         costs: L_i (n_agents,).

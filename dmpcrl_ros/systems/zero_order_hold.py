@@ -10,7 +10,9 @@ from scipy.linalg import block_diag, expm, expm_frechet
 
 
 class ZeroOrderHold:
-    """The system dx/dt = (A + s D) x + E w over a time T with w held, as a function of the number s.
+    """The system dx/dt = (A + s D) x + E w over a time T with w held.
+
+    It is a function of the number s::
 
         x(T) = exp((A + s D) T) x(0) + (integral from 0 to T of exp((A + s D) t) dt) E w.
 

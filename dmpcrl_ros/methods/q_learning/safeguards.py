@@ -35,7 +35,7 @@ class Safeguards:
         upper: bound of theta (p,); infinite for none.
         definite: square matrices within theta that are kept symmetric and positive definite, each with the least
             eigenvalue that it is to keep.
-        step_limit: largest change of an element of theta in one update, relative to max(1, |theta|).
+        step_limit: largest change of an element of theta in one update, relative to `max(1, |theta|)`.
         absolute_curvature: whether the second-order model takes the curvature -delta h of every transition with the
             absolute values of its eigenvalues: it is convex then, the step descends, and parameters whose curvature is
             large, of whichever sign, are changed with care. The papers take it as it is.

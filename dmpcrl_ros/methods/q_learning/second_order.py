@@ -4,11 +4,12 @@
 """Second-order Q-learning of the parameters of an MPC (paper 000): a step of Newton's method on the TD errors.
 
 For a batch of T transitions with TD errors delta, gradients G = [g_1 ... g_T] of Q and Hessians h of the Lagrangian,
-all agents together look for the d that solves
+all agents together look for the d that solves::
 
     (1/T (G G' - K) + sigma I) d = 1/T G delta,    K = sum_tau delta_tau h_tau,    theta <- theta + alpha d.
 
-K is block diagonal over the agents, so the rest has rank T and Woodbury's identity leaves one T x T matrix to agree on:
+K is block diagonal over the agents, so the rest has rank T and Woodbury's identity leaves one T x T matrix to agree
+on::
 
     K~_i = (T sigma I - K_i)^-1,    C = sum_i G_i' K~_i G_i,    d_i = K~_i G_i (I + C)^-1 delta.
 """

@@ -3,14 +3,14 @@
 
 """Scenario-based stochastic MPC of one agent, to be agreed on with its neighbours by ADMM.
 
-The network minimises the mean cost of S scenarios with one sequence of inputs for all of them:
+The network minimises the mean cost of S scenarios with one sequence of inputs for all of them::
 
     minimise 1/S sum_s sum_i F_i^s(x_i^s, {x_j^s}, u_i^s)   s.t.   u_i^s = u_i^r for all s, r
 
 where F_i^s is the problem of agent i, with its constraints, at the parameters of its scenario s, and scenario s of an
 agent is coupled to scenario s of its neighbours. The inputs of the scenarios, made equal, are one more consensus
 beside that of the trajectories and their copies, within the agent. So ADMM with the penalty rho/S on everything that is
-to agree falls apart into one small problem for each scenario,
+to agree falls apart into one small problem for each scenario::
 
     minimise 1/S F_i^s(v) + y'v + rho/(2S) |v - z|^2,   v = [x_i^s; {x_j^s}; u_i^s].
 
@@ -85,7 +85,7 @@ class ScenarioMpc(Parametrised):
             member.begin(state, action, exogenous=exogenous)
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
-        """Minimise 1/S sum_s F^s(x^s) + linear'x + rho/(2S) |x|^2 over x.
+        """Minimise `1/S sum_s F^s(x^s) + linear'x + rho/(2S) |x|^2` over x.
 
         x is stacked as ADMM does: the own trajectory in all scenarios, each copy in all scenarios, the inputs in all
         scenarios.

@@ -3,7 +3,7 @@
 
 """The parametrised local problem of papers 001 and 000, and the centralised problem made of the same terms.
 
-For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u and the trajectories x_j of its parents:
+For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u and the trajectories x_j of its parents::
 
     minimise   V0 + sum_{k<N} f^T [x(k); u(k)]
                + 1/2 sum_k gamma^k (|Q o x(k)|^2_Wx + |R o u(k)|^2_Wu) + 1/2 sum_k gamma^(k-k0) w^T sigma(k)

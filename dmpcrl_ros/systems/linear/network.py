@@ -42,7 +42,10 @@ class LocalModel:
 
 @dataclass(frozen=True, kw_only=True)
 class LinearNetwork(MpcSystem):
-    """Plant s+ = A s + B a + e, e uniform, stage cost L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds).
+    """A network of linear systems.
+
+    Its plant is `s+ = A s + B a + e`, e uniform, with stage costs
+    `L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds)`.
 
     Everything is stacked over agents in their order.
 

@@ -3,12 +3,12 @@
 
 """The MPC of one area of a power network (paper 001, section 6.2; the constants of its release where they differ).
 
-State (dphi, domega, dP_m, dP_v): angle, frequency, mechanical power, valve position; input: power reference u; load d:
+State (dphi, domega, dP_m, dP_v): angle, frequency, mechanical power, valve position; input: power reference u; load d::
 
     2H domega' = -sum_j P_ij (dphi_i - dphi_j) - D domega + dP_m - d,     dphi' = domega,
     T_t dP_m'  = dP_v - dP_m,          T_g dP_v' = u - dP_v - domega / R.
 
-Area i minimises over k = 0..N, with set points xs = (0, 0, d, d) and us = d of the load d that it is told,
+Area i minimises over k = 0..N, with set points xs = (0, 0, d, d) and us = d of the load d that it is told::
 
     V0 + sum_{k<N} (f'[x(k); u(k)] + gamma^k ((x(k) - xs)' Q_x (x(k) - xs) + Q_u (u(k) - us)^2))
        + w sum_{k=1..N} gamma^(k-1) sigma(k)
@@ -71,16 +71,16 @@ class AreaData:
     """Knowledge of area i before it has learned anything, in per unit and seconds.
 
     Args:
-        inertia: H.
-        regulation: R.
-        damping: D.
+        inertia: H, inertia constant.
+        regulation: R, of the speed.
+        damping: D, of the frequency.
         turbine_time: T_t [s].
         governor_time: T_g [s].
         input_bound: u_max.
         angle_bound: phi_max, soft.
         state_weight: initial diagonal of Q_x (4,), positive.
         input_weight: initial Q_u, positive.
-        violation_weight: w.
+        violation_weight: w, of the soft bound.
         estimates: for each neighbour j, the initial P_ij.
         initial: initial values of other parameters; those not named start at zero.
     """
@@ -122,7 +122,7 @@ class AreaData:
 
     @cached_property
     def safe_input(self) -> np.ndarray:
-        """u (1,) where no decision is to be had: the power of the operating point."""
+        """u (1,) where no decision is to be had, the power of the operating point."""
         return np.zeros(1)
 
     @property

@@ -47,7 +47,7 @@ class MappedCoefficients:
 
     @cached_property
     def jacobian(self) -> np.ndarray:
-        """dphi/dtheta (m, p): d(P_j G)/dP_k = [j = k] G + P_j G'."""
+        """dphi/dtheta (m, p), with `d(P_j G)/dP_k = [j = k] G + P_j G'`."""
         n, p = self._n_free, self._coefficients
         jacobian = np.zeros((len(self.value), n + len(p)))
         jacobian[:n, :n] = np.eye(n)

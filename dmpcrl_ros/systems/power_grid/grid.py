@@ -30,9 +30,12 @@ from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 class PowerGrid(MpcSystem):
     """Areas that generate and consume, joined by lines, after a benchmark of the Hycon2 project.
 
-    Stage cost of area i with set points xs, us of the load it was told:
-    (x - xs)' diag(state_weight) (x - xs) + input_weight (u - us)^2 + violation_weight max(0, |dphi| - phi_max)
-    + tie_line_weight T sum_j |P_ij (dphi_i - dphi_j)|, so that a line counts at both of its ends.
+    Stage cost of area i with set points xs, us of the load it was told::
+
+        (x - xs)' diag(state_weight) (x - xs) + input_weight (u - us)^2 + violation_weight max(0, |dphi| - phi_max)
+        + tie_line_weight T sum_j |P_ij (dphi_i - dphi_j)|
+
+    A line counts at both of its ends.
 
     Args:
         coefficients: true P_ij (n_agents, n_agents), symmetric, zero where there is no line.
