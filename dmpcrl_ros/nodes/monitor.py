@@ -65,7 +65,7 @@ class MonitorNode(Node):
         self._last_heard = self._last_report = time.monotonic()
         self._run, self._first, self._superseded, self._complete = 0, 0, False, False
         self._late = False  # the loop was closed before this monitor was ready
-        self._parameters: dict[int, msg.Parameters] = {}  # of each agent, the newest before the first step
+        self._first_parameters: dict[int, msg.Parameters] = {}  # of each agent, the newest before the first step
 
     def run(self) -> None:
         """Record until the last transition.
@@ -105,7 +105,7 @@ class MonitorNode(Node):
     def _missing(self) -> list[str]:
         self._presence.check()
         unheard = {each.topic_name for each in self._watched if not each.get_publisher_count()}
-        silent = {name for i, name in enumerate(self._system.names) if i not in self._parameters}
+        silent = {name for i, name in enumerate(self._system.names) if i not in self._first_parameters}
         return sorted(unheard.union(self._presence.missing(), (f'the parameters of {name}' for name in silent)))
 
     def _receiver(self, agent: int, topic: str) -> Callable[[Any], None]:
@@ -127,7 +127,7 @@ class MonitorNode(Node):
         if self._late or step:
             self._first = self._assembler.next = step + 1
             self.get_logger().info(f'the run is at step {step}: recording from step {self._first} on')
-        for agent, message in self._parameters.items():
+        for agent, message in self._first_parameters.items():
             if message.run == run:
                 self._on_parameters(agent, message)
 
@@ -170,7 +170,7 @@ class MonitorNode(Node):
         if self._run:
             self._writer.record_parameters(agent, message.step, message.updates, theta)
         else:
-            self._parameters[agent] = message
+            self._first_parameters[agent] = message
 
     def _report(self, step: Step) -> None:
         period, now = self.options.report_period, time.monotonic()

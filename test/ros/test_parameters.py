@@ -21,7 +21,7 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
-from dmpcrl_ros.transport.qos import HISTORY  # noqa: E402
+from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
 
 NODES = {'agent': '/controller', 'plant': '/plant', 'bridge': '/bridge', 'monitor': '/monitor', 'relay': '/relay'}
 AGENT = '/agent_1'
@@ -147,7 +147,7 @@ def test_agents_made_without_a_learner_cannot_be_told_to_learn(outsider):
 
 def watch(outsider, kind, agent, topic):
     heard = []
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, HISTORY)
+    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, STREAM)
     return heard
 
 
