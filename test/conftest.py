@@ -3,23 +3,43 @@
 
 """Fixtures that the tests of all rooms share."""
 
+import fcntl
 import itertools
 import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from ros_system import leftovers, wait_for
 
-_numbers = itertools.count()
+_DOMAINS = itertools.cycle(range(1, 100))  # from 102 on the ports of DDS are those that the system gives to anybody
+
+
+@contextmanager
+def _own_domain():
+    """A ROS domain that no test of any process on this machine has at the same time: its number."""
+    for _ in range(os.getpid() % 99):  # where other processes are not likely to begin
+        next(_DOMAINS)
+    for number in itertools.islice(_DOMAINS, 99):
+        with open(Path(tempfile.gettempdir(), f'dmpcrl_test_domain_{number}.lock'), 'w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield number
+            return
+    pytest.fail('all ROS domains are taken by other tests')
 
 
 @pytest.fixture
 def domain(monkeypatch):
     """A ROS domain of this test's own; after it, no process may be left there."""
-    number = 1 + (os.getpid() * 13 + next(_numbers)) % 99
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
-    monkeypatch.setenv('DMPCRL_TEST', f'{os.getpid()}-{number}')
-    yield number
-    wait_for(lambda: not leftovers(), 10.0, 'processes to be gone')
+    with _own_domain() as number:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
+        monkeypatch.setenv('DMPCRL_TEST', f'{os.getpid()}-{number}')
+        yield number
+        wait_for(lambda: not leftovers(), 10.0, 'processes to be gone')
 
 
 @pytest.fixture
