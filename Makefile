@@ -60,7 +60,7 @@ format: setup  ## format the sources
 	@'$(VENV)/bin/ruff' format
 
 docs: $(DOCS)/complete  ## build the site of guides and API: docs/_build/index.html
-	@'$(DOCS)/bin/sphinx-build' --quiet --fail-on-warning --keep-going -c docs . docs/_build
+	@'$(DOCS)/bin/sphinx-build' --quiet --fail-on-warning --keep-going --fresh-env -c docs . docs/_build
 
 $(DOCS)/complete: requirements/docs.txt | setup
 	@'$(VENV)/bin/python' -m venv --clear '$(DOCS)'

@@ -49,9 +49,11 @@ CONTENTS = """
 :hidden:
 :caption: Guides
 
+docs/usage
 docs/architecture
 docs/extending
 docs/ros
+docs/security
 docs/hardware
 docs/hosts
 docs/faults

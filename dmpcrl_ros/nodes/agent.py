@@ -39,7 +39,7 @@ class AgentNode(ManagedNode[AgentNodeSettings]):
 
     @property
     def learning(self) -> bool:
-        """Whether the agents are to learn: the parameter `learn`, which ~/set_learning sets, too."""
+        """Whether the agents are to learn, by the parameter `learn`, which ~/set_learning sets, too."""
         return self.get_parameter('learn').value
 
     def configure(self) -> None:
