@@ -29,7 +29,7 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.nodes.bridge import RobotInterface  # noqa: E402
 from dmpcrl_ros.systems.files import load_system  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
-from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
+from dmpcrl_ros.transport.qos import LATCHED, STREAM  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / 'config' / 'mujoco_carts.yaml'
@@ -216,14 +216,11 @@ def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode
 
 def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
     robot.listen('left', 'right')
+    present = {cart: [] for cart in CARTS}
+    for cart, heard in present.items():
+        outsider.create_subscription(msg.Presence, f'{cart}/presence', heard.append, LATCHED)
     with ProcessGroup(settings_of(mapping).nodes()):
-        outsider.spin_until(
-            lambda: (
-                outsider.count_subscribers('/middle/to/left') == 1
-                and outsider.count_publishers('/left/ready')
-                and outsider.count_publishers('/right/ready')
-            )
-        )
+        outsider.spin_until(lambda: all(heard and heard[-1].ready for heard in present.values()))
         outsider.spin_for(1.0)
         assert not robot.states['left'] and not robot.commands['left']
         robot.listen('middle')

@@ -105,13 +105,13 @@ class Hosts:
         for line in printed.stdout.splitlines():
             executable, *words = shlex.split(line)
             kind = executable.removeprefix('dmpcrl_')
-            agent = next(word.removeprefix('__ns:=/') for word in words if word.startswith('__ns:='))
-            self._processes[agent or kind] = subprocess.Popen(
+            name = next(word.removeprefix('__node:=') for word in words if word.startswith('__node:='))
+            self._processes[name] = subprocess.Popen(
                 [
                     'ip',
                     'netns',
                     'exec',
-                    self._prefix + (agent or 'plant'),
+                    self._prefix + (name if name in self._names else 'plant'),
                     sys.executable,
                     '-P',
                     '-m',

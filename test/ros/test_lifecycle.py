@@ -151,12 +151,14 @@ def test_save_learn_on_load_and_reset(tmp_path, outsider):
         assert answer.success, answer.message
         saved = int(answer.message.split()[0])
         outsider.spin_until(lambda: parameters[-1].updates >= saved + 5)
+        count = len(parameters)
         assert outsider.ask('/agent_1/load').success
         outsider.spin_until(lambda: parameters[-1].updates <= saved + 2)
         assert outsider.ask('/agent_1/reset').success
         outsider.spin_until(lambda: parameters[-1].updates <= 2)
-    known = {m.updates: list(m.theta) for m in parameters[: saved + 1]}
-    assert known[saved] and np.isfinite(parameters[-1].theta).all()
+    known = {m.updates: list(m.theta) for m in parameters[:count]}
+    restored = next(m for m in parameters[count:] if m.updates <= saved)
+    assert list(restored.theta) == known[saved] and np.isfinite(parameters[-1].theta).all()
 
 
 def test_where_no_checkpoint_can_be_written_the_run_goes_on_and_says_so(tmp_path, outsider):
