@@ -15,14 +15,8 @@ import yaml
 
 from dmpcrl_ros.core.settings import Setting, SettingError, flat, table
 from dmpcrl_ros.methods.registry import METHODS
-from dmpcrl_ros.settings.nodes import (
-    AgentNodeSettings,
-    BridgeSettings,
-    DeploymentSettings,
-    MonitorSettings,
-    PlantSettings,
-    RelaySettings,
-)
+from dmpcrl_ros.settings.deployment import DeploymentSettings
+from dmpcrl_ros.settings.nodes import AgentNodeSettings, BridgeSettings, MonitorSettings, PlantSettings, RelaySettings
 from dmpcrl_ros.settings.run import CommonSettings, Settings, system_table
 from dmpcrl_ros.systems.registry import system_source
 from dmpcrl_ros.systems.system import System

@@ -16,7 +16,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec, nodes_of
 from dmpcrl_ros.core.settings import Setting, build, dotted, table
-from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings, settings_table
 from launch import LaunchContext
 

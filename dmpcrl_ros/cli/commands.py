@@ -35,7 +35,7 @@ from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.recording.run_directory import check_unused
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.security import policy as security_policy
-from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.linear.chain import VARIANTS, description
 

@@ -25,7 +25,7 @@ from dmpcrl_ros.recording.recorded_run import Run, load_dual_errors, load_run, l
 from dmpcrl_ros.recording.run_directory import UntrainedWriter, record_dual_errors
 from dmpcrl_ros.recording.run_files import STEPS, RunDirectoryError
 from dmpcrl_ros.recording.summary import fault_lines, summary_table
-from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 

@@ -17,7 +17,7 @@ from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import Setting, SettingError, build, table
 from dmpcrl_ros.methods.registry import METHODS
-from dmpcrl_ros.settings.nodes import (
+from dmpcrl_ros.settings.deployment import (
     AgentOptions,
     ClockSettings,
     DeploymentSettings,

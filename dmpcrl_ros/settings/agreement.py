@@ -10,7 +10,8 @@ from pathlib import Path
 import dmpcrl_ros
 from dmpcrl_ros.core.settings import table
 from dmpcrl_ros.methods.registry import METHODS
-from dmpcrl_ros.settings.nodes import AgentOptions, ClockSettings, MonitorSettings
+from dmpcrl_ros.settings.deployment import AgentOptions, ClockSettings
+from dmpcrl_ros.settings.nodes import MonitorSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.registry import SystemFile, system_source
 from dmpcrl_ros.systems.system import System

@@ -14,7 +14,8 @@ from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import Setting, SettingError, build, dotted, flat, setting, table
 from dmpcrl_ros.methods.method import Method
 from dmpcrl_ros.methods.registry import METHODS
-from dmpcrl_ros.settings.nodes import DeploymentSettings, node_setting_names
+from dmpcrl_ros.settings.deployment import DeploymentSettings
+from dmpcrl_ros.settings.nodes import node_setting_names
 from dmpcrl_ros.systems.registry import SYSTEMS, SystemSource, system_source
 from dmpcrl_ros.systems.system import System, check_agent_names
 

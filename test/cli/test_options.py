@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
 from dmpcrl_ros.core.settings import table
-from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings, settings_table
 
 PACKAGE = """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.core.settings import build, dotted, table
-from dmpcrl_ros.settings.nodes import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
