@@ -22,7 +22,7 @@ from rich.table import Table
 
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli.processes import ProcessGroup
-from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop

@@ -21,9 +21,10 @@ from dmpcrl_ros.experiments.dual_recovery import dual_errors_of
 from dmpcrl_ros.recording.figures import dual_error, save_all
 from dmpcrl_ros.recording.plot_style import save
 from dmpcrl_ros.recording.recorded_loop import recorded
-from dmpcrl_ros.recording.recorded_run import Run, load_dual_errors, load_run, load_untrained
+from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.recording.run_directory import UntrainedWriter, record_dual_errors
 from dmpcrl_ros.recording.run_files import STEPS, RunDirectoryError
+from dmpcrl_ros.recording.run_reader import load_dual_errors, load_run, load_untrained
 from dmpcrl_ros.recording.summary import fault_lines, summary_table
 from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings

@@ -17,8 +17,9 @@ from typing import Any
 
 from dmpcrl_ros.core.process import end_with_parent
 from dmpcrl_ros.recording.recorded_loop import Policy, recorded, system_digest
-from dmpcrl_ros.recording.recorded_run import Run, load_run
+from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.recording.run_files import DIVERGED, RunDirectoryError
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 
 _LOCK = '.lock'  # file that is locked while a command writes into the folder

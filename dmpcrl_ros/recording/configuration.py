@@ -14,7 +14,7 @@ import numpy as np
 
 import dmpcrl_ros
 from dmpcrl_ros.core.spaces import Space
-from dmpcrl_ros.methods.method import Method
+from dmpcrl_ros.methods.method import Method, Metric
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.system import System
 
@@ -45,6 +45,24 @@ def configuration_of(system: System, settings: Settings, extra: Mapping[str, Any
         },
         'extra': dict(extra),
     }
+
+
+def agent_sizes(configuration: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Numbers of states and inputs of the agents by their names, in order.
+
+    Raises:
+        KeyError, TypeError: this is not the configuration of a run.
+    """
+    return {agent['name']: (agent['n_x'], agent['n_u']) for agent in configuration['agents']}
+
+
+def metrics_of(configuration: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """All metrics of the method.
+
+    Raises:
+        KeyError, TypeError: this is not the configuration of a run.
+    """
+    return tuple(Metric(**entry) for entry in configuration['metrics'])
 
 
 def _agent(system: System, method: Method, index: int) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.recording.recorded_run import ParameterHistory, load_run
+from dmpcrl_ros.recording.recorded_run import ParameterHistory
 from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.recording.run_files import RunDirectoryError
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 

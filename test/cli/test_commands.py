@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from dmpcrl_ros.cli import commands
 from dmpcrl_ros.cli.commands import main
 from dmpcrl_ros.core.settings import table
-from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings, settings_table
 from dmpcrl_ros.systems.linear.chain import chain

@@ -8,7 +8,7 @@ import pytest
 
 from dmpcrl_ros.experiments.dual_recovery import dual_errors, dual_errors_of
 from dmpcrl_ros.recording.recorded_loop import recorded
-from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.power_grid.four_areas import power_grid
 

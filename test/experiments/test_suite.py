@@ -12,8 +12,8 @@ import pytest
 from dmpcrl_ros.experiments import suite as module
 from dmpcrl_ros.experiments.suite import ExperimentSuite, Job
 from dmpcrl_ros.recording.recorded_loop import recorded
-from dmpcrl_ros.recording.recorded_run import load_run
 from dmpcrl_ros.recording.run_files import DIVERGED, RunDirectoryError
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.files import load_system
 

@@ -22,7 +22,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation  # noqa: E4
 
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.msg import Exchange  # noqa: E402
-from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 from dmpcrl_ros.security import policy  # noqa: E402
 
 TOOLS = Path(os.environ.get('DMPCRL_ROS2_TOOLS', 'no-tools'))

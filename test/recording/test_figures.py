@@ -16,8 +16,8 @@ from matplotlib.image import imread
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.recording.figures import dual_error, learning_curves, parameters, save_all, states_and_inputs
 from dmpcrl_ros.recording.plot_style import moving_average
-from dmpcrl_ros.recording.recorded_run import load_run
 from dmpcrl_ros.recording.run_directory import RunWriter
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
 

@@ -18,9 +18,9 @@ import pytest
 from helpers import directed_network
 
 from dmpcrl_ros.methods.method import Metric
-from dmpcrl_ros.recording.recorded_run import load_dual_errors, load_run, load_untrained
 from dmpcrl_ros.recording.run_directory import RunWriter, UntrainedWriter, check_unused, record_dual_errors
 from dmpcrl_ros.recording.run_files import RunDirectoryError
+from dmpcrl_ros.recording.run_reader import load_dual_errors, load_run, load_untrained
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import Step
 from dmpcrl_ros.systems.linear.formulation import initial_parameters, parameter_layout

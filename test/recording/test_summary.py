@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dmpcrl_ros.recording.recorded_run import load_run
 from dmpcrl_ros.recording.run_directory import RunWriter
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.recording.summary import fault_lines, part_length, summarise, summary_table
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import Step

@@ -21,7 +21,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
 from dmpcrl_ros.methods.registry import METHODS  # noqa: E402
-from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 from dmpcrl_ros.systems.linear.chain import chain  # noqa: E402
 from dmpcrl_ros.transport.conversions import parameters_to_msg  # noqa: E402
 from dmpcrl_ros.transport.qos import EXCHANGE, LATCHED, STREAM  # noqa: E402

@@ -20,7 +20,7 @@ pytest.importorskip('rclpy')
 
 from dmpcrl_ros.core.process import end_with_parent  # noqa: E402
 from dmpcrl_ros.recording.recorded_loop import recorded  # noqa: E402
-from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 from dmpcrl_ros.settings.run import Settings  # noqa: E402
 
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET

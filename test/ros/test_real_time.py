@@ -19,7 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
-from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 from dmpcrl_ros.transport.qos import RECORD, STREAM  # noqa: E402
 
 LATCHED_TOPICS = {msg.State: 'state', msg.Parameters: 'parameters'}

@@ -16,7 +16,7 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.core.engine import GIVEN_UP, OUT_OF_TIME  # noqa: E402
 from dmpcrl_ros.core.settings import build  # noqa: E402
 from dmpcrl_ros.nodes.relay import plan_of  # noqa: E402
-from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 from dmpcrl_ros.settings.nodes import RelaySettings  # noqa: E402
 from dmpcrl_ros.simulation.lockstep import step_in_lockstep  # noqa: E402
 from dmpcrl_ros.simulation.virtual_time import VirtualTimeNetwork  # noqa: E402

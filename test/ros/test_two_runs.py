@@ -9,7 +9,7 @@ from ros_system import PATIENCE, dmpcrl, interrupt, recorded_steps, start_dmpcrl
 
 pytest.importorskip('rclpy')
 
-from dmpcrl_ros.recording.recorded_run import load_run  # noqa: E402
+from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 
 
 def arguments(seed, steps, output):
