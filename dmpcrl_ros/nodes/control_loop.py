@@ -16,12 +16,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import numpy as np
 from builtin_interfaces.msg import Time
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-import dmpcrl_ros.msg as msg
 from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
@@ -32,10 +29,9 @@ from dmpcrl_ros.nodes.system_interface import SystemInterface
 from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.settings.nodes import PlantSettings
 from dmpcrl_ros.simulation.episodes import PlantStep
-from dmpcrl_ros.topics import MONITOR, PLANT, agent_topic
-from dmpcrl_ros.transport.conversions import MessageError, action_from_msg, state_to_msg
+from dmpcrl_ros.topics import MONITOR, PLANT
 from dmpcrl_ros.transport.loop_timer import LoopTimer
-from dmpcrl_ros.transport.qos import LATCHED, OVERRIDABLE, STREAM
+from dmpcrl_ros.transport.loop_topics import LoopTopics, time_to_msg
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
@@ -67,20 +63,11 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         self._watchdog = ActionWatchdog(self.system.agents)
         self._period = options.period_of(self.system)
         self.timer = LoopTimer(self._period / options.speed)
-        agents = self.system.names
-        self._states = [
-            self.create_publisher(msg.State, agent_topic(name, 'state'), LATCHED, qos_overriding_options=OVERRIDABLE)
-            for name in agents
-        ]
-        for i, name in enumerate(agents):
-            self.create_subscription(
-                msg.Action, agent_topic(name, 'action'), self._receiver(i), STREAM, qos_overriding_options=OVERRIDABLE
-            )
+        self._topics = LoopTopics(self, self.system)
         self._run = time.time_ns()  # greater than that of any plant before it
-        members = [*agents, *([MONITOR] if options.wait_for_monitor else [])]
+        members = [*self.system.names, *([MONITOR] if options.wait_for_monitor else [])]
         agreed = agreement(self.settings, options, self.system, of_method=False)
         self._presence = Presence(self, PLANT, agreed, members)
-        self.actions: list[np.ndarray | None] = [None] * self.system.n_agents
         self._seen: PlantStep | None = None
         self._begun = self._reset_asked = False
         self._step_control = StepControl(self)
@@ -101,6 +88,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
                 self._watchdog.reset()
                 self.timer = LoopTimer(self._period / self.options.speed)
                 self._seen = None
+                self._topics.expect(None)
             self._close_loop()
             while self._goes_on() and not self._reset_asked:
                 self.executor_.spin_once(timeout_sec=SPIN_SLICE)
@@ -114,7 +102,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
 
     def release(self) -> None:
         """Drop the plant."""
-        del self._interface, self._watchdog, self._presence, self._step_control, self._diagnostics
+        del self._interface, self._watchdog, self._topics, self._presence, self._step_control, self._diagnostics
 
     def tick(self, stamp: Time) -> None:
         """Publish the time of a step."""
@@ -136,14 +124,14 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
             if seen.step == self.settings.steps:
                 self._end()
                 return
-            self._interface.apply(self._watchdog.choose(self.actions, self.options.hold_steps))
+            self._interface.apply(self._watchdog.choose(self._topics.actions, self.options.hold_steps))
             if self.options.real_time:
                 self._await_tick()
 
     def _observe(self) -> PlantStep | None:
         """Observe the plant; while there is no reliable measurement it is left safe."""
-        self.actions = [None] * self.system.n_agents
         self._seen = self._interface.observe()
+        self._topics.expect((self._run, self._seen.step) if self._seen else None)
         if self._seen is None:
             self.get_logger().warning(f'no measurement: {self.stale_measurements()}', throttle_duration_sec=1.0)
             self._leave_safe()
@@ -200,30 +188,15 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
             return []
         self._presence.check()
         listeners = 1 + self.options.wait_for_monitor
-        unheard = {
-            name
-            for name, state in zip(self.system.names, self._states, strict=True)
-            if state.get_subscription_count() < listeners
-        }
+        unheard = self._topics.without_subscribers(listeners)
         return sorted(unheard.union(self._presence.missing(), self._presence.not_ready()))
 
     def _publish(self, seen: PlantStep, only_silent: bool = False) -> None:
         self._told = time.monotonic()
         simulated = round(seen.step * self._period * 1e9)
-        stamps = [simulated] * len(self._states) if seen.stamps is None else seen.stamps
-        self.tick(_time(simulated))
-        for agent, publisher in enumerate(self._states):
-            if not only_silent or self.actions[agent] is None:
-                header = Header(stamp=_time(stamps[agent]), frame_id=self.system.names[agent])
-                publisher.publish(
-                    state_to_msg(
-                        header=header,
-                        run=self._run,
-                        skipped=self.timer.skipped,
-                        agent=agent,
-                        observation=seen.of(agent),
-                    )
-                )
+        stamps = [simulated] * self.system.n_agents if seen.stamps is None else seen.stamps
+        self.tick(time_to_msg(simulated))
+        self._topics.publish(seen, run=self._run, stamps=stamps, skipped=self.timer.skipped, only_silent=only_silent)
 
     def _await_actions(self, seen: PlantStep) -> None:
         """Wait until all actions are in or, in real time, until the inputs have to be applied."""
@@ -250,9 +223,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
 
     def silent(self) -> list[str]:
         """Names of the agents whose actions of this step are missing."""
-        if not self._seen:
-            return []
-        return [name for name, action in zip(self.system.names, self.actions, strict=True) if action is None]
+        return self._topics.silent()
 
     def blocking_reason(self) -> str:
         """Reason why the loop is not closed; empty when it is."""
@@ -265,21 +236,6 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         while self._goes_on() and not enough() and (left := moment - time.monotonic()) > 0.0:
             self.executor_.spin_once(timeout_sec=min(left, SPIN_SLICE))
 
-    def _receiver(self, agent: int) -> Callable[[msg.Action], None]:
-        def receive(message: msg.Action) -> None:
-            if (message.run, message.step) != (self._run, self._seen.step if self._seen else None):
-                return
-            try:
-                self.actions[agent] = action_from_msg(message, agent, self.system.agents[agent])
-            except MessageError as reason:
-                self.get_logger().warning(f'action of {self.system.names[agent]} dropped: {reason}')
-
-        return receive
-
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._reset_asked = True
         return answer(response, True, 'a new run begins')
-
-
-def _time(nanoseconds: int) -> Time:
-    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
