@@ -5,13 +5,11 @@
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from std_msgs.msg import Header
-
 import dmpcrl_ros.msg as msg
-from dmpcrl_ros.core.agent import Observation, StepReport
+from dmpcrl_ros.core.agent import StepReport
 from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted
 from dmpcrl_ros.core.exchange import ProgramError
@@ -20,37 +18,16 @@ from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
 from dmpcrl_ros.nodes.presence import Presence
 from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.systems.system import System
-from dmpcrl_ros.topics import PLANT, agent_topic
-from dmpcrl_ros.transport.conversions import (
-    MessageError,
-    action_to_msg,
-    observation_from_msg,
-    parameters_to_msg,
-    status_to_msg,
-)
+from dmpcrl_ros.topics import PLANT
+from dmpcrl_ros.transport.agent_topics import AgentTopics, ReceivedState
 from dmpcrl_ros.transport.engine_host import EngineHost, Hosted
 from dmpcrl_ros.transport.exchange_topics import ExchangeTopics
-from dmpcrl_ros.transport.qos import LATCHED, OVERRIDABLE, STREAM
 
 if TYPE_CHECKING:
     from dmpcrl_ros.nodes.agent import AgentNode
 
 _INSISTENT = 3  # states of the past in a row, after which the state of the future before them was the wrong one
 _SILENCE = 30.0  # s
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A state that a step begins with."""
-
-    run: int
-    header: Header
-    observation: Observation
-    received: float  # on the monotonic clock, s
-
-    @property
-    def place(self) -> tuple[int, int]:
-        return self.run, self.observation.step
 
 
 class HostedAgent:
@@ -77,7 +54,6 @@ class HostedAgent:
         self.checkpoints = CheckpointManager(node, self.agent, system, self.spec.name)
         self.diagnostics = AgentDiagnostics(node, self)
         self._node, self._host, self._system, self._index = node, host, system, index
-        self._metrics = settings.make_method().metrics
         self._dropped = self.engine.mailbox.dropped
         self._exchange = ExchangeTopics(
             node,
@@ -88,13 +64,8 @@ class HostedAgent:
             dropped=self._dropped,
         )
         host.add(Hosted(self.engine, self._exchange.send, self._on_act, self._on_end))
-        self._actions, self._status, self._parameters = (
-            node.create_publisher(kind, agent_topic(self.spec.name, topic), qos, qos_overriding_options=OVERRIDABLE)
-            for kind, topic, qos in (
-                (msg.Action, 'action', STREAM),
-                (msg.Status, 'status', STREAM),
-                (msg.Parameters, 'parameters', LATCHED),
-            )
+        self._topics = AgentTopics(
+            node, index=index, spec=self.spec, metrics=settings.make_method().metrics, dropped=self._dropped
         )
         self.presence = Presence(
             node,
@@ -102,31 +73,25 @@ class HostedAgent:
             agreement(settings, options, system, of_method=True),
             [PLANT, *(system.names[j] for j in system.graph.neighbours[index] if j not in local)],
         )
-        self._next: _Begun | None = None
-        self._present: _Begun | None = None
+        self._next: ReceivedState | None = None
+        self._present: ReceivedState | None = None
         self._past: list[tuple[int, int]] = []  # places of states that came too late, since the last that did not
         self._done = (0, 0)
         self._answer: msg.Action | None = None
         self._updates, self._action_time = 0, 0.0
-        self._listening, self._heard = False, time.monotonic()
+        self._listening = False
 
     def missing(self) -> list[str]:
         """Names of the neighbours, and the plant, that the agent is not connected to yet."""
         self.presence.check()
-        plant = [] if self._actions.get_subscription_count() else [PLANT]
+        plant = [] if self._topics.has_plant() else [PLANT]
         return list(dict.fromkeys([*self._exchange.unmatched(), *plant, *self.presence.missing()]))
 
     def listen(self) -> None:
         """Receive states from now on."""
         if not self._listening:
             self._listening = True
-            self._node.create_subscription(
-                msg.State,
-                agent_topic(self.spec.name, 'state'),
-                self._on_state,
-                STREAM,
-                qos_overriding_options=OVERRIDABLE,
-            )
+            self._topics.subscribe(self._on_state)
             self._publish_parameters()
         self.presence.announce(ready=True)
 
@@ -139,7 +104,7 @@ class HostedAgent:
         if self._next is not None:
             begun, self._next = self._next, None
             self._begin(begun)
-        elif (silence := time.monotonic() - self._heard) > _SILENCE:
+        elif (silence := time.monotonic() - self._topics.received) > _SILENCE:
             self._node.get_logger().warning(
                 f'no state of {self.spec.name} for {silence:.0f} s', throttle_duration_sec=_SILENCE
             )
@@ -159,32 +124,22 @@ class HostedAgent:
         self.checkpoints.save_if_changed()
         self.presence.announce(ready=False)
 
-    def _on_state(self, message: msg.State) -> None:
-        self._heard = time.monotonic()
-        try:
-            observation = observation_from_msg(message, self._index, self.spec)
-        except MessageError as reason:
-            self._dropped[str(reason)] += 1
-            self._node.get_logger().warning(
-                f'state of step {message.step} dropped: {reason}', throttle_duration_sec=1.0
-            )
-            return
-        begun = _Begun(message.run, message.header, observation, self._heard)
+    def _on_state(self, begun: ReceivedState) -> None:
         if begun.place == self._done:
             if self._answer:
-                self._actions.publish(self._answer)  # the plant asks again: the answer was lost
+                self._topics.repeat(self._answer)  # the plant asks again: the answer was lost
         elif begun.place < self._done and not self._insists(begun.place):
             self._dropped['late'] += 1
         elif self._node.active:
             self._next = begun
             if self._node.options.real_time:
-                self._host.handle(self._index, self.engine.interrupt('the next state has come', self._heard))
+                self._host.handle(self._index, self.engine.interrupt('the next state has arrived', begun.received))
         elif self._node.options.real_time:
             self._be_safe(begun)
         else:
             self._decline(begun)
 
-    def _decline(self, begun: _Begun) -> None:
+    def _decline(self, begun: ReceivedState) -> None:
         """Let no neighbour wait for this agent in a step."""
         self._host.handle(self._index, self.engine.decline(*begun.place, time.monotonic()))
         self._host.run_due()
@@ -197,7 +152,7 @@ class HostedAgent:
         self._past = [*self._past, place] if self._past and place >= self._past[-1] else [place]
         return len(self._past) >= _INSISTENT
 
-    def _begin(self, begun: _Begun) -> None:
+    def _begin(self, begun: ReceivedState) -> None:
         run, step = begun.place
         if run != self._done[0]:
             self.checkpoints.begin_run(run)
@@ -217,26 +172,15 @@ class HostedAgent:
         switched_off = self._node.settings.learn and not self._node.learning
         return f'learning is switched off at {self.spec.name}' if switched_off else ''
 
-    def _be_safe(self, begun: _Begun) -> None:
+    def _be_safe(self, begun: ReceivedState) -> None:
         """Answer for a node that is not active."""
         self._present, self._done = begun, begun.place
         self._decline(begun)
-        self._answer_with(begun, Acted(self.spec.safe_action, fallback=True))
-
-    def _answer_with(self, begun: _Begun, act: Acted) -> None:
-        self._answer = action_to_msg(
-            header=begun.header,
-            run=begun.run,
-            step=begun.observation.step,
-            agent=self._index,
-            action=act.action,
-            fallback=act.fallback,
-        )
-        self._actions.publish(self._answer)
+        self._answer = self._topics.answer(begun, Acted(self.spec.safe_action, fallback=True))
 
     def _on_act(self, act: Acted) -> None:
         if self._node.active and self._present:  # otherwise halt() answers
-            self._answer_with(self._present, act)
+            self._answer = self._topics.answer(self._present, act)
             self._action_time = time.monotonic() - self._present.received
 
     def _on_end(self, report: StepReport) -> None:
@@ -250,37 +194,19 @@ class HostedAgent:
             self._node.get_logger().warning(f'step {begun.observation.step}: {report.fault}', throttle_duration_sec=1.0)
         if report.updates != self._updates:
             self._publish_parameters(begun)
-        self._status.publish(
-            status_to_msg(
-                report,
-                self._metrics,
-                header=begun.header,
-                run=begun.run,
-                step=begun.observation.step,
-                agent=self._index,
-                rounds=self.engine.rounds,
-                action_time=self._action_time,
-                step_time=step_time,
-                timeouts=self.engine.timeouts,
-                dropped=self.engine.dropped,
-                fallback=self._answer.fallback,
-            )
+        self._topics.report(
+            begun,
+            report,
+            rounds=self.engine.rounds,
+            action_time=self._action_time,
+            step_time=step_time,
+            timeouts=self.engine.timeouts,
+            dropped=self.engine.dropped,
+            fallback=self._answer.fallback,
         )
         self.diagnostics.note(report, self._action_time, self._answer.fallback)
 
-    def _publish_parameters(self, begun: _Begun | None = None) -> None:
+    def _publish_parameters(self, begun: ReceivedState | None = None) -> None:
         """Publish the parameters that hold from a step on; from before the first run where there is none."""
         self._updates = self.agent.updates
-        run, step = begun.place if begun else (0, 0)
-        header = begun.header if begun else Header(frame_id=self.spec.name)
-        self._parameters.publish(
-            parameters_to_msg(
-                self.agent.theta,
-                self.agent.layout,
-                header=header,
-                run=run,
-                step=step,
-                agent=self._index,
-                updates=self._updates,
-            )
-        )
+        self._topics.publish_parameters(self.agent, begun)
