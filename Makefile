@@ -6,6 +6,8 @@
 VENV ?= .venv
 DOCS ?= .venv-docs
 ARGS ?=
+# Wheels of the real ros2 launch and command line, for test/launch where no ROS 2 is sourced.
+ROS2_TOOLS ?= ../shared/ros2-tools
 
 # Any Python that runs will do to start the set-up, which then finds the right one.
 STARTER = $(firstword $(foreach p,$(PYTHON) python3 python3.12 python3.11,$(if $(shell $(p) -c 'print(1)' 2>/dev/null),$(p))))
@@ -22,11 +24,11 @@ else
 endif
 
 # Tests with many processes, some of them in real time, run one after another; the others share the cores.
-ONE_BY_ONE = test/ros test/test_setup_environment.py
+ONE_BY_ONE = test/ros test/launch test/test_setup_environment.py
 # One thread for each process, checked message fields, no traffic beyond this machine, only the
 # plugins named here, and no source folder in sys.path before the installed package.
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
-  PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONSAFEPATH=1
+  PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONSAFEPATH=1 DMPCRL_ROS2_TOOLS='$(abspath $(VENV))/ros2-tools'
 
 .PHONY: help setup demo demo-physics test lint format docs bench test-jazzy clean
 
@@ -44,7 +46,7 @@ demo-physics:  ## let agents learn to control carts in MuJoCo, in real time; thr
 	@'$(VENV)/bin/python' simulators/demonstration $(ARGS)
 
 test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
-	@$(SETUP) --physics
+	@$(SETUP) --physics --ros2-tools '$(ROS2_TOOLS)'
 	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) \
 	  $(ONE_BY_ONE:%=--ignore %) test
 	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist $(ARGS) $(ONE_BY_ONE)

@@ -202,6 +202,24 @@ def test_physics_is_added_where_it_is_lacking(environment, monkeypatch):
     assert len(asked) == 1 and environment.is_whole()
 
 
+def test_ros2_launch_is_added_where_there_are_wheels_of_it(environment, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(environment, 'pip', lambda *arguments: (asked.append(arguments), folder.mkdir()))
+    wheels, folder = tmp_path / 'wheels', environment.path / 'ros2-tools'
+    environment.add_ros2_tools(wheels)
+    assert not asked and f'no wheels of ros2 launch in {wheels}: its tests are skipped' in capsys.readouterr().out
+    wheels.mkdir()
+    for version in ('3.4.3', '3.4.4'):
+        wheels.joinpath(f'launch-{version}-py3-none-any.whl').touch()
+        for _ in range(2):
+            environment.add_ros2_tools(wheels)
+    assert len(asked) == 2 and asked[-1][-1].name == 'launch-3.4.4-py3-none-any.whl'
+    assert not capsys.readouterr().out
+    shutil.rmtree(wheels)
+    environment.add_ros2_tools(wheels)
+    assert not folder.exists(), 'tests would find it, although they are said to be skipped'
+
+
 def test_a_folder_that_is_no_environment_is_left_alone(environment, machine):
     environment.stamp.unlink()
     (environment.path / 'pyvenv.cfg').unlink()

@@ -25,6 +25,7 @@ import sys
 from pathlib import Path
 
 import machine
+import ros2_tools
 from machine import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,6 +123,11 @@ class Environment:
         if lacking:
             say(f'adding {lacking[0]}')
             self.pip('--no-deps', *lacking)
+
+    def add_ros2_tools(self, wheels):
+        """Add what the tests of ros2 launch need, unless the sourced ROS 2 brings it."""
+        if not self.ros and not ros2_tools.add(self, wheels, list(pins([REQUIREMENTS / 'launch.txt']))):
+            say(f'no wheels of ros2 launch in {wheels}: its tests are skipped (make test ROS2_TOOLS=folder)')
 
     def recorded(self, what):
         """What the last complete set-up recorded, or None."""
@@ -300,6 +306,7 @@ def parse_arguments():
         help='of the Python packages: current ones, or those of the Ubuntu of ROS 2 Jazzy',
     )
     parser.add_argument('--physics', action='store_true', help='add MuJoCo, for the simulators')
+    parser.add_argument('--ros2-tools', type=Path, help='folder of the wheels of ros2 launch, for its tests')
     return parser.parse_args()
 
 
@@ -313,6 +320,8 @@ def main():
         environment.update()
         if arguments.physics:
             environment.add_physics()
+        if arguments.ros2_tools:
+            environment.add_ros2_tools(ROOT / arguments.ros2_tools)
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
