@@ -73,17 +73,17 @@ class NodeSpec:
 
     def command(self) -> list[str]:
         """Words of the command that starts it by hand; parameters with their default values are left out."""
-        entries = node_table(self.executable, self.parameters)
-        changed = {
-            entry.name: self.parameters[entry.name]
-            for entry in entries
-            if self.parameters[entry.name] != entry.plain(entry.default)
-        }
+        defaults = self.defaults()
+        changed = [(name, value) for name, value in self.parameters.items() if value != defaults[name]]
         return [
             self.executable,
             *self.identity(),
-            *(word for name, value in changed.items() for word in ('-p', f'{name}:={_yaml(value)}')),
+            *(word for name, value in changed for word in ('-p', f'{name}:={_yaml(value)}')),
         ]
+
+    def defaults(self) -> dict[str, Any]:
+        """Values of its parameters where none are given, as ROS has them."""
+        return {entry.name: entry.plain(entry.default) for entry in node_table(self.executable, self.parameters)}
 
 
 def _yaml(value: Any) -> str:
@@ -171,6 +171,11 @@ def _enclave(deployment: DeploymentSettings, node: str) -> str:
     if not _ENCLAVE.fullmatch(root):
         raise SettingError(f'enclave must be names of letters, digits and _ between slashes, as /plant_1, not {root!r}')
     return '/'.join(['', *filter(None, (root.strip('/'), deployment.namespace.strip('/'), node))])
+
+
+def respawning(nodes: list[NodeSpec]) -> list[NodeSpec]:
+    """The nodes, of which those of agents are started again when they have died."""
+    return [replace(node, respawn=bool(node.parameters.get('agents'))) for node in nodes]
 
 
 def _plant(settings: Settings, deployment: DeploymentSettings, **own: Any) -> NodeSpec:

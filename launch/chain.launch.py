@@ -6,9 +6,9 @@
 `ros2 launch dmpcrl_ros chain.launch.py chain.agents:=3 steps:=1000 output:=/tmp/chain`
 """
 
-from dmpcrl_ros.launching import launch_arguments
+from dmpcrl_ros.launching.system import launch_system
 from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(launch_arguments())
+    return launch_system()

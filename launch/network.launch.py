@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 
-from dmpcrl_ros.launching import launch_arguments
+from dmpcrl_ros.launching.system import launch_system
 from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:
     example = Path(get_package_share_directory('dmpcrl_ros'), 'config', 'three_carts.yaml')
-    return LaunchDescription(launch_arguments(system=str(example)))
+    return launch_system(system=str(example))

@@ -6,9 +6,9 @@
 `ros2 launch dmpcrl_ros power_grid.launch.py steps:=1000 output:=/tmp/power_grid`
 """
 
-from dmpcrl_ros.launching import launch_arguments
+from dmpcrl_ros.launching.system import launch_system
 from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(launch_arguments(system='power_grid'))
+    return launch_system(system='power_grid')

@@ -6,13 +6,12 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of
+from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of, respawning
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
@@ -51,7 +50,7 @@ def run_over_ros(
     check_domain()
     nodes = nodes_of(settings, deployment, output=str(output), report_period=None)
     if respawn:
-        nodes = [replace(node, respawn=bool(node.parameters.get('agents'))) for node in nodes]
+        nodes = respawning(nodes)
     os.environ.update(isolation())
     metrics = settings.make_method().metrics
     follower = StepsFollower(output / STEPS, metrics)

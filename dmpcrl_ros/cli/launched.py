@@ -33,7 +33,7 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
         ProcessDied: a node failed before the run was complete.
         KeyboardInterrupt: a signal ended the run.
     """
-    from dmpcrl_ros.launching import Outcome, launch_actions
+    from dmpcrl_ros.launching.actions import Outcome, launch_actions
     from launch import LaunchDescription, LaunchService
 
     outcome, service = Outcome(), LaunchService(noninteractive=True)

@@ -210,3 +210,29 @@ class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorS
         """
         shared = {entry.name for entry in fields(kind)} & {entry.name for entry in fields(self)} - set(own)
         return kind(**{name: getattr(self, name) for name in shared}, **own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifecycleSettings:
+    """Setting of all nodes with a lifecycle."""
+
+    autostart: bool = setting(
+        True, 'whether the node configures and activates itself; otherwise a lifecycle manager does'
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchSettings(LifecycleSettings):
+    """Settings of a launch, beside those of the run and of the system over ROS 2."""
+
+    output: str = setting('', 'directory in which a monitor records the run; empty records nothing')
+    params_file: str = setting(
+        '',
+        'YAML file of ROS 2 parameters; what it has for all nodes (/**) counts in place of the defaults here, and what '
+        'it has for one node reaches this node alone',
+    )
+    respawn: bool = setting(False, 'whether an agent that has died is started again; otherwise all nodes end')
+    use_sim_time: bool = setting(
+        False, 'whether the clock of the nodes is /clock, as with a simulator that publishes it'
+    )
+    log_level: str = setting('info', 'debug, info, warn, error or fatal; of one logger: name:=debug')

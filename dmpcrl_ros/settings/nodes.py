@@ -6,16 +6,19 @@
 from dataclasses import dataclass
 
 from dmpcrl_ros.core.settings import setting, table
-from dmpcrl_ros.settings.deployment import AgentOptions, DiagnosticsSettings, LoopOptions, SensorSettings, StartSettings
+from dmpcrl_ros.settings.deployment import (
+    AgentOptions,
+    DiagnosticsSettings,
+    LifecycleSettings,
+    LoopOptions,
+    SensorSettings,
+    StartSettings,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManagedNodeSettings(DiagnosticsSettings):
+class ManagedNodeSettings(LifecycleSettings, DiagnosticsSettings):
     """Settings of a lifecycle node."""
-
-    autostart: bool = setting(
-        True, 'whether the node configures and activates itself; otherwise a lifecycle manager does'
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

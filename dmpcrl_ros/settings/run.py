@@ -14,7 +14,7 @@ from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import Setting, SettingError, build, dotted, flat, setting, table
 from dmpcrl_ros.methods.method import Method
 from dmpcrl_ros.methods.registry import METHODS
-from dmpcrl_ros.settings.deployment import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings, LaunchSettings
 from dmpcrl_ros.settings.nodes import node_setting_names
 from dmpcrl_ros.systems.registry import SYSTEMS, SystemSource, system_source
 from dmpcrl_ros.systems.system import System, check_agent_names
@@ -133,7 +133,8 @@ def settings_table(system: str, method: str) -> list[Setting]:
         SettingError: a setting of the method has the name of another one.
     """
     shared, own = [*table(CommonSettings), *system_table(system_source(system))], table(METHODS[method].settings)
-    taken = {entry.name for entry in (*shared, *table(DeploymentSettings))} | node_setting_names()
+    others = (*shared, *table(DeploymentSettings), *table(LaunchSettings))
+    taken = {entry.name for entry in others} | node_setting_names()
     for entry in own:
         if entry.name in taken:
             raise SettingError(

@@ -1,31 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Launch actions of the nodes of a system. The only module that needs launch and launch_ros."""
+"""Launch actions of the nodes of a system, and how a launch of them ends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.actions import EmitEvent, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from dmpcrl_ros.bringup import NodeSpec, nodes_of
-from dmpcrl_ros.core.settings import Setting, build, dotted, table
-from dmpcrl_ros.settings.deployment import DeploymentSettings
-from dmpcrl_ros.settings.run import Settings, settings_table
+from dmpcrl_ros.bringup import NodeSpec
 from launch import LaunchContext
-
-_OUTPUT = Setting(
-    name='output',
-    default='',
-    kind=str,
-    description='directory in which a monitor records the run; without it nothing is recorded',
-)
 
 
 @dataclass
@@ -46,6 +36,8 @@ def launch_actions(
     output: str = 'screen',
     outcome: Outcome | None = None,
     environment: Mapping[str, str] | None = None,
+    parameter_files: Sequence[str] = (),
+    ros_arguments: Sequence[str] = (),
 ) -> list[Any]:
     """A Node action for each node, and the end of all of them when one ends. A node that fails makes the launch fail.
 
@@ -54,23 +46,21 @@ def launch_actions(
         output: of the nodes, as launch has it.
         outcome: is filled in at the end; None where nobody asks.
         environment: further environment variables of the nodes.
+        parameter_files: of all nodes; the parameters of a node itself come after them.
+        ros_arguments: further ROS arguments of all nodes.
     """
     outcome = outcome or Outcome()
     actions: list[Any] = []
     for node in nodes:
-        parameters = {
-            name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
-            for name, value in node.parameters.items()
-            if value != []
-        }
         action = Node(
             package='dmpcrl_ros',
             executable=node.executable,
+            exec_name=node.name,
             name=node.name,
             namespace=node.namespace or None,
-            parameters=[parameters],
+            parameters=[*parameter_files, _typed(node.parameters)],
             remappings=list(node.remappings),
-            ros_arguments=node.security(),
+            ros_arguments=[*node.security(), *ros_arguments],
             output=output,
             additional_env={'OMP_NUM_THREADS': '1', **(environment or {})},
             respawn=node.respawn,
@@ -80,6 +70,15 @@ def launch_actions(
         if not node.respawn:
             actions.append(RegisterEventHandler(OnProcessExit(target_action=action, on_exit=_end_with(node, outcome))))
     return actions
+
+
+def _typed(parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
+    """Parameters as launch has them, without empty lists, which have no type."""
+    return {
+        name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
+        for name, value in parameters.items()
+        if value != []
+    }
 
 
 def _end_with(node: NodeSpec, outcome: Outcome) -> Callable[..., list[Any]]:
@@ -96,41 +95,3 @@ def _end_with(node: NodeSpec, outcome: Outcome) -> Callable[..., list[Any]]:
         return [EmitEvent(event=Shutdown(reason=reason))]
 
     return end
-
-
-def launch_arguments(**defaults: Any) -> list[Any]:
-    """One launch argument for each setting, and an action that makes the nodes.
-
-    Declared are the arguments of the default method and system of the launch file; those of another method or system
-    can be given as well.
-
-    Args:
-        defaults: settings of this launch file that differ from the tables, by their names (`__` for a dot).
-    """
-    defaults = dotted(defaults)
-    common = Settings(**{name: value for name, value in defaults.items() if name in ('system', 'method')})
-    entries = [*settings_table(common.system, common.method), *table(DeploymentSettings), _OUTPUT]
-    declared = [
-        DeclareLaunchArgument(
-            entry.name,
-            default_value=_text(entry, defaults.get(entry.name, entry.default)),
-            description=entry.description,
-            choices=list(entry.choices) or None,
-        )
-        for entry in entries
-    ]
-    return [*declared, OpaqueFunction(function=_nodes)]
-
-
-def _nodes(context: LaunchContext) -> list[Any]:
-    given = context.launch_configurations
-    entries = {entry.name: entry for entry in settings_table(given['system'], given['method'])}
-    values = {name: entry.parse(given[name]) for name, entry in entries.items() if name in given}
-    deployment = {entry.name: entry.parse(given[entry.name]) for entry in table(DeploymentSettings)}
-    return launch_actions(
-        nodes_of(Settings(**values), build(DeploymentSettings, deployment), output=given[_OUTPUT.name])
-    )
-
-
-def _text(entry: Setting, value: Any) -> str:
-    return str(value).lower() if entry.kind is bool else str(entry.plain(value))
