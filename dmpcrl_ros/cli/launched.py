@@ -4,6 +4,7 @@
 """The nodes of a run under launch, where launch and launch_ros are installed."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
             launch_actions(list(nodes), 'screen' if verbose else 'log', outcome, {END_WITH_PARENT: str(os.getpid())})
         )
     )
-    with _repeated(refresh):
+    with _repeated(refresh), _hangup_as_ctrl_c():
         service.run()
     for label, code in outcome.failures.items():
         raise ProcessDied(f'{label} ended first, with exit code {code}; the logs of launch have its last words')
@@ -67,3 +68,15 @@ def _repeated(refresh: Callable[[], None]) -> Iterator[None]:
         finished.set()
         thread.join()
         refresh()
+
+
+@contextmanager
+def _hangup_as_ctrl_c() -> Iterator[None]:
+    """Let the end of the terminal be a Ctrl-C: launch does not handle it, and swallows exceptions of other handlers."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

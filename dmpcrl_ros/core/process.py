@@ -25,7 +25,7 @@ def end_with_parent(number: int = signal.SIGTERM) -> None:
 
 
 def hold_signals() -> None:
-    """Hold the ending signals back in a process that starts, until its program is ready to handle them."""
+    """Hold the ending signals back: in a process that starts until it is ready for them, or in one that ends."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from launch.actions import EmitEvent, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
@@ -15,7 +15,12 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec
+from dmpcrl_ros.core.process import ENDING
 from launch import LaunchContext
+
+# Python answers a Ctrl-C with a traceback until the node is ready to handle it: the node lets them through then.
+# A user's own prefix, as of a debugger, goes before this one.
+_HOLD_SIGNALS = f'env --block-signal={",".join(number.name.removeprefix("SIG") for number in ENDING)}'
 
 
 @dataclass
@@ -50,7 +55,7 @@ def launch_actions(
         ros_arguments: further ROS arguments of all nodes.
     """
     outcome = outcome or Outcome()
-    actions: list[Any] = []
+    actions: list[Any] = [DeclareLaunchArgument('launch-prefix', default_value=_HOLD_SIGNALS)]
     for node in nodes:
         action = Node(
             package='dmpcrl_ros',

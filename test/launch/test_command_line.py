@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""The command line of ROS 2 on a running system."""
+
+import pytest
+import yaml
+from ros_system import PATIENCE, Deployed, wait_for
+
+pytest.importorskip('rclpy')
+
+from dmpcrl_ros import msg  # noqa: E402
+from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
+from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
+
+AGENT = '/agent_2'
+
+
+@pytest.fixture
+def system(tools, outsider):
+    """A chain in lockstep, in the midst of its steps."""
+    with ProcessGroup(Deployed(steps=1000000, admm__iterations=5).nodes(report_period=None)) as processes:
+        states = []
+        outsider.create_subscription(msg.State, '/agent_2/state', states.append, STREAM)
+        outsider.spin_until(lambda: states and states[-1].step > 150)
+        yield states
+    codes = processes.wait(0.0)
+    assert set(codes.values()) == {0}, codes
+
+
+def test_the_command_line_sees_and_steers_a_running_system(system, tools, outsider):
+    nodes = {'/plant', '/agent_1', AGENT, '/agent_3'}
+    wait_for(lambda: nodes <= set(tools.ros2('node', 'list').split()), PATIENCE, 'nodes')
+    assert 'success=True' in tools.ros2('service', 'call', '/plant/pause', 'std_srvs/srv/Trigger')
+    outsider.spin_for(1.0)  # for the step in which the request came
+    present = system[-1].step
+    assert _echoed(tools, '/agent_2/state')['step'] == present
+    assert _echoed(tools, '/agent_2/parameters')['step'] in (present - 1, present)
+    assert 'active [3]' in tools.ros2('lifecycle', 'get', '/plant')
+    assert 'round_timeout' in tools.ros2('param', 'list', AGENT)
+    assert 'successful' in tools.ros2('param', 'set', AGENT, 'round_timeout', '7.5')
+    assert tools.ros2('param', 'get', AGENT, 'round_timeout').endswith(' 7.5\n')
+    assert 'read-only' in tools.ros2('param', 'set', AGENT, 'seed', '9')
+    tools.ros2('lifecycle', 'set', AGENT, 'deactivate')
+    assert 'inactive [2]' in tools.ros2('lifecycle', 'get', AGENT)
+
+
+def _echoed(tools, topic):
+    text = tools.ros2('topic', 'echo', '--once', '--full-length', topic)
+    return yaml.safe_load(text.partition('---')[0])
