@@ -18,7 +18,7 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
-from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
+from dmpcrl_ros.transport.qos import RECORD, STREAM  # noqa: E402
 
 QUICK = {
     'admm__iterations': 5,
@@ -37,7 +37,8 @@ def managed(nodes):
 
 def watch(outsider, kind, agent, topic):
     heard = []
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, STREAM)
+    latched = kind in (msg.State, msg.Parameters)
+    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, RECORD if latched else STREAM)
     return heard
 
 

@@ -258,4 +258,5 @@ def test_options_that_cannot_be_are_refused(arguments):
 
 def test_the_simulator_knows_nothing_of_the_package():
     for path in SIMULATOR.glob('*.py'):
-        assert 'dmpcrl' not in path.read_text(encoding='utf-8'), path
+        code = [line for line in path.read_text(encoding='utf-8').splitlines() if not line.startswith('#')]
+        assert not [line for line in code if 'dmpcrl' in line], path

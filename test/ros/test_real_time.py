@@ -33,7 +33,8 @@ def respawning(nodes, *labels):
 
 def watch(outsider, agent='agent_1', kind=msg.State, topic='state'):
     heard = []
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, STREAM)
+    latched = kind in (msg.State, msg.Parameters)
+    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, RECORD if latched else STREAM)
     return heard
 
 
