@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The agent as the rest of the package sees it, whichever method it follows."""
+"""Interface of an agent, the same for all methods."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class AgentSpec:
         name: unique in its system; its ROS namespace.
         state: space of its state.
         action: space of its action.
-        exogenous: space of what it is told in each step besides its state, as a load or a set point.
+        exogenous: space of the input that it gets in each step besides its state, such as a load or a set point.
         safe_action: (n_u,), applied where there is no decision.
     """
 
@@ -40,12 +40,12 @@ class Observation:
 
     Args:
         step: number of control steps since the start of the run.
-        episode: number of the episode; a transition is learned from only within one.
+        episode: number of the episode; agents learn only from transitions within one.
         state: (n_x,).
         exogenous: (n_d,).
         stage_cost: of the agent, in the transition that ended.
         applied: action (n_u,) that was applied in that transition; None at the first step.
-        hold: reason why nothing is to be learned in this step; empty if there is none.
+        hold: reason not to learn in this step; empty to learn.
     """
 
     step: int
@@ -63,7 +63,7 @@ class StepReport:
 
     Args:
         updates: number of updates of the parameters so far.
-        fault: reason why nothing was learned in this step; empty when all went well.
+        fault: reason why nothing was learned in this step; empty after a step without a fault.
         metrics: values of the metrics that the method declares; those missing were not evaluated.
     """
 
@@ -106,23 +106,23 @@ class Agent(Interface):
     updates: int
 
     def begin_run(self) -> None:
-        """Forget what belongs to the run before; what has been learned stays."""
+        """Forget the state of the former run; keep what has been learned."""
 
     def step(self, observation: Observation) -> StepProgram:
-        """One control step: exchange, yield one Act, exchange, learn.
+        """Run one control step: exchange, yield one Act, exchange, learn.
 
-        ExchangeTimeout and DeadlineReached arrive inside it, at an exchange, and are answered there.
+        The program handles ExchangeTimeout and DeadlineReached, which the engine raises inside it at an exchange.
         """
 
     def reset(self) -> None:
         """Forget everything learned."""
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
-        """Arrays that a checkpoint keeps. They are not changed afterwards."""
+        """Arrays for a checkpoint. The agent does not change them afterwards."""
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Continue from a snapshot.
 
         Raises:
-            SnapshotError: the arrays are not those of such an agent; nothing has changed.
+            SnapshotError: the arrays do not fit this agent; nothing has changed.
         """

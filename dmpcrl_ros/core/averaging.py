@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Weights of average consensus: which multiple of whose value an agent takes in each round.
+"""Weights of average consensus.
 
 A schedule is a sequence of doubly stochastic (or at least average-preserving) matrices W_1 ... W_K with the sparsity of
-the communication graph; a round is v_i <- W_k[i, i] v_i + sum_j W_k[i, j] v_j. Its error factor is known before it
-runs.
+the communication graph; a round is v_i <- W_k[i, i] v_i + sum_j W_k[i, j] v_j. The error factor of a schedule is known
+in advance.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ import numpy as np
 
 from dmpcrl_ros.core.graph import CouplingGraph
 
-# Relative to the largest; eigenvalues of a Laplacian of up to hundreds of agents are known to 1e-12.
+# Relative to the largest; numerical eigenvalues of the Laplacian of hundreds of agents are accurate to 1e-12.
 _SAME_EIGENVALUE = 1e-8
 
 
 class AveragingSchedule:
-    """Weights of every round; what one agent needs of them is its row.
+    """Weights of every round. Each agent needs one row of them.
 
     Args:
-        matrix: (n, n); W itself, the same in all rounds, or what the divisors make of it.
+        matrix: (n, n); W itself, the same in all rounds, or the matrix that the divisors scale.
         divisors: (K,), such that W_k = I - matrix / divisors[k]; None for none.
-        rounds: K, where there are no divisors.
+        rounds: K, without divisors.
     """
 
     def __init__(self, matrix: np.ndarray, *, divisors: Sequence[float] | None = None, rounds: int = 0):
@@ -42,7 +42,7 @@ class AveragingSchedule:
 
     @cached_property
     def error(self) -> float:
-        """Factor by which disagreement shrinks in the whole run, the spectral norm of W_K ... W_1 - 11^T/n."""
+        """Factor by which all rounds together reduce disagreement: the spectral norm of W_K ... W_1 - 11^T/n."""
         product = np.eye(self.n_agents)
         for k in range(self.rounds):
             product = self._weight(k) @ product
@@ -74,7 +74,7 @@ def metropolis_weights(graph: CouplingGraph, rounds: int = 100) -> AveragingSche
 
 @lru_cache(maxsize=8)  # all agents of a network in one process share it
 def finite_time(graph: CouplingGraph) -> AveragingSchedule:
-    """v <- v - L v / lambda_k over the distinct non-zero eigenvalues of the Laplacian L: exact after the last of them.
+    """v <- v - L v / lambda_k over the distinct non-zero eigenvalues of the Laplacian L: exact after the last one.
 
     The factors I - L / lambda_k annihilate, one after the other, every mode but the average. They are applied in Leja
     order, which keeps the intermediate products small.

@@ -13,11 +13,11 @@ from dmpcrl_ros.core.graph import CouplingGraph
 
 
 class Consensus:
-    """One agent's part of average and maximum consensus (GAC, paper 001 section 2.4), among those who are there.
+    """One agent's part of average and maximum consensus (GAC, paper 001 section 2.4), without lost neighbours.
 
     Attributes:
-        partial: whether a neighbour was missing in the last average: it is none of the whole network then, and not to
-            be learned from.
+        partial: whether a neighbour was missing in the last average; it is then not an average of the whole network,
+            and agents must not learn from it.
 
     Args:
         agent: index of the agent.
@@ -49,7 +49,7 @@ class Consensus:
         return self.n_agents * (yield from self.average(values))
 
     def maximum(self, values: Sequence[float] | np.ndarray) -> Protocol[np.ndarray]:
-        """Element-wise largest `values` (n,) of all agents, exactly the same floats everywhere: safe to branch on."""
+        """Element-wise largest `values` (n,) of all agents, the same floats at every agent: safe to branch on."""
         largest = np.asarray(values, dtype=float)
         expects = dict.fromkeys(self._neighbours, largest.shape)
         for _ in range(self._diameter):

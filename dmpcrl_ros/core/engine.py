@@ -3,8 +3,8 @@
 
 """The state machine that drives the program of one agent: rounds, timeouts, resending, deadlines, lost neighbours.
 
-It knows neither ROS nor a clock: messages and the time are passed in, and what is to be done is handed out. The ROS
-driver and the simulation of faults in virtual time run the same engine.
+The engine needs neither ROS nor a clock: callers pass messages and the time, and carry out the events that it returns.
+The ROS driver and the simulation of faults in virtual time run the same engine.
 """
 
 import math
@@ -17,26 +17,28 @@ from dmpcrl_ros.core.mailbox import Envelope, Mailbox
 from dmpcrl_ros.core.neighbours import Neighbours
 from dmpcrl_ros.core.outbox import Outbox
 
-_THROWN = 100  # exceptions in one step, after which a program that does not end is closed
+_THROWN = 100  # exceptions in one step after which the engine closes a program that does not end
 
 
 class RoundEngine:
     """Sends a program's outbox, waits for its inbox, and resumes it.
 
-    A neighbour that leaves a round unanswered is lost. From the next step on it is waited for again or, if lost
-    neighbours are to be left out, not before it is heard again. An agent that gives a step up tells its neighbours.
+    A neighbour that does not answer in a round is lost. From the next step on the engine waits for it again. If lost
+    neighbours are left out, the engine waits for it only after a new message from it. An agent that gives up a step
+    notifies its neighbours.
 
     Args:
         agent: index of this agent.
-        names: of the agents, by index, for messages to people.
+        names: of the agents, by index, for the texts of errors.
         neighbours: indices of the agents it exchanges with.
-        round_timeout: s, after which a round is given up; infinite to wait for ever.
-        patient_rounds: number of rounds at the start of a step that are given up only after twice the round timeout
-            since its start: a neighbour may still wait in vain for the last round of the step before. The diameter of
-            the graph is enough: in later rounds all agents have begun the step.
-        resend_after: s without progress after which what neighbours may lack is sent again; infinite for never.
-        optional_timeout: s, for which optional senders of a round are waited for.
-        leave_out_lost: whether to go on without lost neighbours: inboxes lack them.
+        round_timeout: time after which a round fails [s]; infinite to wait forever.
+        patient_rounds: number of rounds at the start of a step that fail only after twice the round timeout since its
+            start, because a neighbour may still wait in vain for the last round of the former step. The diameter of the
+            graph is enough: in later rounds all agents have begun the step.
+        resend_after: time without progress after which the agent sends again what neighbours may lack [s]; infinite for
+            never.
+        optional_timeout: longest wait for the optional senders of a round [s].
+        leave_out_lost: whether to continue without lost neighbours; inboxes then lack them.
     """
 
     def __init__(
@@ -61,10 +63,10 @@ class RoundEngine:
         self._outbox = Outbox(agent)
         self.set_timeouts(round_timeout=round_timeout, resend_after=resend_after, optional_timeout=optional_timeout)
         self._program: Any = None
-        self._request: Exchange | None = None  # the round that is waited for
-        self._acted = False  # the program is to be resumed after its Act
+        self._request: Exchange | None = None  # of the present round
+        self._acted = False  # the next tick resumes the program after its Act
         self._interruption = ''
-        self.acted, self._thrown = False, 0  # in this step: whether it has acted, number of exceptions
+        self.acted, self._thrown = False, 0  # in this step: whether the agent has acted, number of exceptions
         self._deadline = self._together = self._give_up_at = self._optional_until = math.inf
 
     @property
@@ -79,17 +81,17 @@ class RoundEngine:
 
     @property
     def dropped(self) -> int:
-        """Number of messages that did not fit, so far; `mailbox.dropped` has the reasons."""
+        """Number of messages dropped so far; `mailbox.dropped` has the reasons."""
         return self.mailbox.dropped.total()
 
     @property
     def lost(self) -> list[str]:
-        """Names of the neighbours that left a round unanswered and have not been heard since."""
+        """Names of the neighbours that did not answer in a round and have not sent a message since."""
         return self._others.lost
 
     @property
     def left_out(self) -> frozenset[int]:
-        """Lost neighbours that this step does without."""
+        """Lost neighbours without which this step is done."""
         return self._others.left_out
 
     @property
@@ -106,15 +108,15 @@ class RoundEngine:
         """Change the timeouts from the next round on.
 
         Args:
-            round_timeout: s, as that of the class.
-            resend_after: s, as that of the class.
-            optional_timeout: s, as that of the class.
+            round_timeout: see the class [s].
+            resend_after: see the class [s].
+            optional_timeout: see the class [s].
         """
         self._round_timeout, self._optional_timeout = round_timeout, optional_timeout
         self._outbox.resend_after = resend_after
 
     def open(self, run: int, step: int, now: float) -> None:
-        """Move to a control step: what neighbours sent of earlier ones is dropped."""
+        """Move to a control step, and drop messages of earlier ones."""
         self.mailbox.now = (run, step, 0)
         self._together = now + self._round_timeout
         self._others.begin_step((run, step))
@@ -127,7 +129,8 @@ class RoundEngine:
         Args:
             program: generator of exchanges and at most one Act.
             now: present time [s].
-            deadline: s, until which the program is to act; then it is told that its time is up.
+            deadline: time until which the program should act [s]; after it the engine raises DeadlineReached in the
+                program.
         """
         self._program, self._deadline = program, deadline
         events: list[Event] = []
@@ -135,7 +138,7 @@ class RoundEngine:
         return self._proceed(events, now)
 
     def receive(self, envelope: Envelope, now: float) -> list[Event]:
-        """Take in a message of a neighbour."""
+        """Process a message of a neighbour."""
         present = (envelope.run, envelope.step)
         if envelope.kind in (GIVEN_UP, OUT_OF_TIME) and envelope.sender in self.neighbours:
             self._others.hear_frame(envelope.sender, envelope.kind, present)
@@ -148,7 +151,7 @@ class RoundEngine:
         return self._proceed([], now)
 
     def tick(self, now: float) -> list[Event]:
-        """Continue after an Act, resend, or give up what is due."""
+        """Continue after an Act, resend messages, and end waits that are overdue."""
         events: list[Event] = []
         if self._acted:
             self._acted = False
@@ -158,7 +161,7 @@ class RoundEngine:
         return self._proceed(events, now)
 
     def interrupt(self, reason: str, now: float) -> list[Event]:
-        """Let the program give the step up at its next exchange."""
+        """Make the program give up the step at its next exchange."""
         self._interruption = reason
         return self._proceed([], now)
 
@@ -168,7 +171,7 @@ class RoundEngine:
         return self._outbox.frames(GIVEN_UP, self.mailbox.now, self.neighbours)
 
     def _proceed(self, events: list[Event], now: float) -> list[Event]:
-        """Resume the program as long as what it waits for is there, or cannot come any more."""
+        """Resume the program while its messages are complete, or cannot become complete."""
         while (request := self._request) is not None:
             if reason := self._overdue(request, now):
                 self._throw(reason, events, now)
@@ -191,7 +194,7 @@ class RoundEngine:
             self._program = None
             events.append(Done(end.value))
             return
-        except BaseException:  # as of a signal: the program is over, whatever it was about to do
+        except BaseException:  # such as KeyboardInterrupt: a generator that raised cannot be resumed
             self._program = None
             raise
         if isinstance(request, Act):
@@ -207,15 +210,15 @@ class RoundEngine:
         self._optional_until = now + self._optional_timeout
 
     def _throw(self, reason: ExchangeTimeout, events: list[Event], now: float) -> None:
-        """Tell the program that the round failed, and the neighbours what became of the step.
+        """Raise the failure of the round in the program, and notify the neighbours if the program ends.
 
-        If an agent acts on what was agreed until its deadline, its neighbours can do the same; otherwise the step is
-        lost to them.
+        If an agent acts at its deadline on the iterate that it has, its neighbours can do the same. Otherwise the step
+        fails for them, too.
         """
         answer: list[Event] = []
         self._thrown += 1
         if self._thrown > _THROWN:
-            self._refuse(f'goes on exchanging although {reason}')
+            self._refuse(f'continues to exchange messages although {reason}')
         self._resume(self._program.throw, reason, answer, now)
         in_time = isinstance(reason, DeadlineReached) and any(
             isinstance(event, Acted) and not event.fallback for event in answer
@@ -226,7 +229,7 @@ class RoundEngine:
         events.extend(answer)
 
     def _inbox(self, request: Exchange, now: float) -> Inbox | None:
-        """Messages of the round that is due; None while one is missing that is waited for."""
+        """Messages of the present round; None while the engine must wait for a missing one."""
         kind, expects, optional = request.kind, self._expected(request), request.optional
         if optional:
             present = {j: shape for j, shape in optional.items() if self.mailbox.holds(kind, j, shape)}
@@ -243,14 +246,14 @@ class RoundEngine:
         return {j: shape for j, shape in expects.items() if j not in self.left_out} if self.left_out else expects
 
     def _overdue(self, request: Exchange, now: float) -> ExchangeTimeout | None:
-        """Whether the time to act is up, perhaps because a neighbour has said nothing in the whole step."""
+        """Failure if the deadline to act has passed; neighbours that were silent in the whole step count as lost."""
         if now < self._deadline:
             return None
         names = self._others.lose_silent(self._missing(request))
         return DeadlineReached(f'out of time in round {self.rounds}' + (f': nothing from {names}' if names else ''))
 
     def _hopeless(self, request: Exchange, now: float) -> ExchangeTimeout | None:
-        """Reason not to wait any longer for the missing messages of this round; None while they are waited for."""
+        """Failure if waiting for the missing messages of this round is pointless; None while they may still arrive."""
         if self._interruption:
             return ExchangeTimeout(self._interruption)
         if self._others.frames:

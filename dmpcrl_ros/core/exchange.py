@@ -8,9 +8,9 @@ no socket, clock or thread::
 
     inbox = yield Exchange('copies', outbox={neighbour: array}, expects={neighbour: shape})
 
-The driver sends the outbox, waits for what is expected, and resumes the generator with it. The rounds of one step are
-numbered, so that all agents must agree on how many there are; an agent that takes no part in a round yields an exchange
-that neither sends nor expects anything.
+The driver sends the outbox, waits for the expected messages, and resumes the generator with them. The rounds of one
+step are numbered, so all agents must make the same number of them. An agent without a part in a round yields an empty
+exchange.
 """
 
 from collections.abc import Generator, Mapping
@@ -23,17 +23,17 @@ Inbox: TypeAlias = Mapping[int, np.ndarray]
 
 
 class Exchange(NamedTuple):
-    """One round: what goes to each neighbour and what shape each neighbour's answer has.
+    """One round: the array for each neighbour, and the shape of each neighbour's answer.
 
     Arrays are float64 of one or two dimensions. Neighbours may be missing in any mapping: an edge can be used in one
     direction only. The receiver must not keep a reference to an array beyond the round. An inbox may lack neighbours
-    that the driver knows to be lost: protocols go on with those that are present.
+    that the driver knows to be lost: protocols continue with the others.
 
     Args:
         kind: name of the exchange, the same at sender and receiver.
         outbox: array for each receiver.
         expects: shape of the array that each sender must send.
-        optional: shape of the array that each sender may send; it is in the inbox only if it comes in time.
+        optional: shape of the array that each sender may send; it is in the inbox only if it arrives in time.
     """
 
     kind: str
@@ -43,11 +43,11 @@ class Exchange(NamedTuple):
 
 
 class Act(NamedTuple):
-    """The action of a control step: from here on the plant may move, and whatever follows is learning.
+    """Action of a control step. The plant may move from here on; the rest of the step is learning.
 
     Args:
         action: (n_u,), within the action space of the agent.
-        fallback: whether it is no fresh decision of the controller.
+        fallback: whether the action replaces a fresh decision of the controller.
     """
 
     action: np.ndarray
@@ -60,12 +60,12 @@ Protocol: TypeAlias = Generator[Exchange, Inbox, Result]
 class ExchangeTimeout(Exception):
     """The round cannot be completed; the message says why.
 
-    A neighbour is silent or gave up, or the step was interrupted. The driver raises it inside the waiting program.
+    A neighbour is silent or gave up, or the step was interrupted. The engine raises it inside the waiting program.
     """
 
 
 class DeadlineReached(ExchangeTimeout):
-    """The time to act is up: what the program has so far is all there will be."""
+    """The deadline to act has passed: the program must act on the iterate that it has."""
 
 
 class ProgramError(RuntimeError):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The coupling graph: which agent uses whose state, and which agents therefore exchange messages."""
+"""The coupling graph: the states that each agent uses, and the pairs of agents that exchange messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class CouplingGraph:
         parents: for each agent, the indices of the agents whose state it uses, itself excluded.
 
     Raises:
-        NetworkError: an index is out of range or an agent uses itself, or the communication graph is not connected.
+        NetworkError: an index is out of range, an agent uses itself, or the communication graph is not connected.
     """
 
     parents: tuple[tuple[int, ...], ...]
@@ -81,7 +81,7 @@ class CouplingGraph:
 
     @cached_property
     def diameter(self) -> int:
-        """Longest shortest path of the communication graph, in hops."""
+        """Largest distance between two agents of the communication graph, in hops."""
         return int(shortest_path(self.adjacency, unweighted=True).max())
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Messages of the neighbours that have not been used yet, by (run, step, round). Knows nothing of ROS."""
+"""Messages of the neighbours that have not been used yet, by (run, step, round). Independent of ROS."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _CAPACITY = 256  # rounds of one neighbour for which messages are kept; neighbours are at most a few rounds ahead
-_CANDIDATES = 4  # messages kept for one round: a wrong one is not to take the place of the right one
+_CANDIDATES = 4  # messages kept for one round, so that a wrong one cannot displace the right one
 
 
 @dataclass(slots=True, eq=False)
@@ -26,10 +26,10 @@ class Envelope:
 
 
 class Mailbox:
-    """Keeps what fits and counts what does not, by reason, in `dropped`.
+    """Keeps the messages that fit, and counts the others by reason in `dropped`.
 
-    A neighbour may be ahead (in a later round, in the next step, or in a new run after a reset); what it sends then is
-    kept until it is due. What is past is dropped.
+    A neighbour may be ahead: in a later round, in the next step, or in a new run after a reset. Its messages are kept
+    until they are due. Messages of the past are dropped.
 
     Args:
         neighbours: indices of the agents that may write.
@@ -58,7 +58,7 @@ class Mailbox:
         return sum(len(candidates) for waiting in self._waiting.values() for candidates in waiting.values())
 
     def put(self, envelope: Envelope) -> None:
-        """Keep a message, or count why not."""
+        """Keep a message, or count the reason to drop it."""
         waiting = self._waiting.get(envelope.sender)
         key = (envelope.run, envelope.step, envelope.round)
         if waiting is None:
@@ -75,9 +75,9 @@ class Mailbox:
             waiting.setdefault(key, []).append(envelope)
 
     def holds(self, kind: str, sender: int, shape: tuple[int, ...]) -> bool:
-        """Whether a neighbour's message of the round that is due is there.
+        """Whether a neighbour's message of the present round has arrived.
 
-        What is of another kind or shape is dropped.
+        Messages of another kind or shape are dropped.
         """
         shape = shape if len(shape) == 2 else (*shape, 1)
         candidates = self._waiting[sender].get(self._now)
@@ -89,9 +89,9 @@ class Mailbox:
         return bool(candidates)
 
     def take(self, kind: str, expects: Mapping[int, tuple[int, ...]]) -> dict[int, np.ndarray] | None:
-        """The messages of the round that is due, or None while one is missing.
+        """Messages of the present round; None while one is missing.
 
-        A message of another kind or shape than expected is dropped and counted, and the right one waited for.
+        Messages of another kind or shape than expected are dropped and counted.
         """
         for sender, shape in expects.items():
             if not self.holds(kind, sender, shape):
@@ -101,11 +101,11 @@ class Mailbox:
         }
 
     def missing(self, expects: Iterable[int]) -> list[int]:
-        """Senders whose message of the round that is due is missing."""
+        """Senders whose message of the present round is missing."""
         return [sender for sender in expects if not self._waiting[sender].get(self._now)]
 
     def _room(self, waiting: dict[tuple[int, int, int], list[Envelope]], key: tuple[int, int, int]) -> bool:
-        """Whether a message can be kept. What is due last makes room: a stamp far ahead is wrong more likely."""
+        """Whether a message can be kept. The one due last is dropped first: a stamp far ahead is likely wrong."""
         if key in waiting or len(waiting) < _CAPACITY:
             return True
         last = max(waiting)

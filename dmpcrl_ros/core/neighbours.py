@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""An agent's knowledge of the liveness of its neighbours."""
+"""Liveness of the neighbours of an agent."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,11 +9,11 @@ _FRAMES = 8  # of each neighbour, at most
 
 
 class Neighbours:
-    """Neighbours that were heard, that gave a step up, and that are lost.
+    """Records the neighbours that sent messages, that gave up a step, and that are lost.
 
     Args:
-        names: of the neighbours, by index, for messages to people.
-        leave_out_lost: whether lost neighbours are to be left out until they are heard again.
+        names: of the neighbours, by index, for the texts of errors.
+        leave_out_lost: whether to leave out lost neighbours until they send a message again.
     """
 
     def __init__(self, names: Mapping[int, str], leave_out_lost: bool):
@@ -21,13 +21,13 @@ class Neighbours:
         self._leave_out_lost = leave_out_lost
         self.left_out: frozenset[int] = frozenset()
         self._lost: set[int] = set()
-        self._heard: set[int] = set()  # in an exchange, since the step began
+        self._heard: set[int] = set()  # that sent in an exchange since the step began
         self.frames: set[tuple[tuple[int, int], int, str]] = set()  # (step, sender, frame), of this step and later
         self._place = (0, 0)
 
     @property
     def lost(self) -> list[str]:
-        """Names of the neighbours that left a round unanswered and have not been heard since."""
+        """Names of the neighbours that did not answer in a round and have not sent a message since."""
         return self._named(self._lost)
 
     def begin_step(self, place: tuple[int, int]) -> None:
@@ -46,25 +46,25 @@ class Neighbours:
         """Take note of a control frame about the step (run, step)."""
         if place >= self._place:
             self.frames.add((place, sender, frame))
-            if len(self.frames) > _FRAMES * len(self._names):  # forged ones, of steps that are far away
+            if len(self.frames) > _FRAMES * len(self._names):  # forged ones of distant steps
                 self.frames.remove(max(self.frames))
 
     def that_sent(self, frame: str, missing: Iterable[int], place: tuple[int, int]) -> str:
-        """Names of the missing neighbours that sent a control frame about the step (run, step)."""
+        """Names of the missing neighbours that sent this control frame about the step (run, step)."""
         return ', '.join(self._named(self.senders_of(frame, place).intersection(missing)))
 
     def senders_of(self, frame: str, place: tuple[int, int]) -> set[int]:
-        """Neighbours that sent a control frame about the step (run, step)."""
+        """Neighbours that sent this control frame about the step (run, step)."""
         return {sender for about, sender, sent in self.frames if about == place and sent == frame}
 
     def lose(self, missing: Iterable[int]) -> str:
-        """Count neighbours as lost; their names."""
+        """Count neighbours as lost, and return their names."""
         missing = list(missing)
         self._lost.update(missing)
         return ', '.join(self._named(missing))
 
     def lose_silent(self, missing: Iterable[int]) -> str:
-        """Count those of the missing neighbours as lost that took part in no exchange of this step; their names."""
+        """Count the missing neighbours that sent nothing in this step as lost, and return their names."""
         return self.lose(set(missing) - self._heard)
 
     def _named(self, indices: Iterable[int]) -> list[str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The messages that an agent has sent and its neighbours may lack, for sending them again."""
+"""Sent messages that neighbours may lack, to send them again."""
 
 import math
 from collections import deque
@@ -13,19 +13,18 @@ from dmpcrl_ros.core.events import Event, Send
 from dmpcrl_ros.core.exchange import Exchange
 from dmpcrl_ros.core.mailbox import Envelope
 
-_RESENDS = 20  # of one round, at most: a neighbour that has not answered by then will not
-_KEPT = 16  # rounds of one neighbour, at most, if it does not answer
+_RESENDS = 20  # of one round, at most
+_KEPT = 16  # rounds kept for one neighbour that does not answer
 
 
 class Outbox:
-    """Makes envelopes of a round, and hands them out again when nothing comes back.
+    """Makes the envelopes of a round, and repeats them when no answer arrives.
 
-    A neighbour that sends in a round has what it needed in those before. On an edge that is used in one direction only,
-    as between an agent and one whose state it uses, an agent can be several rounds ahead of what a neighbour lacks.
+    A neighbour that sends in a round has received all earlier ones. On an edge that is used in one direction only, an
+    agent can be several rounds ahead of its neighbour.
 
     Attributes:
-        resend_after: s without a new round after which neighbours are sent again what they may lack; infinite for
-            never.
+        resend_after: time without a new round after which messages are sent again [s]; infinite for never.
 
     Args:
         agent: index of the sender.
@@ -65,7 +64,7 @@ class Outbox:
         return [Send(receiver, Envelope(*stamp, self._agent, frame, np.zeros((0, 1)))) for receiver in receivers]
 
     def confirm(self, neighbour: int, stamp: tuple[int, int, int]) -> None:
-        """Forget what a neighbour does not lack, since it has come to the round (run, step, round)."""
+        """Forget the messages that a neighbour has, since it has reached the round (run, step, round)."""
         sent = self._sent.get(neighbour)
         while sent and (sent[0].run, sent[0].step, sent[0].round) < stamp:
             sent.popleft()
@@ -77,5 +76,5 @@ class Outbox:
 
 
 def _rows(data: np.ndarray) -> np.ndarray:
-    """A copy of two dimensions: the sender may change its array before the message is taken or sent again."""
+    """Copy with two dimensions: the sender may change its array before the message is used or sent again."""
     return np.array(data if data.ndim == 2 else data.reshape(-1, 1))

@@ -49,7 +49,7 @@ class ParameterLayout:
 
         Raises:
             KeyError: a part is missing.
-            ValueError: a part has the wrong shape, or there is one too many.
+            ValueError: a part has the wrong shape, or is unknown.
         """
         if surplus := set(values) - set(self.shapes):
             raise ValueError(f'no such parameter: {", ".join(sorted(surplus))}; there are {", ".join(self.names)}')

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""All randomness of a run, from one seed.
+"""Random numbers of a run, from one seed.
 
-Streams are independent by purpose and by whatever key (agent, step, update) they are asked for. Draws that agents must
-agree on are keyed by a counter that all of them know, so they agree by construction, whoever was restarted or lost a
-round.
+Streams of different purposes and keys (agent, step, update) are independent. Draws on which agents must agree are keyed
+by a counter that all of them know. They agree by construction, also after a restart or a lost round.
 """
 
 import zlib
@@ -17,12 +16,12 @@ _LARGEST_KEY = 2**64
 
 
 def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
-    """Generator of a purpose and key, a child of `seed`. It costs 30 us: for few draws at a time, see KeyedDraws.
+    """Generator of a purpose and key, a child of `seed`. It costs 30 us; for few draws of each key use KeyedDraws.
 
     Args:
         seed: of the run.
         purpose: one of 'noise', 'exploration coin', ..., or any other text.
-        key: whatever tells the draws of a purpose apart.
+        key: numbers that distinguish the draws of a purpose.
     """
     number = _PURPOSES.index(purpose) if purpose in _PURPOSES else len(_PURPOSES) + zlib.crc32(purpose.encode())
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, *key)))
@@ -31,7 +30,7 @@ def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
 class KeyedDraws:
     """Draws that are functions of (seed, purpose, key), for millions of keys.
 
-    A counter-based generator (Philox) has its counter set to the key in place of a new stream.
+    The key sets the counter of a counter-based generator (Philox), in place of a new stream.
 
     Args:
         seed: of the run.
@@ -44,7 +43,7 @@ class KeyedDraws:
         self._state = self._bits.state
 
     def at(self, *key: int) -> np.random.Generator:
-        """Generator of a key: up to three whole numbers below 2**64, as agent and step.
+        """Generator of a key: up to three whole numbers below 2**64, such as agent and step.
 
         It is valid until the next call, for up to 2**64 draws.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Named things that other packages can add to: systems and methods."""
+"""Registries that other packages can extend: systems and methods."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -10,15 +10,15 @@ from typing import Any
 
 
 class RegistryError(ValueError):
-    """There is nothing of this name, or it cannot be loaded; the message says what there is, or why not."""
+    """A name is not registered, or its object cannot be loaded; the message lists the names or gives the reason."""
 
 
 class Registry:
     """Objects by their names: those of this package, and those that installed packages declare as entry points.
 
     Args:
-        kind: what is registered, for messages, as 'system'.
-        group: of entry points in which other packages declare theirs.
+        kind: of the objects, for error texts, such as 'system'.
+        group: of the entry points of other packages.
         built_in: place ('module:attribute') of each object of this package.
         attributes: names of what every object must have.
     """
@@ -34,7 +34,7 @@ class Registry:
         """The object of this name.
 
         Raises:
-            RegistryError: there is none, or the package that declares it cannot be imported.
+            RegistryError: the name is not registered, or the package that declares it cannot be imported.
         """
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
@@ -52,7 +52,7 @@ class Registry:
             raise RegistryError(f'there is no {self._kind} {name!r}; there are {", ".join(self.names())}')
         try:
             return self._checked(found.load())
-        except Exception as error:  # whatever the module of somebody else may raise
+        except Exception as error:  # the module of another package may raise anything
             raise RegistryError(f'{self._kind} {name!r} cannot be loaded from {found.value}: {error}') from error
 
     def _checked(self, loaded: Any) -> Any:

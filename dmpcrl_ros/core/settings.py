@@ -3,10 +3,10 @@
 
 """Settings as dataclasses.
 
-From one declaration the command line, the launch files and the ROS parameters are made.
+One declaration defines the command-line options, the launch arguments and the ROS parameters.
 
 A settings class is a frozen dataclass whose fields are made with `setting` or, for a group of settings with a common
-prefix, with `group`. Outside of Python every setting has one name, as `admm.iterations`.
+prefix, with `group`. Outside of Python every setting has one name, such as `admm.iterations`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Kind = TypeVar('Kind', bound='DataclassInstance')
-# Types of values that settings of each kind accept, NumPy's included, and what they are called in messages.
+# Types of values that settings of each kind accept, NumPy's included, and their names in error texts.
 _ACCEPTED: dict[type, Any] = {bool: bool, int: Integral, float: Real, str: str, tuple: (list, tuple)}
 _SPOKEN = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text', tuple: 'a list of names'}
 
 
 class SettingError(ValueError):
-    """A setting has a value that it cannot take, or there is no such setting; the message names both."""
+    """A value does not fit its setting, or a setting is unknown; the message names both."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoSettings:
-    """The settings of what has none."""
+    """Settings of a system or method that has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Setting:
     """Description of one setting.
 
     Args:
-        name: with the prefixes of its groups, as 'admm.iterations'.
+        name: with the prefixes of its groups, such as 'admm.iterations'.
         default: its value unless another is given.
         description: what it is; after a semicolon the consequences of its values.
         kind: type of its values: str, int, float, bool, or tuple for names in a list.
@@ -45,7 +45,7 @@ class Setting:
         minimum: smallest number, itself included.
         maximum: largest number, itself included.
         choices: possible texts; empty for any.
-        absent: word that stands for None, as 'auto' or 'never'; empty where None is no value.
+        absent: word that stands for None, such as 'auto' or 'never'; empty if None is not allowed.
         live: whether it can be changed while a node runs.
     """
 
@@ -67,7 +67,7 @@ class Setting:
 
     @property
     def allowed(self) -> str:
-        """Its values in words, as 'from 1 to 60 s, or never'."""
+        """Allowed values in words, such as 'from 1 to 60 s, or never'."""
         if self.choices:
             return f'one of {", ".join(self.choices)}'
         spelled = str if self.kind is int else '{:g}'.format
@@ -80,7 +80,7 @@ class Setting:
         return values + (f' {self.unit}' if self.unit else '') + (f', or {self.absent}' if self.absent else '')
 
     def check(self, value: Any) -> Any:
-        """The value as this setting has it: None for the word that stands for it, a float for a whole number.
+        """Value in the type of this setting: None for the word that stands for it, a float for a whole number.
 
         Raises:
             SettingError: the value is of the wrong type or out of range.
@@ -108,10 +108,10 @@ class Setting:
         raise SettingError(f'{self.name} must be {_SPOKEN[self.kind]}{word}, not {value!r}')
 
     def parse(self, text: str) -> Any:
-        """Value of a text, as of a command line.
+        """Value of a text from a command line.
 
         Raises:
-            SettingError: the text is none of this setting.
+            SettingError: the text is not a value of this setting.
         """
         if self.absent and text == self.absent:
             return None
@@ -126,7 +126,7 @@ class Setting:
         return self.check(value)
 
     def plain(self, value: Any) -> Any:
-        """The value as files and ROS parameters have it: the word for None, a list for a tuple."""
+        """Value for files and ROS parameters: the word for None, a list for a tuple."""
         if value is None:
             return self.absent
         return list(value) if self.kind is tuple else value
@@ -162,7 +162,7 @@ def table(kind: type, prefix: str = '') -> list[Setting]:
 
 
 def build(kind: type[Kind], values: Mapping[str, Any], prefix: str = '') -> Kind:
-    """Settings of the values by their names; defaults for those missing. Other names in `values` are left alone.
+    """Settings of the values by their names; defaults for those missing. Other names in `values` are ignored.
 
     Raises:
         SettingError: a value is of the wrong type or out of range.
@@ -189,5 +189,5 @@ def flat(settings: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
 
 
 def dotted(names: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by their names, of which Python may write the dot as two underscores: admm__iterations."""
+    """Values by their names, with a dot for the two underscores of a Python name such as admm__iterations."""
     return {name.replace('__', '.'): value for name, value in names.items()}

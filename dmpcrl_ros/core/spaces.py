@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Sets of states and actions. A value of any of them is a float64 vector, so that messages and files are alike."""
+"""Sets of states and actions. All values are float64 vectors, so messages and files need one format only."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -27,7 +27,7 @@ class Box:
         return len(self.lower)
 
     def admits(self, value: np.ndarray) -> bool:
-        """Whether (n,) is a possible value. Bounds do not matter here: measured states may lie beyond them."""
+        """Whether (n,) is a possible value. Bounds do not apply: measured states may lie beyond them."""
         return bool(np.isfinite(value).all())
 
     def nearest(self, value: np.ndarray) -> np.ndarray:

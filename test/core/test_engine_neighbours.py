@@ -268,7 +268,7 @@ def stubborn():
 def test_a_program_that_does_not_end_is_closed_and_its_agent_named(end):
     engine = engine_of()
     engine.begin(stubborn(), 0.0, deadline=3.0)
-    with pytest.raises(ProgramError, match='the program of agent tank goes on exchanging although'):
+    with pytest.raises(ProgramError, match='the program of agent tank continues to exchange messages although'):
         end(engine)
     assert not engine.busy
 
