@@ -20,11 +20,11 @@ class AdmmOptions:
 
     Args:
         rho: penalty of the augmented Lagrangian, positive.
-        iterations: how many; with a tolerance, the most.
+        iterations: number of iterations; with a tolerance, the largest number.
         tolerance: stop when the largest primal and dual residual of any agent (infinity norm) is at or below it;
             0 runs all iterations, as published.
-        check_every: iterations between two looks at the residuals (each costs as many rounds as the graph's diameter).
-        warm_start: begin at the averages and multipliers of the run before instead of at zero.
+        check_every: iterations between two checks of the residuals; each costs as many rounds as the graph's diameter.
+        warm_start: begin at the averages and multipliers of the former run instead of at zero.
     """
 
     rho: float
@@ -42,11 +42,11 @@ class AdmmReport:
         iterations: number of iterations done.
         primal_residual: of this agent, infinity norm.
         dual_residual: of this agent, infinity norm.
-        failure: why a local problem failed; empty when none did.
+        failure: reason of a failed local problem; empty without a failure.
         correction: y'(x - z). F + y'(x - z), added up over the agents, is the value of the dual function at y, because
             x minimises F + y'x and the multipliers of each trajectory add up to zero: its error is of second order in
             the residuals, that of F alone of first order.
-        late: what ended the run before its last iteration; empty when it was not.
+        late: reason of an end before the last iteration; empty for a complete run.
     """
 
     iterations: int
@@ -68,8 +68,8 @@ class Admm:
         graph: of the coupling.
         shapes: (N+1, n_x) of the agent's own trajectory and of each parent's.
         consensus: for the agreements on stopping and starting.
-        repeated: (S, n) of what follows the trajectories in x: S versions of n further variables of the agent's own,
-            which must agree as well. Their average costs no message.
+        repeated: (S, n) of the variables after the trajectories in x: S versions of n variables of this agent, which
+            must agree, too. Their average needs no messages.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Admm:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the last run: the next one starts cold."""
+        """Forget the former run: the next one starts cold."""
         self._warm: tuple[np.ndarray, np.ndarray] | None = None
         self.multipliers = np.zeros(self.size)
         self._predicted = np.zeros(self.size)  # averages of the last run
@@ -107,11 +107,11 @@ class Admm:
     ) -> Protocol[AdmmReport]:
         """Alternate local updates and averages.
 
-        A run whose time is up ends with the iterate it has (anytime ADMM) once the neighbours have agreed on anything.
+        At the deadline a run ends with the iterate that it has (anytime ADMM), after at least one complete iteration.
 
         Args:
-            solve: local update; answers `argmin F(x) + linear'x + rho/2 |x|^2` (size,) for a linear term (size,). When
-                it raises QpFailure the agent keeps its last answer and goes on, so that no neighbour waits for it.
+            solve: local update; returns `argmin F(x) + linear'x + rho/2 |x|^2` (size,) for a linear term (size,). When
+                it raises QpFailure the agent keeps its last solution and continues, so that no neighbour waits for it.
             observe: called with the number of the iteration after each local update.
         """
         if not self.size:
@@ -135,7 +135,7 @@ class Admm:
                     (worst,) = yield from self._consensus.maximum([max(self._residuals(x, z, before))])
                     stopped = worst <= self.options.tolerance
             except DeadlineReached as deadline:
-                if iteration == 1:  # nothing has been agreed yet: no better than any other guess
+                if iteration == 1:  # before the first average the iterate is only a guess
                     raise
                 late = str(deadline)
             if stopped or late:
@@ -145,7 +145,7 @@ class Admm:
         return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)), late)
 
     def _average(self, x: np.ndarray) -> Protocol[np.ndarray]:
-        """Averages (size,) of all opinions on each trajectory; of a parent that is lost that of the run before."""
+        """Averages (size,) of all opinions on each trajectory; for a lost parent, that of the former run."""
         inbox = yield Exchange(
             'copies',
             {j: x[part].reshape(self._shapes[j]) for j, part in self._copies.items()},
@@ -166,7 +166,7 @@ class Admm:
         return z
 
     def _alone(self, solve: Callable[[np.ndarray], np.ndarray]) -> AdmmReport:
-        """An agent without neighbours solves its problem once."""
+        """Solve the problem once, for an agent without neighbours."""
         try:
             solve(self.linear)
         except QpFailure as problem:
@@ -180,7 +180,7 @@ class Admm:
         does.
         """
         if self.options.warm_start:
-            warm, self._warm = self._warm, None  # a run that is abandoned half-way leaves nothing to start from
+            warm, self._warm = self._warm, None  # an abandoned run leaves no starting point
             (anyone_cold,) = yield from self._consensus.maximum([warm is None])
             if warm and not anyone_cold:
                 return warm

@@ -12,8 +12,7 @@ import numpy as np
 class CompiledFunction:
     """Dense function of float64 arrays, evaluated without allocation.
 
-    The results of a call are the arrays of the call before, overwritten: copy what must last. Matrices come out in
-    C order.
+    A call overwrites the arrays that the former call returned: copy what must last. Matrices come out in C order.
 
     Args:
         name: of the CasADi function.

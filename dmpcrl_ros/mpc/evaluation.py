@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""V(s) and Q(s, a) of the whole network, as one agent knows them after ADMM."""
+"""One agent's part of V(s) and Q(s, a) of the network, by ADMM."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class Evaluation(Generic[SolutionT]):
     """One agent's part of V(s) or Q(s, a).
 
     Args:
-        solution: of its problem; None where it failed.
+        solution: of its problem; None after a failure.
         value: its part of the value.
         report: of ADMM.
     """
@@ -31,7 +31,7 @@ class Evaluation(Generic[SolutionT]):
 
     @property
     def failure(self) -> str:
-        """Reason why the local problem failed; empty when it did not."""
+        """Reason why the local problem failed; empty after success."""
         return self.report.failure
 
 

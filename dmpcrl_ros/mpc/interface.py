@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The problem of an agent as ADMM and evaluation see it: its own or the whole network's, with one model or many."""
+"""Interface of the problem of an agent towards ADMM and evaluation."""
 
 from typing import Protocol, TypeVar
 
@@ -23,7 +23,7 @@ SolutionT = TypeVar('SolutionT', bound=Solution)
 
 
 class Mpc(Protocol[SolutionT]):
-    """A problem that is evaluated by `begin`, then `solve` as often as ADMM asks, then `solution`.
+    """A problem that is evaluated by `begin`, then one `solve` for each iteration of ADMM, then `solution`.
 
     Every one of these steps may raise QpFailure.
     """
@@ -45,17 +45,17 @@ class Mpc(Protocol[SolutionT]):
         Args:
             state: (n_x,).
             action: first input (n_u,), held; None leaves it free.
-            exogenous: what the agent is told of the step (n_d,); None for zeros.
+            exogenous: exogenous input of the step (n_d,); None for zeros.
         """
 
     def solve(self, linear: np.ndarray) -> np.ndarray:
-        """The variables to be agreed on, `argmin F(x) + linear'x + rho/2 |x|^2`; none where there are no neighbours."""
+        """Consensus variables `argmin F(x) + linear'x + rho/2 |x|^2`; empty without neighbours."""
 
     def solution(self) -> SolutionT:
         """Solution of the last solve."""
 
     def value(self, solution: SolutionT) -> float:
-        """The objective with its penalties, without the terms of ADMM."""
+        """Objective with its penalties, without the terms of ADMM."""
 
     def inputs(self, solution: SolutionT) -> np.ndarray:
         """Planned inputs (N, n_u)."""

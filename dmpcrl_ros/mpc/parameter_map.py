@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Parameters that enter a problem through a smooth map: theta, which is learned, and phi(theta), which the problem has.
+"""Parameters that enter a problem through a smooth map: theta is learned, and the problem depends on phi(theta).
 
-Derivatives of the Lagrangian in phi are carried over to theta by the chain rule::
+The chain rule gives derivatives of the Lagrangian in theta from those in phi::
 
     dL/dtheta = J' dL/dphi,    d2L/dtheta2 = J' d2L/dphi2 J + sum_k dL/dphi_k d2phi_k/dtheta2,    J = dphi/dtheta.
 """
@@ -37,7 +37,7 @@ class ParameterMap(Protocol):
         """phi and its derivatives at theta (p,).
 
         Raises:
-            ArithmeticError: there is no finite phi.
+            ArithmeticError: phi is not finite.
         """
 
 

@@ -23,7 +23,7 @@ class Sensitivities:
 
     Args:
         gradient: (p,).
-        hessian: (p, p); None where it was not asked for.
+        hessian: (p, p); None if it was not requested.
     """
 
     gradient: np.ndarray
@@ -33,8 +33,8 @@ class Sensitivities:
 class ParametricMpc(Parametrised):
     """Evaluates one ParametricProblem: an agent's own, or the centralised one of the whole network.
 
-    The programme is built once per theta and kept; `begin` selects the state (and, for Q, the action), `solve` answers
-    for a linear term, as often as ADMM asks.
+    The programme is built once per theta and kept; `begin` selects the state (and, for Q, the action), and `solve`
+    solves it for the linear term of each iteration of ADMM.
 
     Args:
         problem: the expressions.
@@ -100,14 +100,14 @@ class ParametricMpc(Parametrised):
     ) -> None:
         """Start an evaluation of V(state), or of Q(state, action).
 
-        `value` and `sensitivities` of its solution are for the exogenous input given here, so ask for them before the
-        next evaluation.
+        `value` and `sensitivities` of its solution belong to the exogenous input given here: call them before the next
+        evaluation.
 
         Args:
             state: s (n_x,).
             action: first input (n_u,); None leaves it free (V and the policy).
             perturbation: q (n_u,), adds q'u(0) to the objective (exploration; not part of `value`).
-            exogenous: d (n_d,), what the agent is told of this step; None for zeros.
+            exogenous: d (n_d,); None for zeros.
 
         Raises:
             QpFailure: the state, action or exogenous input is not finite.
@@ -127,7 +127,7 @@ class ParametricMpc(Parametrised):
         self._qp.fix(values)
 
     def _tell(self, exogenous: np.ndarray) -> None:
-        """Move what depends on the exogenous input; the programme stays as it was set up."""
+        """Update the terms that depend on the exogenous input, without a new setup of the programme."""
         if exogenous.shape != self._no_exogenous.shape or not np.isfinite(exogenous).all():
             raise QpFailure(f'the exogenous input must be {self._no_exogenous.size} finite numbers')
         if np.array_equal(exogenous, self._exogenous):
@@ -141,7 +141,7 @@ class ParametricMpc(Parametrised):
         """Own trajectory and copies (n_consensus,) that minimise `objective + linear'x + rho/2 |x|^2`.
 
         Raises:
-            QpFailure: no solution.
+            QpFailure: there is no solution.
         """
         self._linear[: self.n_consensus] = self._base + linear
         self._primal = self._qp.solve(self._linear)
@@ -151,12 +151,12 @@ class ParametricMpc(Parametrised):
         """Primal-dual solution of the last solve.
 
         Raises:
-            QpFailure: it misses the optimality conditions.
+            QpFailure: it violates the optimality conditions.
         """
         return self._qp.solution()
 
     def value(self, solution: QpSolution) -> float:
-        """The objective with its penalties, without the terms of the augmented Lagrangian and of exploration."""
+        """Objective with its penalties, without the terms of the augmented Lagrangian and of exploration."""
         v, data = solution.primal, self._data
         return float(0.5 * v @ data.hessian @ v + data.linear @ v + data.constant + data.penalty @ solution.slack)
 
@@ -204,8 +204,8 @@ def _mapped(parameter_map: ParameterMap | None, theta: np.ndarray) -> MappedPara
 def _compile(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
     """Compile the programme and the derivatives of its Lagrangian.
 
-    Matrices and bounds are functions of phi, vectors of phi and the exogenous input, gradient and Hessian of the
-    Lagrangian in phi of these and of the solution.
+    Matrices and bounds are functions of phi. Vectors are functions of phi and the exogenous input. Gradient and Hessian
+    of the Lagrangian in phi also depend on the solution.
     """
     hessian, linear = ca.hessian(p.objective, p.variables)
     equality = ca.jacobian(p.residual, p.variables)

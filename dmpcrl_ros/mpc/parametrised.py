@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The part that all problems with learnable parameters share: theta, which is assigned as a whole."""
+"""Common part of all problems with learnable parameters: theta, which is assigned as a whole."""
 
 from abc import ABC, abstractmethod
 
@@ -12,7 +12,7 @@ from dmpcrl_ros.mpc.solver import QpFailure
 
 
 class Parametrised(ABC):
-    """A problem that is built anew for each theta.
+    """A problem that is rebuilt for each theta.
 
     Args:
         layout: names of theta.
@@ -25,8 +25,8 @@ class Parametrised(ABC):
     def theta(self) -> np.ndarray:
         """Current parameters (p,), read-only; assign a new vector to change them.
 
-        Where the problem at the new ones is not a convex programme, assigning raises QpFailure and the old ones stay in
-        force.
+        If the problem is not a convex programme at the new parameters, the assignment raises QpFailure and the old ones
+        stay in force.
         """
         return self._theta
 
@@ -43,5 +43,5 @@ class Parametrised(ABC):
         """Build the problem for theta (p,).
 
         Raises:
-            QpFailure: it is not a convex programme; nothing has changed.
+            QpFailure: the problem is not a convex programme; nothing has changed.
         """

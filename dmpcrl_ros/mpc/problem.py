@@ -3,8 +3,8 @@
 
 """Parametrised problems in CasADi.
 
-The contributions of the agents become the problem of one agent or, the copies identified with their originals, that of
-the whole network.
+The contribution of an agent becomes its local problem. Those of all agents, with copies identified with their
+originals, become the problem of the whole network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ class ParametricProblem:
         minimise objective(v; phi, d) + penalty^T sigma  s.t.  residual(v; phi, d) = 0,
         hard_lower <= v <= hard_upper,  soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0
 
-    A variable in `state` or `action` can be fixed. The exogenous input d is told to the controller in each step besides
-    its state, as a load or a set point; it may move the linear and the constant terms of objective and residual. What
-    is learned is theta: phi is its image under `parameter_map`, or theta itself where there is none.
+    A variable in `state` or `action` can be fixed. The controller gets the exogenous input d in each step besides the
+    state, such as a load or a set point. It may change the linear and the constant terms of objective and residual. The
+    learned parameters are theta: phi is their image under `parameter_map`, or theta itself without a map.
 
     Args:
         variables: v (n,).
@@ -88,9 +88,9 @@ class AgentTerms:
 
     Args:
         parameters: phi_i.
-        exogenous: told to the agent in each step; empty if nothing is.
+        exogenous: exogenous input of the agent; empty if there is none.
         parameter_map: from theta_i to phi_i; None where they are the same.
-        n_theta: number of elements of theta_i; of no account without a map.
+        n_theta: number of elements of theta_i; ignored without a map.
         objective: without the penalties of soft rows.
         residual: of the equality constraints.
         soft: stage and state of each soft row, (r, 2).
@@ -116,7 +116,7 @@ class AgentTerms:
 
 
 class AgentFormulation(Protocol):
-    """One agent's problem: its dimensions, those of its parents' states, and its terms."""
+    """Problem of one agent: its dimensions, those of its parents' states, and its terms."""
 
     @property
     def n_states(self) -> int:
@@ -131,16 +131,16 @@ class AgentFormulation(Protocol):
         """n_xj of each parent j."""
 
     def terms(self, variables: AgentVariables) -> AgentTerms:
-        """The agent's contribution over these variables."""
+        """Contribution of the agent in these variables."""
 
 
 def column(parts: Sequence[ca.SX | float]) -> ca.SX:
-    """The parts below one another; no parts are a column, too."""
+    """Column of all parts; an empty column without parts."""
     return ca.vertcat(ca.SX(0, 1), *parts)
 
 
 def join_local(agent: AgentFormulation, horizon: int) -> ParametricProblem:
-    """The problem of one agent; v = [x; x_j of each parent in ascending order; u], each trajectory stage by stage."""
+    """Problem of one agent; v = [x; x_j of each parent in ascending order; u], each trajectory stage by stage."""
     x, u = ca.SX.sym('x', agent.n_states, horizon + 1), ca.SX.sym('u', agent.n_inputs, horizon)
     copies = {j: ca.SX.sym(f'x_{j}', n, horizon + 1) for j, n in sorted(agent.parent_states.items())}
     terms = agent.terms(AgentVariables(x=x, u=u, parents=copies))
@@ -148,7 +148,7 @@ def join_local(agent: AgentFormulation, horizon: int) -> ParametricProblem:
 
 
 def join_central(agents: Sequence[AgentFormulation], horizon: int) -> ParametricProblem:
-    """The problem of the whole network with phi = [phi_1; ...; phi_M].
+    """Problem of the whole network with phi = [phi_1; ...; phi_M].
 
     It has the local terms with every copy identified with its original; v = [x_1; ...; x_M; u_1; ...; u_M].
     """
@@ -162,7 +162,7 @@ def join_central(agents: Sequence[AgentFormulation], horizon: int) -> Parametric
 
 
 def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: list[ca.SX]) -> ParametricProblem:
-    """Join terms of one or all agents over v = [trajectories; inputs]. The first len(terms) trajectories are own."""
+    """Join terms of one or all agents over v = [trajectories; inputs], own trajectories first, then copies."""
     blocks = (*trajectories, *inputs)
     start = np.cumsum([0] + [block.numel() for block in blocks])
     grids = [np.arange(a, b).reshape(-1, block.shape[0]) for a, b, block in zip(start, start[1:], blocks, strict=False)]
@@ -191,7 +191,7 @@ def _assemble(terms: Sequence[AgentTerms], trajectories: list[ca.SX], inputs: li
 
 
 def _joint_map(terms: Sequence[AgentTerms]) -> ParameterMap | None:
-    """The map of all agents, which are of one kind: all have one or none has."""
+    """Map of all agents: either all of them have one, or none."""
     maps = [agent.parameter_map for agent in terms if agent.parameter_map]
     if not maps:
         return None

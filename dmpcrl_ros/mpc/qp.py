@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The quadratic programme behind one evaluation of a controller.
+"""Quadratic programme of one evaluation of a controller.
 
-Soft bounds carry no slack variables: an exact penalty w on the violation of a bound is the box [0, w] on its
-multiplier, which the active-set solver (daqp) handles as it stands, but for a curvature of 1e-7 in the slack. The
-solver keeps its factorisation while only the linear term changes, which is all that changes between two iterations of
-ADMM.
+Soft bounds need no slack variables: an exact penalty w on the violation of a bound is the box [0, w] on its multiplier.
+The active-set solver (daqp) handles such boxes, apart from a curvature of 1e-7 in the slack. It keeps its factorisation
+while only the linear term changes, as between two iterations of ADMM.
 """
 
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ class QpData:
         minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
         soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0
 
-    q, c and b may change after a solver was set up; b takes effect with its next `fix`.
+    q, c and b may change after the setup of a solver; b takes effect with its next `fix`.
 
     Args:
         hessian: H (n, n).
@@ -91,17 +90,17 @@ class QpSolution:
 
 
 class SoftBoundedQp:
-    """One QpData with some variables fixed at values that change from call to call, solved for many linear terms.
+    """Solves one QpData for many linear terms, with some variables fixed at values that change between calls.
 
-    Soft rows on fixed variables are constants: they are kept out of the solver, and their slack and multiplier follow
-    in closed form.
+    Soft rows on fixed variables are constant: the solver does not get them, and their slack and multiplier have a
+    closed form.
 
     Args:
         data: the programme. Its Hessian plus `curvature` must be positive definite where A v = 0.
-        fixed: indices of the variables that are held.
-        curvature: (n,) added to the diagonal of the Hessian (the augmented Lagrangian's rho). Where it is zero
-            everywhere, the square of the residual A v - b is added instead, which vanishes at the solution and changes
-            neither it nor the multipliers, to make a Hessian positive definite that is so only on A v = 0.
+        fixed: indices of the fixed variables.
+        curvature: (n,) added to the diagonal of the Hessian (the augmented Lagrangian's rho). If it is all zero, the
+            square of the residual A v - b is added instead: it makes the Hessian positive definite where it is so only
+            on A v = 0. It vanishes at the solution and does not change the multipliers.
     """
 
     def __init__(self, data: QpData, fixed: np.ndarray, curvature: np.ndarray):
@@ -138,7 +137,7 @@ class SoftBoundedQp:
         self._factorise(data.linear, sense)
 
     def _factorise(self, linear: np.ndarray, sense: np.ndarray) -> None:
-        """Set the solver up afresh, without the active set of earlier calls."""
+        """Set up the solver, without the active set of earlier calls."""
         hessian, equality = self._matrices
         self._model = daqp.Model()
         self._model.settings = SETTINGS
@@ -149,7 +148,7 @@ class SoftBoundedQp:
         self._model.soft_weights(rho_l=reciprocal, rho_u=reciprocal, w_l=weight, w_u=weight)
 
     def fix(self, values: np.ndarray) -> None:
-        """Hold the fixed variables at these values, and A v at the data's b.
+        """Fix the fixed variables at these values, and A v at b of the data.
 
         Raises:
             QpFailure: a value is not finite.
@@ -173,7 +172,7 @@ class SoftBoundedQp:
         self._linear = linear
         self._model.update(f=self._shifted())
         self._primal, _, flag, info = self._model.solve()
-        if flag <= 0:  # a warm start can cycle where a cold one does not
+        if flag <= 0:  # a warm start may cycle although a cold one does not
             return self._solve_afresh()
         self._dual = info['lam']
         had_slack, self._has_slack = self._has_slack, flag == SLACK_USED
@@ -191,7 +190,7 @@ class SoftBoundedQp:
         )
 
     def _solve_afresh(self) -> np.ndarray:
-        """Solve without the active set of earlier calls. Rows that the solver misplaces even so are held."""
+        """Solve without the active set of earlier calls. Rows that the solver still misplaces become hard."""
         rows, hard = self._rows, np.zeros(len(self._rows), dtype=bool)
         for _ in range(ATTEMPTS):
             sense = self._sense.copy()
@@ -205,14 +204,14 @@ class SoftBoundedQp:
             if (hard == before).all():
                 break
         if hard.any():
-            self._factorise(self._shifted(), self._sense)  # for the next linear term all are soft again
+            self._factorise(self._shifted(), self._sense)  # all are soft again for the next linear term
         return self._primal
 
     def solution(self) -> QpSolution:
         """Multipliers and slack of the last solution.
 
         Raises:
-            QpFailure: the solution misses the optimality conditions by more than the tolerance.
+            QpFailure: the solution violates the optimality conditions by more than the tolerance.
         """
         data, n = self._data, len(self._data.linear)
         tolerance = KKT_TOLERANCE * (1.0 + np.abs(self._linear).max())
@@ -223,7 +222,7 @@ class SoftBoundedQp:
         if not residual <= tolerance:
             raise QpFailure(f'the solution misses the optimality conditions by {residual:.1e}')
         v, bound, rows = self._primal.copy(), self._dual[:n].copy(), data.soft
-        v[self._fixed] = self._values  # without rounding: it is not to decide whether a state on its bound violates it
+        v[self._fixed] = self._values  # exact: rounding must not decide whether a state on its bound violates it
         above, below = v[rows] - data.soft_upper, data.soft_lower - v[rows]
         constant = data.penalty * ((above > 0.0).astype(float) - (below > 0.0))
         dual = np.where(self._free_rows, bound[rows], constant)
@@ -241,8 +240,8 @@ class SoftBoundedQp:
     def _kkt_residual(self) -> float:
         """Largest violation of stationarity, of the equalities, and of the optimality of each bound.
 
-        A multiplier is the projection of itself plus the violation on [0, penalty + curvature x violation], the penalty
-        of a hard bound being infinite.
+        A multiplier is the projection of itself plus the violation on [0, penalty + curvature x violation]; the penalty
+        of a hard bound is infinite.
         """
         v, (bound, dual_equality) = self._primal, np.split(self._dual, [len(self._primal)])
         data, free = self._data, self._is_free

@@ -23,15 +23,15 @@ _ITERATIONS_PER_ROW = 2
 
 
 class SoftRowsQp:
-    """A quadratic programme with soft rows, of which the linear term and all bounds change from call to call.
+    """A quadratic programme with soft rows, whose linear term and bounds change in every call.
 
     It is::
 
         minimise 1/2 u'Hu + q'u + penalty' sigma  s.t.  lower <= u <= upper,
         row_lower - sigma <= G u <= row_upper + sigma,  sigma >= 0
 
-    The solver is set up afresh each time: with other bounds its factorisation can be stale (see qp.py), and a setup
-    costs little where there are few variables.
+    Each call sets up the solver again: with other bounds its factorisation can be stale (see qp.py), and a setup costs
+    little with few variables.
 
     Args:
         hessian: H (n, n), positive definite.
@@ -55,7 +55,7 @@ class SoftRowsQp:
     def solve(
         self, linear: np.ndarray, lower: np.ndarray, upper: np.ndarray, row_lower: np.ndarray, row_upper: np.ndarray
     ) -> tuple[np.ndarray, float]:
-        """Minimiser u (n,) and by how much it misses the optimality conditions.
+        """Minimiser u (n,), and its violation of the optimality conditions.
 
         Args:
             linear: q (n,).
@@ -65,7 +65,7 @@ class SoftRowsQp:
             row_upper: (r,); may be infinite.
 
         Raises:
-            QpFailure: no solution, or one that misses the optimality conditions by more than the tolerance.
+            QpFailure: there is no solution, or it violates the optimality conditions by more than the tolerance.
         """
         below, above = np.concatenate([lower, row_lower]), np.concatenate([upper, row_upper])
         if not np.isfinite(linear).all() or np.isnan(below).any() or np.isnan(above).any():
@@ -86,7 +86,7 @@ class SoftRowsQp:
     def _solve(
         self, linear: np.ndarray, below: np.ndarray, above: np.ndarray, hard: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The solver's answer with some rows hard: u (n,), multipliers of its bounds and of the rows (n + r,)."""
+        """Solution with some rows hard: u (n,), multipliers of its bounds and of the rows (n + r,)."""
         n = len(linear)
         of_bounds = np.where(below[:n] == above[:n], EQUALITY, 0)
         sense = np.concatenate([of_bounds, np.where(hard, 0, SOFT)]).astype(np.int32)

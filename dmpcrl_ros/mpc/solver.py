@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Settings and flags of the active-set solver, daqp, and checks without which its answers are not to be trusted."""
+"""Settings and flags of the active-set solver, daqp, and the checks that its solutions need."""
 
 import numpy as np
 
 SOFT, EQUALITY = 8, 5  # its flags of a constraint
-SLACK_CURVATURE = 1e-7  # it weighs slack by w s + c s^2 / 2; from c = 1e-9 down active sets are wrong
+SLACK_CURVATURE = 1e-7  # daqp penalises slack by w s + c s^2 / 2; for c of 1e-9 and less its active sets are wrong
 SETTINGS = {'primal_tol': 1e-10, 'eps_prox': 0.0, 'iter_limit': 1000}
 KKT_TOLERANCE = 1e-9  # of an accepted solution, relative to the size of the linear term
 SLACK_USED = 2  # its exit flag of a solution with slack
-ATTEMPTS = 10  # to solve for rows that it has misplaced
-_OFF_BOUND = 1e-9  # a soft row this far from its bound is not on it
+ATTEMPTS = 10  # solutions for misplaced rows
+_OFF_BOUND = 1e-9  # distance from which a soft row does not lie on its bound
 
 
 class QpFailure(Exception):
@@ -33,11 +33,11 @@ def reason(flag: int) -> str:
 def misplaced(
     value: np.ndarray, dual: np.ndarray, lower: np.ndarray, upper: np.ndarray, penalty: np.ndarray
 ) -> np.ndarray:
-    """Distances (r,) of soft rows with a multiplier from where they should be.
+    """Distances (r,) of soft rows with a multiplier from their correct place.
 
-    That is on their bound, or beyond it at the end of the multiplier's box. daqp can leave the slack's curvature in its
-    factorisation when a multiplier comes back from the end of its box; the row then stays off its bound in proportion
-    to its multiplier.
+    The correct place is the bound, or beyond it at the end of the multiplier's box. daqp can leave the slack's
+    curvature in its factorisation when a multiplier returns from the end of its box. The row then stays off its bound
+    in proportion to its multiplier.
 
     Args:
         value: of the rows (r,).
@@ -53,13 +53,13 @@ def misplaced(
 
 
 def held(rows: np.ndarray, distance: np.ndarray, dual: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Mask (r,) of the soft rows to solve for as hard ones next, because the solver misplaces them when they are soft.
+    """Mask (r,) of the soft rows to make hard in the next solution, because the solver misplaces them as soft ones.
 
-    The one that is furthest from where it should be has come back to its bound; a hard row whose multiplier leaves its
-    box must give way after all.
+    The row furthest from its correct place has returned to its bound. A hard row whose multiplier leaves its box
+    becomes soft again.
 
     Args:
-        rows: mask (r,) of those that were held.
+        rows: mask (r,) of the rows that were hard.
         distance: (r,), of `misplaced`.
         dual: multipliers (r,).
         penalty: ends of their boxes (r,).
