@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Methods by which agents act and learn: a folder for each."""
+"""Methods by which agents act and learn, each in its folder."""

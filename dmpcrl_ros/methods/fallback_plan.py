@@ -7,10 +7,10 @@ import numpy as np
 
 
 class FallbackPlan:
-    """Follows the last plan for some steps in a row, as far as it reaches, then the safe input.
+    """Follows the last plan for a limited number of steps in a row, then takes the safe input.
 
     Args:
-        lower: bounds of the input (n_u,), to which the solver's rounding is clipped.
+        lower: bounds of the input (n_u,); plans are clipped to them because the solver rounds.
         upper: (n_u,).
         safe_input: (n_u,).
         steps: number of steps in a row in which the last plan is followed.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Learners and exploration as an MPC agent sees them."""
+"""Interfaces of learners and exploration towards an MPC agent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from dmpcrl_ros.core.exchange import Protocol
 
 @dataclass(frozen=True)
 class Transition:
-    """One evaluated transition, as one agent keeps it.
+    """One evaluated transition at one agent.
 
     Args:
         step: control step in which it ended.
@@ -35,8 +35,8 @@ class Update:
 
     Args:
         theta: new parameters (p,); None when nothing was learned.
-        fault: why nothing was, where something should have been. All agents have one or none has.
-        metrics: what the learner reports of it.
+        fault: reason why nothing was learned; empty without a fault. Either all agents have one, or none.
+        metrics: values of the metrics about the update.
     """
 
     theta: np.ndarray | None = None
@@ -45,7 +45,7 @@ class Update:
 
 
 class Learner(Interface):
-    """A way to change theta. All agents observe the same transitions and update at the same steps.
+    """Rule by which theta is updated. All agents observe the same transitions and update at the same steps.
 
     Attributes:
         second_order: whether transitions need second derivatives.
@@ -54,19 +54,19 @@ class Learner(Interface):
     second_order: bool
 
     def observe(self, transition: Transition) -> None:
-        """Take in a transition that all agents agreed is valid."""
+        """Keep a transition that all agents agreed to be valid."""
 
     def due(self, step: int) -> bool:
-        """Whether this control step is one to update at; the same answer at every agent."""
+        """Whether to update in this control step; all agents get the same answer."""
 
     def update(self, step: int, theta: np.ndarray) -> Protocol[Update]:
-        """Change theta (p,) at a control step that is due."""
+        """Update theta (p,) in a control step that is due."""
 
     def reset(self) -> None:
         """Forget the transitions."""
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
-        """Arrays of the transitions that may be learned from again."""
+        """Arrays of the transitions that may be drawn again."""
 
     def read_snapshot(self, arrays: Mapping[str, np.ndarray], size: int) -> Sequence[Transition]:
         """The transitions of a snapshot, for theta of `size` elements, oldest first.
@@ -86,7 +86,7 @@ class Explorer(Interface):
     agent: int
 
     def coins(self, step: int) -> np.ndarray:
-        """Mask (n_agents,) of the agents that explore in this step; the same at every agent."""
+        """Mask (n_agents,) of the agents that explore in this step; all agents get the same."""
 
     def direction(self, step: int) -> np.ndarray:
         """Perturbation q (n_u,) of this agent's objective: q'u(0) is added."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The method as the rest of the package sees it."""
+"""Interface of a method, and its metrics."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from dmpcrl_ros.systems.system import System
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A number that a method reports of each control step and agent.
+    """A number that a method reports for each control step and agent.
 
     It is a field of the status message and, if it has a column, of the recorded steps.
 
@@ -24,9 +24,9 @@ class Metric:
         name: of the field.
         meaning: in one line.
         unit: empty for none.
-        column: how the values of all agents become one column of steps.csv. 'ended': the agents agree on it, for the
-            transition that ended in the step. 'begun': the largest of all agents, for the transition that begins in the
-            step. An empty text: it is not recorded.
+        column: how the values of all agents become one column of steps.csv. 'ended': the agents agree on the value, for
+            the transition that ended in the step. 'begun': the largest of all agents, for the transition that begins in
+            the step. Empty: the metric is not recorded.
         flag: whether it is 0 or 1.
     """
 
@@ -42,7 +42,7 @@ class Metric:
 
 
 def check_metrics(reported: Mapping[str, float], declared: Collection[str]) -> None:
-    """Raise ProgramError if an agent reports a metric that its method does not declare; names it."""
+    """Raise a ProgramError that names the metric if an agent reports one that its method does not declare."""
     if unknown := reported.keys() - declared:
         raise ProgramError(
             f'an agent reports the metric {min(unknown)!r}; its method declares {", ".join(declared) or "none"}'
@@ -54,10 +54,10 @@ class Method(Interface):
 
     Attributes:
         name: by which it is registered.
-        title: what it is, in one line.
+        title: description in one line.
         settings: class of its settings (core.settings).
         requires: class of the systems that it can control.
-        metrics: what its agents report.
+        metrics: of its agents.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Method(Interface):
     metrics: tuple[Metric, ...]
 
     def layout(self, system: System, index: int) -> ParameterLayout:
-        """Names of the parameters that are recorded of one agent; empty for a method that has none."""
+        """Names of the recorded parameters of one agent; empty for a method without parameters."""
 
     def agent(self, system: System, index: int, settings: Any, *, seed: int, learn: bool) -> Agent:
         """One agent of a system.
@@ -77,7 +77,7 @@ class Method(Interface):
             index: of the agent.
             settings: of the method.
             seed: of the run.
-            learn: whether it is to learn, or only to act with the parameters that it has.
+            learn: whether the agent learns, or only acts with its parameters.
 
         Raises:
             SettingError: the settings do not fit the system.
@@ -85,11 +85,11 @@ class Method(Interface):
 
 
 class CentralisedMethod(Method, Interface):
-    """A method that has a centralised twin, for comparison."""
+    """A method with a centralised twin, for comparison."""
 
     def central_agent(self, system: System, settings: Any, *, seed: int, learn: bool) -> Agent:
         """One controller with the states, actions and parameters of all agents, stacked in their order.
 
         Raises:
-            SettingError: with these settings there is none.
+            SettingError: there is no centralised twin with these settings.
         """

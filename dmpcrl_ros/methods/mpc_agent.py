@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""One agent of distributed MPC: acts, agrees with its neighbours on what it saw, and learns if it has a learner."""
+"""One agent of distributed MPC: acts, agrees with the others on the transition, and learns if it has a learner."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,18 +24,18 @@ from dmpcrl_ros.mpc.solver import QpFailure
 
 
 class MpcAgent(Generic[SolutionT]):
-    """Agent i of Algorithm 2 of paper 001; without a learner, of the MPC that it is compared with.
+    """Agent i of Algorithm 2 of paper 001; without a learner, of the MPC of its comparisons.
 
-    When nobody explores and theta stays, the executed action is the policy's own and Q(s, a) = V(s): one ADMM run
-    serves both. The parts of V, Q and the stage cost travel in one consensus run; whether all of them are valid is
-    agreed exactly, so that a transition is learned from by all agents or by none. The network without neighbours (one
-    agent) is the centralised controller.
+    When no agent explores and theta stays, the policy gives the executed action and Q(s, a) = V(s): one ADMM run serves
+    both. One consensus run sums the parts of V, Q and the stage cost. The agents agree exactly on whether all parts are
+    valid, so either all or none of them learn from a transition. The network without neighbours (one agent) is the
+    centralised controller.
 
     Args:
-        mpc: problem of the agent; a LearnableMpc where there is a learner or exploration.
+        mpc: problem of the agent; a LearnableMpc if there is a learner or exploration.
         admm: agreement with the neighbours on trajectories.
         consensus: agreement over the network.
-        plan: followed where there is no fresh decision.
+        plan: inputs for steps without a fresh decision.
         discount: gamma.
         learner: None to act without learning.
         exploration: None to follow the policy.
@@ -71,7 +71,8 @@ class MpcAgent(Generic[SolutionT]):
     def theta(self) -> np.ndarray:
         """Parameters (p,), read-only; assign a new vector to change them.
 
-        Where the problem has no solution with the new ones, assigning raises QpFailure and the old ones stay in force.
+        If the problem has no solution with the new ones, the assignment raises QpFailure and the old ones stay in
+        force.
         """
         return self.mpc.theta
 
@@ -81,7 +82,7 @@ class MpcAgent(Generic[SolutionT]):
 
     @property
     def _learnable(self) -> LearnableMpc[SolutionT]:
-        # Who makes an agent with a learner or exploration gives it such a problem.
+        # The constructor requires such a problem for a learner or exploration.
         return cast(LearnableMpc[SolutionT], self.mpc)
 
     def reset(self) -> None:
@@ -90,16 +91,16 @@ class MpcAgent(Generic[SolutionT]):
         self.mpc.theta, self.updates = self._initial_theta, 0
 
     def begin_run(self) -> None:
-        """Forget what belongs to the run before; the parameters stay."""
+        """Forget the state of the former run; the parameters stay."""
         self.admm.reset()
-        self._holding = False  # learning was held by some agent in the step before
+        self._holding = False  # an agent held learning in the former step
         self._memory: Memory | None = None
         self._plan.reset()
         if self.learner:
             self.learner.reset()
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
-        """theta (p,), the number of updates, and what is being replayed."""
+        """theta (p,), the number of updates, and the replayed transitions."""
         learned = self.learner.snapshot() if self.learner else {}
         return {'theta': self.mpc.theta, 'updates': np.array(self.updates), **learned}
 
@@ -139,7 +140,7 @@ class MpcAgent(Generic[SolutionT]):
         return self._give_up(decision, reason)
 
     def fallback(self) -> np.ndarray:
-        """Input (n_u,) when there is no fresh decision."""
+        """Input (n_u,) for a step without a fresh decision."""
         return self._plan.follow()
 
     def evaluate(
@@ -149,7 +150,7 @@ class MpcAgent(Generic[SolutionT]):
         return evaluate(self.mpc, self.admm, state, action, exogenous)
 
     def _decide(self, observation: Observation) -> Protocol[Decision[SolutionT]]:
-        """Evaluate V(s), and perturb the own problem if it is this agent's turn to explore."""
+        """Evaluate V(s), and perturb the objective if this agent explores."""
         step, state, exogenous = observation.step, observation.state, observation.exogenous
         if self._memory and not self._memory.was_applied(observation):
             self._memory = None
@@ -168,8 +169,8 @@ class MpcAgent(Generic[SolutionT]):
     def _learn(self, decision: Decision[SolutionT]) -> Protocol[StepReport]:
         """Agree on the transition that ended in this step and learn from it.
 
-        V(s') and Q(s, a) of one TD error must belong to the same theta: an update in between would feed back on itself.
-        So Q of the transition that begins is evaluated after the update.
+        V(s') and Q(s, a) of one TD error must belong to the same theta. So the agent evaluates Q of the transition that
+        begins after the update.
         """
         memory, self._memory = self._memory, None
         agreement = yield from self._agree(decision, memory)
@@ -194,7 +195,7 @@ class MpcAgent(Generic[SolutionT]):
         )
 
     def _agree(self, decision: Decision[SolutionT], memory: Memory | None) -> Protocol[Agreement]:
-        """Sum up V, Q and the stage cost over the network, and find out whether all agents have the transition."""
+        """Sum V, Q and the stage cost over the network, and agree on whether all agents have the transition."""
         policy, observation, n_agents = decision.policy, decision.observation, self.consensus.n_agents
         continues = memory is not None and (memory.step, memory.episode) == (observation.step - 1, observation.episode)
         whole = continues and not policy.failure
@@ -204,7 +205,7 @@ class MpcAgent(Generic[SolutionT]):
             yield from self.consensus.total(np.array([policy.value, valid, *own]))
         ).tolist()
         partial = self.consensus.partial
-        # an average may be inexact: not to branch on
+        # branching needs the exact maximum: averages may be inexact
         lacking, self._holding = (
             yield from self.consensus.maximum([not whole, partial or bool(observation.hold)])
         ) > 0.5
@@ -214,12 +215,12 @@ class MpcAgent(Generic[SolutionT]):
         if self._holding:
             held = 'a neighbour is lost' if partial else 'learning is held by another agent'
             fault = fault or observation.hold or held
-        elif not (fault or evaluated) and (continues or samples > 0.5):  # no agent has it at the start of a run
+        elif not (fault or evaluated) and (continues or samples > 0.5):  # at the start of a run no agent has it
             fault = void_reason(min(samples, n_agents - 1), 'the whole transition', n_agents)
         return Agreement(value, cost, td_error, evaluated, fault, partial)
 
     def _update(self, learner: Learner, step: int) -> Protocol[Update]:
-        """Let the learner change theta: at all agents, or at none if the problem of one has no solution there."""
+        """Update theta at all agents, or at none if the problem of one has no solution with its update."""
         before, update = self.mpc.theta, (yield from learner.update(step, self.mpc.theta))
         if update.fault:
             return update
@@ -232,7 +233,7 @@ class MpcAgent(Generic[SolutionT]):
         refused = True
         try:
             (refused,) = yield from self.consensus.maximum([bool(refusal)])
-        finally:  # when a neighbour is lost in these rounds, too
+        finally:  # also when a neighbour is lost in these rounds
             if refused and self.mpc.theta is not before:
                 self.mpc.theta = before
         if refused:
@@ -241,10 +242,10 @@ class MpcAgent(Generic[SolutionT]):
         return update
 
     def _remember(self, decision: Decision[SolutionT], visited: Evaluation[SolutionT]) -> Memory | None:
-        """Memory from which the next step learns of the transition that begins here.
+        """Memory of the transition that begins, for the next step.
 
-        None where a derivative is not finite, which makes the transition void for all. Without a learner no derivatives
-        are needed.
+        None if a derivative is not finite, which makes the transition void for all agents. Without a learner no
+        derivatives are needed.
         """
         derivatives = Sensitivities(np.zeros(0), None)
         if self.learner and visited.solution:
@@ -262,10 +263,9 @@ class MpcAgent(Generic[SolutionT]):
         )
 
     def _perturbed(self, state: np.ndarray, exogenous: np.ndarray | None, direction: np.ndarray) -> SolutionT | None:
-        """Solve the local problem once more with the perturbed objective.
+        """Solve the local problem again with the perturbed objective.
 
-        It stays at the averages and multipliers that were agreed: what the agent would rather do, without asking its
-        neighbours.
+        The averages and multipliers stay as agreed, so this needs no messages.
         """
         try:
             self._learnable.begin(state, perturbation=direction, exogenous=exogenous)
@@ -275,6 +275,6 @@ class MpcAgent(Generic[SolutionT]):
             return None
 
     def _give_up(self, decision: Decision[SolutionT] | None, reason: str) -> StepReport:
-        """Learn from neither of the transitions that this step belongs to."""
+        """End the step without learning from the transition that ended or the one that begins."""
         self._memory = None
         return StepReport(updates=self.updates, fault=reason, metrics=decision_metrics(decision) if decision else {})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Parts that all methods of distributed MPC put together in the same way."""
+"""Construction of the parts that all methods of distributed MPC share."""
 
 from collections.abc import Callable, Sequence
 
@@ -62,7 +62,7 @@ def mpc_agent(
     learner: Learner | None = None,
     exploration: Explorer | None = None,
 ) -> MpcAgent[SolutionT]:
-    """The agent that controls these members of the system."""
+    """Agent that controls these members of the system."""
     lower, upper, safe_input = (
         np.concatenate([getattr(system.local[i], name) for i in members])
         for name in ('input_lower', 'input_upper', 'safe_input')

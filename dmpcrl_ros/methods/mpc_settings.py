@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Settings that the methods of distributed MPC share, and what is made of them."""
+"""Settings that the methods of distributed MPC share, and the objects made of them."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
 @dataclass(frozen=True, kw_only=True)
 class AdmmSettings:
-    """Settings of the agreement of neighbours on their predictions."""
+    """Settings of ADMM, by which neighbours agree on their predictions."""
 
     iterations: int | None = setting(
         None,
-        'number of ADMM iterations per evaluation; with a tolerance the largest number; more are more exact '
-        'and slower, and each costs two message rounds; auto takes the published number',
+        'number of ADMM iterations per evaluation; with a tolerance the largest number; more of them are more '
+        'exact and slower, and each costs two message rounds; auto takes the published number',
         kind=int,
         absent='auto',
         minimum=1,
@@ -44,8 +44,8 @@ class AdmmSettings:
     )
     warm_start: bool = setting(
         True,
-        'start from the result of the evaluation before; the released programs do, and it is more exact for '
-        'the same iterations; otherwise start at zero, as in Algorithm 1 of mallick2024',
+        'start from the result of the former evaluation; the released programs do so, and it is more exact for '
+        'the same number of iterations; otherwise start at zero, as in Algorithm 1 of mallick2024',
     )
 
     def options(self, defaults: LearningDefaults, stiffness: float = 1.0) -> AdmmOptions:
@@ -60,7 +60,7 @@ class AdmmSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ConsensusSettings:
-    """Settings of the agreement on sums over the network."""
+    """Settings of average consensus, by which agents agree on sums over the network."""
 
     averaging: str = setting(
         'finite-time',

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Values that pass from one part of a control step of an MPC agent to the next, and what is reported of them."""
+"""Values that the parts of a control step of an MPC agent pass on, and the metrics made of them."""
 
 from dataclasses import dataclass
 from typing import Generic
@@ -14,7 +14,7 @@ from dmpcrl_ros.mpc.admm import AdmmReport
 from dmpcrl_ros.mpc.evaluation import Evaluation
 from dmpcrl_ros.mpc.interface import SolutionT
 
-_SAME = 1e-9  # relative to the action: what was scaled for an actuator and back is still the same
+_SAME = 1e-9  # relative to the action: scaling for an actuator and back changes it by rounding
 
 METRICS = (
     Metric(name='value', meaning='V(s) of the whole network, agreed by consensus'),
@@ -30,14 +30,14 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Decision(Generic[SolutionT]):
-    """Decision of an agent in a step, with its grounds.
+    """Decision of an agent in a step, with the evaluation behind it.
 
     Args:
         observation: of the step.
         policy: evaluation of V(s).
-        action: (n_u,), to be applied.
+        action: input to be applied (n_u,).
         explored: whether this agent perturbed its objective.
-        anyone_explores: whether some agent did.
+        anyone_explores: whether any agent of the network did.
     """
 
     observation: Observation
@@ -55,9 +55,9 @@ class Agreement:
         value: V(s) of the network.
         cost: stage cost of the network.
         td_error: delta; 0 where it was not evaluated.
-        evaluated: whether every agent has the whole transition, and nobody holds learning.
-        fault: why it was not evaluated, where it should have been.
-        partial: whether this agent did without a lost neighbour: these are no numbers of the whole network.
+        evaluated: whether every agent has the whole transition, and no agent holds learning.
+        fault: reason why the transition could not be evaluated; empty without a fault.
+        partial: whether a lost neighbour was left out: the numbers then do not belong to the whole network.
     """
 
     value: float
@@ -74,11 +74,11 @@ class Memory:
 
     Args:
         step: number of the step.
-        episode: in which it was.
+        episode: number of its episode.
         action: (n_u,).
         q_value: this agent's part of Q(s, a).
         gradient: of its part in theta_i (p,).
-        hessian: of its Lagrangian in theta_i (p, p); None where it is not needed.
+        hessian: of its Lagrangian in theta_i (p, p); None if it is not needed.
     """
 
     step: int
@@ -89,7 +89,7 @@ class Memory:
     hessian: np.ndarray | None
 
     def was_applied(self, observation: Observation) -> bool:
-        """Whether the action reached the plant as it was. Nothing is learned from one that was limited or replaced."""
+        """Whether the plant applied this action. Agents do not learn from a limited or replaced one."""
         if observation.applied is None or observation.step != self.step + 1:
             return True
         scale = np.maximum(np.abs(self.action), 1.0)
@@ -121,5 +121,5 @@ def agreement_metrics(agreement: Agreement) -> dict[str, float]:
 
 
 def void_reason(count: float, what: str, n_agents: int) -> str:
-    """Reason why a transition is void, if fewer than all agents had what it takes; empty otherwise."""
+    """Reason why a transition is void if fewer than all agents had a part of it; empty otherwise."""
     return '' if count > n_agents - 0.5 else f'void: only {count:.0f} of {n_agents} agents had {what}'

@@ -14,7 +14,7 @@ from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
 class NominalMpc:
-    """MPC that learns nothing, with the inexact or the exact model (a CentralisedMethod)."""
+    """MPC without learning, with the inexact or the exact model (a CentralisedMethod)."""
 
     name = 'nominal_mpc'
     title = 'MPC that does not learn, with the inexact or the exact model (paper 001)'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The methods by their names. Packages add their own by an entry point in the group `dmpcrl_ros.methods`."""
+"""Registry of the methods. Other packages add theirs by an entry point in the group `dmpcrl_ros.methods`."""
 
 from dmpcrl_ros.core.registry import Registry
 

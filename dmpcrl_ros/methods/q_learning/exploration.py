@@ -9,24 +9,23 @@ import numpy as np
 
 from dmpcrl_ros.core.randomness import stream
 
-_NEGLIGIBLE = 1e-9  # a probability below this is not worth a draw
+_NEGLIGIBLE = 1e-9  # smallest probability for which coins are drawn
 
 
 class Exploration:
-    """With some probability an agent minimises its objective plus q'u(0), q random, to find the action to execute.
+    """With some probability an agent minimises its objective plus q'u(0), with a random q, to find its action.
 
-    Coins and directions are functions of the seed and the step. Every agent knows everyone's coin, so that all of them
-    know whether Q(s, a) needs an evaluation of its own.
+    Coins and directions are functions of the seed and the step. Every agent knows the coins of all, so all of them know
+    whether Q(s, a) needs an evaluation of its own.
 
     Args:
         agent: index of the agent.
         n_agents: of the network.
         n_inputs: of the agent.
-        probability: of exploring, at first.
+        probability: initial probability of exploring.
         decay: factor of the probability per update.
         update_every: steps between two updates.
-        strength: standard deviation of q (the released programs draw it from a normal distribution, the paper says
-            uniform).
+        strength: standard deviation of q (normal, as in the released programs; the paper says uniform).
         seed: of the network.
     """
 
@@ -59,9 +58,9 @@ class Exploration:
         return self._strength * draw
 
 
-@lru_cache(maxsize=64)  # the agents of a network that live in one process draw once
+@lru_cache(maxsize=64)  # the agents of one process share the draw
 def _draws(seed: int, step: int, n_agents: int) -> np.ndarray:
-    """A uniform number for each agent (n_agents,)."""
+    """Uniform number for each agent (n_agents,)."""
     draws = stream(seed, 'exploration coin', step).random(n_agents)
     draws.flags.writeable = False
     return draws

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Q-learning of the parameters of an MPC: what both orders share, and the first-order update (paper 001)."""
+"""Q-learning of the parameters of an MPC: the common part of both orders, and the first-order update (paper 001)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,10 +14,10 @@ from dmpcrl_ros.methods.q_learning.safeguards import SafeguardReport, Safeguards
 
 
 class QLearning:
-    """Common part of both orders: when to learn, at which rate and from what.
+    """Common part of both orders: the schedule, the rate and the replay.
 
     Args:
-        learning_rate: alpha, at first.
+        learning_rate: initial alpha.
         decay: factor of alpha per update.
         update_every: control steps between two updates.
         replay: transitions to learn from.
@@ -59,7 +59,7 @@ class QLearning:
         return self._replay.sample(self._count(step), step)
 
     def _count(self, step: int) -> int:
-        """Updates before the one of this step: at step 0 there is nothing to learn."""
+        """Number of updates before that of this step; there is none at step 0."""
         return step // self._update_every - 1
 
 

@@ -58,18 +58,19 @@ class LearningSettings:
     )
     exploration: bool = setting(
         True,
-        'perturb the objectives of the agents at random; without it the parameters drift along what is not excited',
+        'perturb the objectives of the agents at random; without it the parameters drift in directions that are '
+        'not excited',
     )
     curvature: str = setting(
         'absolute',
-        'treatment of negative curvature in second-order updates; absolute reverses it, refuse learns '
-        'nothing from such a batch, keep uses it as published, with steps that may go uphill',
+        'treatment of negative curvature in second-order updates; absolute reverses it, refuse does '
+        'not learn from such a batch, keep uses it as published, with steps that may go uphill',
         choices=('absolute', 'refuse', 'keep'),
     )
     step_limit: float | None = setting(
         0.05,
         'largest relative change of a parameter in a second-order update; relative to max(1, |theta|); a '
-        'longer step of the network is shortened as a whole; none sets no limit, as published',
+        'longer step is shortened for the whole network; none sets no limit, as published',
         kind=float,
         absent='none',
         minimum=1e-9,
@@ -88,7 +89,7 @@ class QLearningSettings(MpcSettings):
 
 
 class QLearningOfMpc:
-    """Every agent learns the parameters of its MPC from TD errors that all agree on (a CentralisedMethod)."""
+    """Every agent learns the parameters of its MPC from TD errors on which all agree (a CentralisedMethod)."""
 
     name = 'q_learning'
     title = 'Q-learning of the parameters of a distributed MPC (papers 001 and 000)'
@@ -97,7 +98,9 @@ class QLearningOfMpc:
     metrics = (
         *METRICS,
         Metric(name='curvature_reversed', meaning='transitions of the batch whose negative curvature was reversed'),
-        Metric(name='step_scale', meaning='factor by which the step of the whole network was shortened; 1: not'),
+        Metric(
+            name='step_scale', meaning='factor by which the step of the whole network was shortened; 1 for a full step'
+        ),
         Metric(name='parameters_held', meaning='parameters of this agent that were held at a bound'),
     )
 
@@ -108,7 +111,7 @@ class QLearningOfMpc:
     def agent(
         self, system: MpcSystem, index: int, settings: QLearningSettings, *, seed: int, learn: bool
     ) -> MpcAgent[QpSolution]:
-        """One agent. Of the system it uses its own data and the shapes of its parents' states."""
+        """One agent. It uses only its own data of the system and the shapes of its parents' states."""
         consensus, options = consensus_of(system, index, settings), settings.admm.options(system.defaults)
         mpc, admm = local_parts(system, index, system.parameters(index)[1], options, consensus)
         newton = DistributedNewton(
@@ -126,7 +129,7 @@ class QLearningOfMpc:
         """The centralised twin: one controller with the whole state, all inputs and all parameters."""
         if learn and settings.learning.order == _AS_RELEASED:
             raise SettingError(
-                f'learning.order {_AS_RELEASED} is a way to learn by distributed agents: there is no centralised one'
+                f'learning.order {_AS_RELEASED} has no centralised twin: it exists for distributed agents only'
             )
         every = range(system.n_agents)
         layout, theta = central_parameters(system, lambda i: system.parameters(i)[1])
@@ -146,7 +149,7 @@ def _learning(
     n_agents: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Learner and exploration of the agent that controls these members, one of `n_agents`."""
+    """Learner and exploration of the agent that controls these members, in a network of `n_agents`."""
     defaults, exploration = system.defaults, None
     if settings.learning.exploration:
         exploration = Exploration(
@@ -170,7 +173,7 @@ def _learner(
     consensus: Consensus,
     seed: int,
 ) -> Learner:
-    """The learner of the stacked parameters of these members of the system."""
+    """Learner of the stacked parameters of these members of the system."""
     defaults, first_order = system.defaults, settings.learning.order == 'first'
     published_rate = defaults.learning_rate if first_order else defaults.second_order_rate
     common: dict[str, Any] = {
@@ -206,7 +209,7 @@ def _safeguards(system: MpcSystem, settings: LearningSettings, members: Sequence
 
 
 def _definite(system: MpcSystem, members: Sequence[int]) -> tuple[tuple[slice, float], ...]:
-    """Places in the stacked parameters of these members of the matrices that are to stay positive definite."""
+    """Indices, in the stacked parameters of these members, of the matrices that must stay positive definite."""
     found, start = [], 0
     for i in members:
         layout, _ = system.parameters(i)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Experience replay whose draws all agents make alike."""
+"""Experience replay with the same draws at all agents."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,17 +13,17 @@ from dmpcrl_ros.methods.learner import Transition
 
 
 class ReplayBuffer:
-    """The transitions of the newest steps, sampled as in the released programs.
+    """Transitions of the newest steps, sampled as in the released programs.
 
-    The `latest` newest are always drawn, the rest at random without replacement from the older ones.
+    The `latest` newest are always drawn, and the rest at random without replacement from the older ones.
 
-    Steps are drawn, not places in a list, and the draw is a function of the seed, of a counter and of the step: agents
-    draw the same transitions by construction, also when one of them was restarted and lacks some.
+    A draw selects steps, not places in a list, as a function of the seed, a counter and the step. So agents draw the
+    same transitions by construction, even if one of them was restarted and lacks some.
 
     Args:
         capacity: number of steps whose transitions are kept.
         sample_size: number of steps that are drawn.
-        latest: number of the newest steps, which are always among them.
+        latest: number of the newest steps, which are always drawn.
         seed: of the network, the same at every agent.
     """
 
@@ -37,19 +37,19 @@ class ReplayBuffer:
         return len(self._items)
 
     def add(self, transition: Transition) -> None:
-        """Keep the newest transition; those `capacity` steps older or more make room."""
+        """Keep a new transition, and forget those that are `capacity` steps older or more."""
         self._items[transition.step] = transition
         for old in [step for step in self._items if step <= transition.step - self._capacity]:
             del self._items[old]
 
     def items(self) -> list[Transition]:
-        """All of them, oldest first."""
+        """All transitions, oldest first."""
         return list(self._items.values())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of them as arrays.
+        """Arrays of all transitions.
 
-        There are steps (T,), td_errors (T,), gradients (T, p) and, if transitions have any, hessians (T, p, p).
+        They are steps (T,), td_errors (T,), gradients (T, p) and, for second-order learning, hessians (T, p, p).
         """
         kept = self.items()
         arrays = {
@@ -66,10 +66,10 @@ class ReplayBuffer:
         self._items.clear()
 
     def sample(self, counter: int, step: int) -> list[Transition | None]:
-        """The transitions drawn at this count in control step `step`, newest last.
+        """Transitions drawn at this count in control step `step`, newest last.
 
-        None stands for one that is not here, because it was void or because the agent was away. While there are too
-        few, all there can be are drawn.
+        None stands for a transition that this agent lacks, because it was void or the agent was not running. While
+        there are too few steps, all are drawn.
         """
         window: Sequence[int] = range(max(1, step - self._capacity + 1), step + 1)
         if len(window) > self._sample_size:
@@ -80,7 +80,7 @@ class ReplayBuffer:
 
 
 def read_transitions(arrays: Mapping[str, np.ndarray], size: int, second_order: bool) -> list[Transition]:
-    """Transitions of the arrays of a replay buffer, oldest first; none where there are no such arrays.
+    """Transitions of the arrays of a replay buffer, oldest first; empty without such arrays.
 
     Args:
         arrays: as of ReplayBuffer.arrays.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Safeguards against harm that an update of the parameters may do where the papers leave it open."""
+"""Safeguards of the updates of the parameters, which the papers leave open."""
 
 from dataclasses import dataclass
 from math import isqrt
@@ -18,7 +18,7 @@ class SafeguardReport:
     Args:
         curvature_reversed: transitions whose negative curvature entered the second-order model with the other sign.
         step_scale: factor, at most one, by which the step of the whole network was shortened.
-        parameters_held: elements of theta that were held at a bound.
+        parameters_held: number of elements of theta held at a bound.
     """
 
     curvature_reversed: int = 0
@@ -31,14 +31,14 @@ class Safeguards:
     """Bounds on theta, on its change in one update, and on the curvature of the second-order model.
 
     Args:
-        lower: bound of theta (p,); infinite for none. Within both bounds the problem of the MPC is a convex one.
+        lower: bound of theta (p,); infinite for none. Within both bounds the problem of the MPC is convex.
         upper: bound of theta (p,); infinite for none.
-        definite: square matrices within theta that are kept symmetric and positive definite, each with the least
-            eigenvalue that it is to keep.
+        definite: square matrices within theta that stay symmetric and positive definite, each with its smallest allowed
+            eigenvalue.
         step_limit: largest change of an element of theta in one update, relative to `max(1, |theta|)`.
-        absolute_curvature: whether the second-order model takes the curvature -delta h of every transition with the
-            absolute values of its eigenvalues: it is convex then, the step descends, and parameters whose curvature is
-            large, of whichever sign, are changed with care. The papers take it as it is.
+        absolute_curvature: whether the second-order model takes the absolute eigenvalues of the curvature -delta h of
+            every transition. The model is then convex and the step descends, with small changes of parameters of large
+            curvature, whatever its sign. The papers take the curvature as it is.
     """
 
     lower: np.ndarray
@@ -50,7 +50,7 @@ class Safeguards:
     def curvature(self, td_errors: np.ndarray, hessians: np.ndarray) -> tuple[np.ndarray, int]:
         """Curvature (p, p) in place of -sum_tau delta_tau h_tau in the second-order model.
 
-        With it comes the number of those transitions whose own negative curvature was reversed.
+        The second result is the number of transitions whose negative curvature was reversed.
 
         Args:
             td_errors: delta (T,).
@@ -59,7 +59,9 @@ class Safeguards:
         if not self.absolute_curvature:
             return -np.tensordot(td_errors, hessians, axes=1), 0
         curvature = np.zeros(hessians.shape[1:])
-        curved = np.flatnonzero(hessians.any(axis=(0, 1)))  # few parameters are: the rest need no eigenvalues
+        curved = np.flatnonzero(
+            hessians.any(axis=(0, 1))
+        )  # only few parameters have curvature; the rest need no eigenvalues
         if not curved.size:
             return curvature, 0
         block = np.ix_(curved, curved)
@@ -69,11 +71,11 @@ class Safeguards:
         return curvature, int(negative.any(axis=1).sum())
 
     def excess(self, theta: np.ndarray, change: np.ndarray) -> float:
-        """Factor by which the change (p,) of theta (p,) is too long; one when it is not."""
+        """Factor by which the change (p,) of theta (p,) is too long; 1 for an allowed one."""
         return float(np.maximum(1.0, np.abs(change) / (self.step_limit * np.maximum(1.0, np.abs(theta)))).max())
 
     def hold(self, theta: np.ndarray) -> tuple[np.ndarray, int]:
-        """theta (p,) within its bounds, and how many elements were not."""
+        """theta (p,) within its bounds, and the number of elements that were outside."""
         held = np.clip(theta, self.lower, self.upper)
         for part, least in self.definite:
             held[part] = _definite(held[part], least)
@@ -81,7 +83,7 @@ class Safeguards:
 
 
 def _definite(flat: np.ndarray, least: float) -> np.ndarray:
-    """The nearest symmetric matrix (Frobenius norm) with no eigenvalue below `least`, row by row, (n * n,)."""
+    """Nearest symmetric matrix (Frobenius norm) with eigenvalues of at least `least`, row by row, (n * n,)."""
     matrix = flat.reshape(2 * (isqrt(flat.size),))
     matrix = 0.5 * (matrix + matrix.T)
     values, vectors = np.linalg.eigh(matrix)

@@ -4,12 +4,12 @@
 """Second-order Q-learning of the parameters of an MPC (paper 000): a step of Newton's method on the TD errors.
 
 For a batch of T transitions with TD errors delta, gradients G = [g_1 ... g_T] of Q and Hessians h of the Lagrangian,
-all agents together look for the d that solves::
+all agents together solve for d in::
 
     (1/T (G G' - K) + sigma I) d = 1/T G delta,    K = sum_tau delta_tau h_tau,    theta <- theta + alpha d.
 
-K is block diagonal over the agents, so the rest has rank T and Woodbury's identity leaves one T x T matrix to agree
-on::
+K is block diagonal over the agents and the rest has rank T. By Woodbury's identity the agents need to agree only on one
+T x T matrix::
 
     K~_i = (T sigma I - K_i)^-1,    C = sum_i G_i' K~_i G_i,    d_i = K~_i G_i (I + C)^-1 delta.
 """
@@ -30,7 +30,7 @@ from dmpcrl_ros.methods.q_learning.safeguards import SafeguardReport
 
 
 class BatchRefused(Exception):
-    """Nothing can be learned from a batch; the message says why."""
+    """A batch cannot be used; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Batch:
     Args:
         td_errors: delta (T,).
         gradients: of Q in its parameters, G (p, T).
-        curvature: -K (p, p), or what safeguards make of it.
+        curvature: -K (p, p), after the safeguards.
     """
 
     td_errors: np.ndarray
@@ -49,22 +49,22 @@ class Batch:
 
 
 class NewtonSystem(Interface):
-    """A way to solve for d_i."""
+    """Solver for d_i."""
 
     def direction(self, batch: Batch | None, count: int) -> Protocol[np.ndarray]:
-        """d_i (p_i,) for a batch of `count` transitions; None for an agent that has none to offer, but takes part.
+        """Direction d_i (p_i,) for a batch of `count` transitions. An agent without a batch passes None and takes part.
 
         Raises:
-            BatchRefused: there is no such direction. Every exchange has been made by then.
+            BatchRefused: there is no such direction; raised after all exchanges.
         """
 
 
 class CentralNewton:
-    """C-SO: the system as it stands, solved by one controller that knows all of it.
+    """C-SO: solves the whole system in one controller.
 
     Args:
         regularisation: sigma.
-        definite: whether a Hessian that is not positive definite is refused.
+        definite: whether to refuse a Hessian that is not positive definite.
     """
 
     def __init__(self, regularisation: float, *, definite: bool = True):
@@ -81,14 +81,14 @@ class CentralNewton:
 
 
 class DistributedNewton:
-    """D-SO: each agent inverts its own block, and all agree on C, T (T + 1) / 2 numbers, whatever the network.
+    """D-SO: each agent inverts its own block, and all agree on C, which has T (T + 1) / 2 numbers for any network.
 
     Args:
         consensus: of the network.
         regularisation: sigma.
-        definite: whether a block or a matrix I + C that is not positive definite is refused.
-        as_released: the released program's K~_i = (sigma I - mean of delta h)^-1, which weighs regularisation and
-            curvature T times less than C-SO does; for comparison only.
+        definite: whether to refuse a block or a matrix I + C that is not positive definite.
+        as_released: use K~_i = (sigma I - mean of delta h)^-1 of the released program, which weighs regularisation and
+            curvature T times less than C-SO; for comparison only.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class DistributedNewton:
         if batch is None or applied is None:
             raise BatchRefused(refusal)
         if not np.isfinite(agreed).all():
-            raise BatchRefused('the matrix C that came from the neighbours is not finite')
+            raise BatchRefused('the matrix C received from the neighbours is not finite')
         C = np.zeros((count, count))
         C[upper] = agreed
         C += np.triu(C, 1).T
@@ -119,9 +119,9 @@ class DistributedNewton:
 
     @staticmethod
     def _finite_part(part: np.ndarray) -> np.ndarray:
-        """The part that is sent; neighbours drop messages that are not finite."""
+        """Check the part of C to be sent: neighbours drop messages that are not finite."""
         if not np.isfinite(part).all():
-            raise BatchRefused("this agent's part of C is out of the range of numbers")
+            raise BatchRefused("this agent's part of C is not finite")
         return part
 
     def _apply_inverse_block(self, batch: Batch, count: int) -> np.ndarray:
@@ -136,9 +136,9 @@ class SecondOrderQLearning(QLearning):
     """theta <- theta + alpha d, by all agents or by none.
 
     Args:
-        newton: how d is found.
+        newton: solver for d.
         consensus: for the agreements on the batch and on the step.
-        others: as of QLearning.
+        others: arguments of QLearning.
     """
 
     second_order = True
@@ -148,7 +148,7 @@ class SecondOrderQLearning(QLearning):
         self._newton, self._consensus = newton, consensus
 
     def update(self, step: int, theta: np.ndarray) -> Protocol[Update]:
-        """theta (p,) after one step of all agents, shortened by the same factor everywhere where it is too long."""
+        """theta (p,) after one step of all agents; a step that is too long is shortened by one common factor."""
         transitions = yield from self._agreed_sample(step)
         if not transitions:
             return Update()
@@ -161,7 +161,7 @@ class SecondOrderQLearning(QLearning):
             change = self._rate(step) * (yield from self._newton.direction(batch, len(transitions)))
             excess = self._safeguards.excess(theta, change)
             if not np.isfinite(excess):
-                raise BatchRefused('the step is out of the range of numbers')
+                raise BatchRefused('the step is not finite')
         except BatchRefused as reason:
             fault, excess = fault or str(reason), 1.0
         refused, excess = yield from self._consensus.maximum([bool(fault), excess])
@@ -171,13 +171,13 @@ class SecondOrderQLearning(QLearning):
         return Update(theta, metrics=vars(SafeguardReport(reversed_, float(1.0 / excess), held)))
 
     def _agreed_sample(self, step: int) -> Protocol[list[Transition]]:
-        """The transitions drawn for this step that every agent has."""
+        """Transitions drawn for this step that every agent has."""
         drawn = self._sample(step)
         lacking = yield from self._consensus.maximum([transition is None for transition in drawn])
         return [transition for transition, lacks in zip(drawn, lacking, strict=True) if transition and lacks < 0.5]
 
     def _batch(self, transitions: Sequence[Transition]) -> tuple[Batch, int]:
-        """The batch of these transitions, and how many of them safeguards gave other curvature."""
+        """Batch of these transitions, and the number of them whose curvature the safeguards changed."""
         for t in transitions:
             numbers = (t.td_error, t.gradient, t.hessian)
             if not all(each is not None and np.isfinite(each).all() for each in numbers):
@@ -191,10 +191,10 @@ def _solve(matrix: np.ndarray, right: np.ndarray, what: str, definite: bool) -> 
     """Solution of a symmetric system.
 
     Raises:
-        BatchRefused: `what`, the matrix, is singular, or not positive definite where it must be.
+        BatchRefused: the matrix, named by `what`, is singular, or not positive definite if it must be.
     """
     if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
-        raise BatchRefused(f'{what} is out of the range of numbers')
+        raise BatchRefused(f'{what} is not finite')
     try:
         found = cho_solve(cho_factor(matrix), right) if definite else np.linalg.solve(matrix, right)
     except LinAlgError:

@@ -3,10 +3,9 @@
 
 """Scenario-based stochastic MPC of the whole network in its inputs alone.
 
-With one sequence of inputs for all scenarios, the states of each follow from it: the variables of scenario s are
-v^s = P^s u + R^s x(0) + r^s, where P^s, R^s and r^s do not change during a run. What is left of the problem has as many
-variables as there are inputs over the horizon, however many scenarios there are, and a soft row for each bounded state,
-stage and scenario.
+All scenarios share one sequence of inputs u, which determines their states: the variables of scenario s are v^s = P^s u
++ R^s x(0) + r^s, where P^s, R^s and r^s do not change during a run. The condensed problem has the inputs over the
+horizon as its variables, whatever the number of scenarios, and a soft row for each bounded state, stage and scenario.
 """
 
 from dataclasses import dataclass
@@ -36,12 +35,12 @@ class InputSolution:
 
 
 class CentralScenarioMpc(Parametrised):
-    """The mean cost of S scenarios of the whole network, minimised over its inputs.
+    """Minimises the mean cost of S scenarios of the whole network over its inputs.
 
     Args:
         problem: of the network.
         layout: names of its parameters.
-        theta: the network's own (p,).
+        theta: parameters of the network (p,).
         deviations: (S, p) of each scenario's parameters from the network's.
     """
 
@@ -60,7 +59,7 @@ class CentralScenarioMpc(Parametrised):
         self._condense(scenarios)
 
     def _condense(self, scenarios: list['_Scenario']) -> None:
-        """The parts of the programme in the inputs: linear term and rows are affine in the state."""
+        """Condense the programme to the inputs: linear term and rows are affine in the state."""
         count = len(scenarios)
         rows = np.vstack([each.by_input[each.data.soft] for each in scenarios])
         self._decided = rows.any(axis=1)  # the others are constants
@@ -85,12 +84,12 @@ class CentralScenarioMpc(Parametrised):
     def begin(
         self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None
     ) -> None:
-        """Start an evaluation at the state (n,); with an action (m,), that is the first input.
+        """Start an evaluation at a state; an action fixes the first input.
 
         Args:
             state: (n,).
             action: (m,); None leaves it free.
-            exogenous: what the controllers are told of this step (n_d,); None for zeros. A new one costs a new
+            exogenous: exogenous input of this step (n_d,); None for zeros. A new one requires a new setup of the
                 programme.
 
         Raises:
@@ -110,10 +109,10 @@ class CentralScenarioMpc(Parametrised):
             )
 
     def solve(self, linear: np.ndarray | float = 0.0) -> np.ndarray:
-        """Minimise the mean cost. There are no neighbours: `linear` and the answer are empty.
+        """Minimise the mean cost. Without neighbours, `linear` and the result are empty.
 
         Raises:
-            QpFailure: no solution.
+            QpFailure: there is no solution.
         """
         offset = self._rows_by_state @ self._at
         inputs, residual = self._qp.solve(
@@ -143,10 +142,10 @@ class CentralScenarioMpc(Parametrised):
 
 
 class _Scenario:
-    """One programme in terms of the inputs.
+    """Programme of one scenario in terms of the inputs.
 
-    Its variables are v = by_input u + by_state x(0) + constant; beside them stands what becomes of its objective 1/2
-    v'Hv + q'v when they are put in.
+    Its variables are v = by_input u + by_state x(0) + constant; the other fields are its objective 1/2 v'Hv + q'v in
+    terms of them.
     """
 
     def __init__(self, data: QpData, inputs: np.ndarray, state: np.ndarray):
@@ -155,7 +154,7 @@ class _Scenario:
         dependent = np.setdiff1d(np.arange(n), np.concatenate([inputs, state]))
         self.by_input, self.by_state, self.constant = np.zeros((n, len(inputs))), np.zeros((n, len(state))), np.zeros(n)
         self.by_input[inputs, np.arange(len(inputs))] = self.by_state[state, np.arange(len(state))] = 1.0
-        inverse = np.linalg.inv(data.equality[:, dependent])  # of an identity less what is above its diagonal
+        inverse = np.linalg.inv(data.equality[:, dependent])  # of an identity minus the part above the diagonal
         self.by_input[dependent] = -inverse @ data.equality[:, inputs]
         self.by_state[dependent] = -inverse @ data.equality[:, state]
         self.constant[dependent] = inverse @ data.equality_value
@@ -164,7 +163,7 @@ class _Scenario:
         self.linear = self.by_input.T @ (data.hessian @ self.constant + data.linear)
 
     def value(self, inputs: np.ndarray, state: np.ndarray) -> float:
-        """The objective with its penalties."""
+        """Objective with its penalties."""
         data, v = self.data, self.by_input @ inputs + self.by_state @ state + self.constant
         bounded = v[data.soft]
         violation = np.maximum(np.maximum(bounded - data.soft_upper, data.soft_lower - bounded), 0.0)

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Scenario-based stochastic MPC of one agent, to be agreed on with its neighbours by ADMM.
+"""Scenario-based stochastic MPC of one agent, coordinated with its neighbours by ADMM.
 
 The network minimises the mean cost of S scenarios with one sequence of inputs for all of them::
 
     minimise 1/S sum_s sum_i F_i^s(x_i^s, {x_j^s}, u_i^s)   s.t.   u_i^s = u_i^r for all s, r
 
-where F_i^s is the problem of agent i, with its constraints, at the parameters of its scenario s, and scenario s of an
-agent is coupled to scenario s of its neighbours. The inputs of the scenarios, made equal, are one more consensus
-beside that of the trajectories and their copies, within the agent. So ADMM with the penalty rho/S on everything that is
-to agree falls apart into one small problem for each scenario::
+where F_i^s is the problem of agent i, with its constraints, at the parameters of its scenario s. Scenario s of an agent
+is coupled to scenario s of its neighbours. The equality of the inputs of all scenarios is a further consensus, within
+the agent, beside that of the trajectories and their copies. ADMM with the penalty rho/S on all of them separates into
+one small problem for each scenario::
 
     minimise 1/S F_i^s(v) + y'v + rho/(2S) |v - z|^2,   v = [x_i^s; {x_j^s}; u_i^s].
 
-It is ADMM of a convex problem whose variables all appear in the consensus: its limit is the minimiser of the problem
-above, and y are the multipliers of the mean cost. Times S, the small problem is that of F with rho and S y: the weights
-1/S on cost and on rho cancel but in the multipliers, which must be scaled where the two meet.
+This is ADMM of a convex problem whose variables all appear in the consensus. Its limit is the minimiser of the problem
+above, and y are the multipliers of the mean cost. Multiplied by S, the small problem is that of F with rho and S y: the
+weights 1/S of the cost and of rho cancel, and only the multipliers must be scaled.
 """
 
 import copy
@@ -35,9 +35,9 @@ class ScenarioSolution:
     """Solution of all scenarios.
 
     Args:
-        scenarios: their solutions at their last local updates.
-        inputs: mean of theirs (N, n_u).
-        kkt_residual: largest violation of their optimality conditions.
+        scenarios: solutions of the last local updates.
+        inputs: mean over the scenarios (N, n_u).
+        kkt_residual: largest violation of the optimality conditions of all scenarios.
     """
 
     scenarios: tuple[QpSolution, ...]
@@ -46,10 +46,10 @@ class ScenarioSolution:
 
 
 class ScenarioMpc(Parametrised):
-    """S versions of one agent's problem, solved one after the other for each linear term.
+    """Solves S versions of one agent's problem for each linear term.
 
     Args:
-        mpc: the problem at the agent's own parameters, with ADMM's penalty rho on all its variables.
+        mpc: problem at the agent's own parameters, with ADMM's penalty rho on all its variables.
         deviations: (S, p) of each scenario's parameters from the agent's.
         shapes: (N+1, n_x) of the agent's trajectory and of each copy, in the order of the problem's variables.
     """
@@ -71,12 +71,12 @@ class ScenarioMpc(Parametrised):
     def begin(
         self, state: np.ndarray, action: np.ndarray | None = None, *, exogenous: np.ndarray | None = None
     ) -> None:
-        """Start an evaluation of all scenarios at the state (n_x,); with an action (n_u,), that is their first input.
+        """Start an evaluation of all scenarios at a state; an action fixes their first input.
 
         Args:
             state: (n_x,).
             action: (n_u,); None leaves it free.
-            exogenous: d (n_d,), what the agent is told of this step; None for zeros.
+            exogenous: d (n_d,); None for zeros.
 
         Raises:
             QpFailure: a value is not finite.
@@ -87,11 +87,11 @@ class ScenarioMpc(Parametrised):
     def solve(self, linear: np.ndarray) -> np.ndarray:
         """Minimise `1/S sum_s F^s(x^s) + linear'x + rho/(2S) |x|^2` over x.
 
-        x is stacked as ADMM does: the own trajectory in all scenarios, each copy in all scenarios, the inputs in all
+        x is stacked as in ADMM: the own trajectory in all scenarios, each copy in all scenarios, then the inputs in all
         scenarios.
 
         Raises:
-            QpFailure: no solution of one of them.
+            QpFailure: a scenario has no solution.
         """
         found = np.empty(len(linear))
         scaled = len(self._members) * linear
@@ -103,7 +103,7 @@ class ScenarioMpc(Parametrised):
         """Solution of the last solve.
 
         Raises:
-            QpFailure: a scenario's misses the optimality conditions.
+            QpFailure: the solution of a scenario violates the optimality conditions.
         """
         found = tuple(member.solution() for member in self._members)
         inputs = np.mean([member.inputs(each) for member, each in zip(self._members, found, strict=True)], axis=0)
@@ -125,10 +125,9 @@ class ScenarioMpc(Parametrised):
 
 
 def _places(count: int, blocks: Sequence[int], n_variables: int) -> np.ndarray:
-    """Places of the variables of each scenario in the stacked vector, (count, n_variables).
+    """Indices of the variables of each scenario in the stacked vector, (count, n_variables).
 
-    Blocks stand one after the other, in each the scenarios one after the other. The last block, of the inputs, is what
-    the others leave.
+    Each block has all scenarios one after the other. The last block has the inputs.
     """
     sizes = [*blocks, n_variables - sum(blocks)]
     starts = np.cumsum([0, *sizes])

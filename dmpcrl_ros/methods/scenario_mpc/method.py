@@ -26,14 +26,15 @@ class ScenarioMpcSettings(BaselineSettings):
 
     scenarios: int = setting(
         25,
-        'number of scenarios, drawn once for a run; more are more robust, and time and messages grow with them',
+        'number of scenarios, drawn once for a run; more of them are more robust, with more time for each step '
+        'and longer messages',
         minimum=1,
         maximum=1000,
     )
 
 
 class ScenarioBasedMpc:
-    """MPC of the mean cost of scenarios with the same inputs; it learns nothing (a CentralisedMethod)."""
+    """MPC of the mean cost of scenarios with the same inputs, without learning (a CentralisedMethod)."""
 
     name = 'scenario_mpc'
     title = 'stochastic MPC of the mean cost of sampled models and disturbances, which does not learn (paper 001)'
@@ -48,7 +49,7 @@ class ScenarioBasedMpc:
     def agent(
         self, system: MpcSystem, index: int, settings: ScenarioMpcSettings, *, seed: int, learn: bool
     ) -> MpcAgent[ScenarioSolution]:
-        """One agent. See `local` for what rho/S is."""
+        """One agent. The module `local` explains rho/S."""
         system = system.for_baselines().for_scenario_mpc()
         count, shapes = settings.scenarios, system.trajectory_shapes(index)
         options = settings.admm.options(system.defaults, system.scenario_mpc_stiffness)

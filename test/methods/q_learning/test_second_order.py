@@ -325,4 +325,4 @@ def test_a_part_of_c_that_overflows_is_not_sent_and_stops_the_batch_everywhere()
         found = update(learners)
     for i, each in enumerate(found):
         assert each.theta is None
-        assert ('out of the range of numbers' if i == 1 else 'another agent') in each.fault
+        assert ('is not finite' if i == 1 else 'another agent') in each.fault
