@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The settings of a run and of its nodes."""
+"""Settings of a run and of its nodes."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""What the nodes of one system must agree on before they begin."""
+"""Values on which the nodes of one system must agree before they begin."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ _MOST_NAMED = 5
 def agreement(
     settings: Settings, options: ClockSettings | MonitorSettings, system: System, *, of_method: bool
 ) -> dict[str, str]:
-    """Values that must be the same at all nodes of a system that have them, by their names.
+    """Values that must be equal at all nodes of a system that have them, by their names.
 
-    They are the settings of the run, the content of the file that describes the system, the clock, and the version of
-    this package. Timeouts, deadlines and folders may differ.
+    These are the settings of the run, the content of the system's file, the clock, and the version of this package.
+    Timeouts, deadlines and folders may differ.
 
     Args:
         settings: of the run.
@@ -38,7 +38,7 @@ def agreement(
         for entry in table(METHODS[settings.method].settings):
             del values[entry.name]
     if isinstance(options, AgentOptions):
-        del values['steps']  # the plant ends the run
+        del values['steps']  # only the plant ends the run
         values['lost_neighbours'] = options.lost_neighbours
     if isinstance(options, ClockSettings):
         values |= {'real_time': options.real_time, 'speed': options.speed, 'period': options.period_of(system)}
@@ -49,7 +49,7 @@ def agreement(
 
 
 def differences(agreements: Mapping[str, Mapping[str, str]]) -> str:
-    """Sentence that names what nodes do not agree on, and at which nodes; empty where they agree.
+    """Sentence that names the differing values and their nodes; empty if all agree.
 
     Args:
         agreements: of the nodes, by the names of the nodes.

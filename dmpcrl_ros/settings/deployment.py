@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Settings of the deployment of a system over ROS 2; settings.run has those that decide its numbers."""
+"""Settings of the deployment of a system over ROS 2; settings.run has those that determine its numbers."""
 
 import math
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from typing import Any
 from dmpcrl_ros.core.settings import Kind, setting
 from dmpcrl_ros.systems.system import System
 
-_SHARE_FOR_ACTING = 0.7  # of the period, in which agents decide unless told otherwise; learning has the rest
+_SHARE_FOR_ACTING = 0.7  # of the period until the default deadline of actions; the rest is for learning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,11 @@ class StartSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ClockSettings(StartSettings):
-    """Settings of the clock that a system follows."""
+    """Settings of the clock of a system."""
 
     real_time: bool = setting(
         False,
-        'advance the plant with the clock, without waiting for agents; it takes the inputs that are there; '
+        'advance the plant with the clock, without waiting for agents; it applies the inputs that have arrived; '
         'otherwise it waits for those of all agents, as fast as the machine allows',
     )
     period: float | None = setting(
@@ -55,8 +55,8 @@ class AgentOptions(ClockSettings):
 
     round_timeout: float | None = setting(
         5.0,
-        'longest wait for an answer in a communication round; then the round is given up, and with it the '
-        'step; a short one recovers quickly, too short a one gives up healthy rounds',
+        'longest wait for an answer in a communication round; then the agent gives up the step; a short timeout '
+        'recovers quickly, one that is too short gives up healthy rounds',
         kind=float,
         absent='never',
         unit='s',
@@ -66,7 +66,7 @@ class AgentOptions(ClockSettings):
     )
     resend_after: float | None = setting(
         0.1,
-        'time without progress after which agents send again; they send what their neighbours may lack, at '
+        'time without progress after which agents send again; they repeat messages that neighbours may lack, at '
         'most 20 times, for networks that lose messages',
         kind=float,
         absent='never',
@@ -80,8 +80,8 @@ class AgentOptions(ClockSettings):
     )
     action_deadline: float | None = setting(
         None,
-        'longest time from a state to the action; an agent then acts on what it has, and nobody learns from '
-        'that step; auto sets 70 % of the period in real time, and none otherwise',
+        'longest time from a state to the action; an agent then acts on the iterate that it has, and no agent '
+        'learns from that step; auto sets 70 % of the period in real time, and no limit otherwise',
         kind=float,
         absent='auto',
         unit='s',
@@ -92,8 +92,8 @@ class AgentOptions(ClockSettings):
     lost_neighbours: str = setting(
         'fall-back',
         'reaction of agents to the loss of a neighbour; fall-back follows the last plan and then takes the '
-        'safe input; leave-out goes on, from the step after, with a network without it, its last prediction '
-        'held, and learns nothing',
+        'safe input; leave-out continues from the next step on without the neighbour, holds its last prediction '
+        'and does not learn',
         choices=('fall-back', 'leave-out'),
     )
     checkpoints: str = setting(
@@ -119,7 +119,7 @@ class AgentOptions(ClockSettings):
         }
 
     def deadline_in(self, system: System) -> float | None:
-        """Time from a state to the action [s of the clock]; None for as long as it takes."""
+        """Time from a state to the action [s of the clock]; None for no limit."""
         if self.action_deadline or not self.real_time:
             return self.action_deadline
         return _SHARE_FOR_ACTING * self.period_of(system) / self.speed
@@ -141,7 +141,7 @@ class LoopOptions(ClockSettings):
     )
     hold_steps: int = setting(
         3,
-        'steps for which the last input replaces a missing one; in real time; after them the safe input is applied',
+        'steps for which the last input replaces a missing one, in real time; after them the safe input is applied',
         minimum=0,
         maximum=1000,
         live=True,
@@ -170,7 +170,7 @@ class SensorSettings:
 
     sensor_timeout: float = setting(
         0.5,
-        'age at which a measurement of a bridge counts as missing; the agents are then told of no state, and '
+        'age at which a measurement of a bridge counts as missing; the agents then receive no state, and '
         'the safe inputs are applied',
         unit='s',
         minimum=0.001,
@@ -188,21 +188,21 @@ class DeploymentSettings(AgentOptions, LoopOptions, DiagnosticsSettings, SensorS
     )
     agents_per_process: int = setting(
         1,
-        'number of agents that share a node; more need fewer processes, and messages between them stay in the process',
+        'number of agents that share a node; more of them need fewer processes, and exchange messages in the process',
         minimum=1,
         maximum=10000,
     )
     bridge: str = setting(
         '',
         'YAML file of a bridge to a robot or a physics simulator; it maps standard topics to states and '
-        'inputs of the agents, and takes the place of the simulated plant, in real time',
+        'inputs of the agents, and the bridge replaces the simulated plant, in real time',
     )
     enclave: str = setting(
-        '', 'root of the SROS 2 enclaves: each node has its own, /<enclave>/<namespace>/<node>; empty gives them none'
+        '', 'root of the SROS 2 enclaves: each node has its own, /<enclave>/<namespace>/<node>; empty for no enclaves'
     )
 
     def part(self, kind: type[Kind], **own: Any) -> Kind:
-        """Settings of one of its nodes.
+        """Settings of one node.
 
         Args:
             kind: class of the settings of the node.

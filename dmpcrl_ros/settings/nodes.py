@@ -32,12 +32,12 @@ class AgentNodeSettings(AgentOptions, ManagedNodeSettings):
 class PlantSettings(LoopOptions, ManagedNodeSettings):
     """Settings of the plant node."""
 
-    wait_for_monitor: bool = setting(False, 'whether the run begins only when a monitor listens')
+    wait_for_monitor: bool = setting(False, 'whether the run begins only when a monitor is ready')
 
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeSettings(PlantSettings, SensorSettings):
-    """Settings of the bridge to a robot or a physics simulator, which does not wait: real_time must be true."""
+    """Settings of the bridge to a robot or a physics simulator; real_time must be true."""
 
     mapping: str = setting('', 'path of the YAML file that maps standard topics to states and inputs of the agents')
 
@@ -59,7 +59,7 @@ class MonitorSettings(StartSettings):
     )
     silence_timeout: float = setting(
         90.0,
-        'the recording ends with an error when nothing was heard for this long',
+        'time without a message after which the recording ends with an error',
         unit='s',
         minimum=1.0,
         maximum=3600.0,
@@ -87,10 +87,10 @@ class RelaySettings:
         minimum=0.0,
         maximum=1.0,
     )
-    hit_steps: float = setting(1.0, 'probability that a control step is hit by faults at all', minimum=0.0, maximum=1.0)
-    deaths: str = setting('', 'agents that fall silent, as agent:step:round:returns, ... (numbers, of agents from 0)')
+    hit_steps: float = setting(1.0, 'probability that faults may occur in a control step', minimum=0.0, maximum=1.0)
+    deaths: str = setting('', 'agents that become silent, as agent:step:round:returns, ... (agents count from 0)')
     faulty_plant: bool = setting(False, 'whether states and actions pass the relay, too')
-    log: str = setting('', 'file that lists the faults, one row for each message that was hit; must not exist yet')
+    log: str = setting('', 'file that lists the faults, one row for each affected message; must not exist yet')
 
 
 def node_setting_names() -> frozenset[str]:

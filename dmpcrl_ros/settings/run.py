@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The settings of a run: which system, which method, and everything else that decides its numbers."""
+"""Settings of a run: the system, the method, and everything else that determines its numbers."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -28,20 +28,20 @@ class CommonSettings:
     method: str = setting('q_learning', 'method by which the agents act and learn')
     seed: int = setting(1, 'seed of all random numbers; the same seed gives the same run', minimum=0, maximum=2**31 - 1)
     steps: int = setting(1000, 'number of control steps', minimum=1, maximum=10**7)
-    learn: bool = setting(True, 'whether the agents learn; otherwise they act with the parameters that they have')
+    learn: bool = setting(True, 'whether the agents learn; otherwise they act with their present parameters')
 
 
 @dataclass(frozen=True, init=False, repr=False)
 class Settings:
-    """Everything that decides the numbers of a run: the common settings, those of the system and those of the method.
+    """All settings that determine the numbers of a run: the common ones, those of the system and of the method.
 
-    In Python the dot of a name is two underscores: Settings(seed=2, chain__agents=4, admm__iterations=20).
+    In Python two underscores replace the dot of a name: Settings(seed=2, chain__agents=4, admm__iterations=20).
 
     Args:
         values: by their names; defaults for those missing.
 
     Raises:
-        SettingError: there is no such setting, or a value is of the wrong type or out of range.
+        SettingError: a setting is unknown, or a value is of the wrong type or out of range.
         RegistryError: there is no such system or method.
     """
 
@@ -74,12 +74,12 @@ class Settings:
         }
 
     def plain(self) -> dict[str, Any]:
-        """All settings by their names, as files have them: words such as 'auto' in place of None."""
+        """All settings by their names for files, with words such as 'auto' in place of None."""
         values = self.values()
         return {entry.name: entry.plain(values[entry.name]) for entry in settings_table(self.system, self.method)}
 
     def but(self, **changes: Any) -> 'Settings':
-        """These settings with changes. A setting that the new system or method does not have is left out."""
+        """These settings with changes, without those that the new system or method does not have."""
         changes = dotted(changes)
         merged = self.values() | changes
         known = {entry.name for entry in settings_table(merged['system'], merged['method'])} | set(changes)
@@ -152,7 +152,7 @@ def system_table(source: SystemSource) -> list[Setting]:
 def installed_setting_names() -> frozenset[str]:
     """Names of the settings of all nodes, methods and systems that are installed.
 
-    What cannot be loaded, as of another package, has none.
+    Systems and methods of other packages that cannot be loaded are skipped.
     """
     names = {entry.name for entry in table(CommonSettings)} | node_setting_names()
     for method in METHODS.names():
@@ -165,7 +165,7 @@ def installed_setting_names() -> frozenset[str]:
 
 
 def check_names(values: Iterable[str] | Mapping[str, Any], entries: Iterable[Setting]) -> None:
-    """Raise SettingError if there is no setting of one of these names; says which it may be."""
+    """Raise a SettingError with a hint if one of these names is unknown."""
     known = [entry.name for entry in entries]
     for name in values:
         if name not in known:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Systems from YAML files, whatever they describe."""
+"""Systems of all kinds from YAML files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ def load_system(path: str | Path) -> MpcSystem:
     """Read a power network (a file with `areas`) or a network of linear systems (one with `agents`).
 
     Raises:
-        NetworkError: the file cannot be read, is not YAML, or describes no consistent network; says what and where.
+        NetworkError: the file cannot be read, is not YAML, or contradicts itself; the message names the place.
     """
     description = read_yaml(path)
     is_grid = isinstance(description, Mapping) and not {'areas', 'lines'}.isdisjoint(description)

@@ -21,7 +21,7 @@ from dmpcrl_ros.systems.system import System
 
 @dataclass(frozen=True, kw_only=True)
 class LearningDefaults:
-    """A system's published constants of coordination and learning.
+    """Published constants of coordination and learning of a system.
 
     Args:
         rho: penalty of ADMM.
@@ -31,10 +31,10 @@ class LearningDefaults:
         regularisation: sigma of second-order learning (paper 000).
         learning_rate_decay: factor of alpha per update.
         update_every: control steps between two updates.
-        replay_capacity: transitions that are kept.
-        replay_sample: transitions of a batch.
-        replay_latest: newest transitions, always in a batch.
-        exploration_probability: at first.
+        replay_capacity: number of transitions kept.
+        replay_sample: number of transitions of a batch.
+        replay_latest: number of the newest transitions, always in a batch.
+        exploration_probability: initial probability of exploring.
         exploration_decay: factor of the probability per update.
         exploration_strength: standard deviation of the perturbation.
     """
@@ -67,7 +67,7 @@ class AgentData(Protocol):
 
     @property
     def n_exogenous(self) -> int:
-        """n_d, number of elements of the exogenous input that it is told with its state."""
+        """n_d, number of elements of the exogenous input."""
 
     @property
     def state_lower(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class AgentData(Protocol):
 
     @property
     def safe_input(self) -> np.ndarray:
-        """Input (n_u,) where there is no decision."""
+        """Input (n_u,) for a step without a decision."""
 
 
 class MpcHorizon(Protocol):
@@ -104,19 +104,19 @@ class MpcHorizon(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MpcSystem(System):
-    """A system with first models, costs and bounds, from which problems of MPC are made.
+    """A system with first models, costs and bounds, which define problems of MPC.
 
     Args:
         name: of the system.
         agent_names: in the order of the agents.
-        graph: whose state each agent uses.
+        graph: coupling of the agents.
         initial_state: of the plant (n,), stacked over agents.
         state_parts: entries of stacked states of each agent.
         input_parts: entries of stacked inputs of each agent.
         local: dimensions and bounds of each agent.
         structure: of their MPC.
         defaults: of coordination and learning.
-        episode_length: control steps after which the plant begins again; 0 for one endless episode.
+        episode_length: control steps after which the plant restarts; 0 for one endless episode.
         period: duration of a control step [s], for clocks.
     """
 
@@ -153,7 +153,7 @@ class MpcSystem(System):
         return {j: (self.structure.horizon + 1, self.local[j].n_states) for j in (index, *self.graph.parents[index])}
 
     def stacked(self, name: str) -> np.ndarray:
-        """A bound of all agents in their order."""
+        """Stack a bound of all agents in their order."""
         return np.concatenate([getattr(data, name) for data in self.local])
 
     def exogenous_at(self, step: int) -> list[np.ndarray]:
@@ -166,22 +166,22 @@ class MpcSystem(System):
 
     @abstractmethod
     def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds (p,) within which the parameters of an agent make a convex problem; infinite where there is none."""
+        """Bounds (p,) of the parameters of an agent within which its problem is convex; infinite for none."""
 
     def definite_parameters(self, index: int) -> dict[str, float]:
-        """Names of the square matrices among the parameters of an agent that must be positive definite.
+        """Names of the parameters of an agent that must be positive definite matrices.
 
-        Its problem is convex then. With each comes the least eigenvalue that it is to keep.
+        Its problem is then convex. Each name has the smallest allowed eigenvalue.
         """
         return {}
 
     @abstractmethod
     def local_problem(self, index: int) -> ParametricProblem:
-        """The problem of one agent."""
+        """Problem of one agent."""
 
     @abstractmethod
     def central_problem(self) -> ParametricProblem:
-        """The problem of the whole network, made of the same terms; its parameters are those of the agents in order."""
+        """Problem of the whole network with the same terms; its parameters are those of the agents in order."""
 
     @abstractmethod
     def stage_costs(self, state: np.ndarray, action: np.ndarray, exogenous: Sequence[np.ndarray]) -> np.ndarray:
@@ -190,7 +190,7 @@ class MpcSystem(System):
         Args:
             state: stacked (n,).
             action: stacked (m,).
-            exogenous: inputs (n_d,) that came with the states, by agent.
+            exogenous: inputs (n_d,) that belong to the states, by agent.
         """
 
     def violation(self, states: np.ndarray) -> np.ndarray:
@@ -200,39 +200,39 @@ class MpcSystem(System):
         )
 
     def for_baselines(self) -> Self:
-        """The system as the MPC that does not learn has it in the published comparisons."""
+        """Variant of the system for MPC without learning, as in the published comparisons."""
         return self
 
     def for_scenario_mpc(self) -> Self:
-        """The system as the published scenario-based MPC has it, besides."""
+        """Variant of the system for scenario-based MPC, with further changes as published."""
         return self
 
     def model_parameters(self, index: int, *, exact: bool) -> np.ndarray:
-        """theta_i (p,) of the MPC that does not learn: the model, and no offsets.
+        """theta_i (p,) of MPC without learning: the model, and no offsets.
 
         Args:
             index: of the agent.
-            exact: the true dynamics instead of the first model of the description.
+            exact: whether to use the true dynamics instead of the first model of the description.
 
         Raises:
             NetworkError: the system has no such model.
         """
-        raise NetworkError(f'{self.name}: there is no MPC that does not learn for this kind of system')
+        raise NetworkError(f'{self.name}: nominal MPC does not support this kind of system')
 
     def sample_deviations(self, index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
         """Deviations (count, p) of the scenarios of one agent from its theta_i, drawn once for a run.
 
         A scenario has a model, drawn uniformly from the uncertainty, and a disturbance, drawn uniformly from the
-        agent's noise and held over the horizon, which enters as the offset b. Whatever the number of scenarios and the
-        model, the first of them are the same.
+        agent's noise. The disturbance is held over the horizon and enters as the offset b. The first scenarios do not
+        depend on the number of scenarios or on the model.
 
         Args:
             index: of the agent.
-            exact: the model is known; scenarios differ in their disturbance only.
+            exact: whether the model is known, so that scenarios differ only in their disturbance.
             count: number of scenarios.
-            seed: of the run; together with the agent it decides the draws.
+            seed: of the run; together with the agent it determines the draws.
 
         Raises:
-            NetworkError: as `model_parameters`.
+            NetworkError: the system has no such model.
         """
-        raise NetworkError(f'{self.name}: there is no scenario-based MPC for this kind of system')
+        raise NetworkError(f'{self.name}: scenario-based MPC does not support this kind of system')

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
-# The section `learning` and the rules for names are written out here for all schemas.
+# The schemas of all kinds of systems refer to this one for the section `learning` and the rules for names.
 _COMMON = 'linear/network.schema.json'
 
 
@@ -42,10 +42,10 @@ def check_schema(description: Any, file: str, plural: str, singular: str) -> Non
         description: content of the file.
         file: name of the schema.
         plural: word for its agents, the key of their list.
-        singular: word for one of them, in messages.
+        singular: word for one of them, for the texts of errors.
 
     Raises:
-        NetworkError: it does not; says where and why.
+        NetworkError: it does not; the message names the place and the reason.
     """
     schema, common = _schema(file), _schema(_COMMON)
     if file != _COMMON:
@@ -55,8 +55,8 @@ def check_schema(description: Any, file: str, plural: str, singular: str) -> Non
         Draft202012Validator(schema).iter_errors(description), key=lambda e: len(e.absolute_path), reverse=True
     ):
         reason = error.message
-        if error.validator in ('pattern', 'not'):  # a pattern says little to whoever has not written it
-            reason = f'{error.instance!r} will not do ({error.schema["description"]})'
+        if error.validator in ('pattern', 'not'):  # the description explains more than the pattern
+            reason = f'{error.instance!r} is not allowed ({error.schema["description"]})'
         raise NetworkError(f'{_place(error.absolute_path, description, plural, singular)}: {reason}')
 
 
@@ -73,7 +73,7 @@ def distinct_names(plural: str, agents: Sequence[Mapping[str, Any]]) -> tuple[st
 
 
 def finite(section: str, values: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """The values of a section; a whole number written as a decimal one, which the schema admits, as an integer.
+    """Values of a section, with an integer for a whole number written as a decimal one, which the schema allows.
 
     Raises:
         NetworkError: a value is not finite.
@@ -86,10 +86,10 @@ def finite(section: str, values: Mapping[str, Any], kind: type) -> dict[str, Any
 
 
 def learning_defaults(description: Mapping[str, Any]) -> LearningDefaults:
-    """The section `learning`.
+    """Values of the section `learning`.
 
     Raises:
-        NetworkError: its numbers contradict one another.
+        NetworkError: its numbers contradict each other.
     """
     found = LearningDefaults(**finite('learning', description.get('learning', {}), LearningDefaults))
     if not found.replay_latest <= found.replay_sample <= found.replay_capacity:

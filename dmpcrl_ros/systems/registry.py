@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The systems by their names. Packages add their own by an entry point in the group `dmpcrl_ros.systems`."""
+"""Registry of the systems. Other packages add theirs by an entry point in the group `dmpcrl_ros.systems`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,25 +14,25 @@ from dmpcrl_ros.systems.system import System
 
 
 class SystemSource(Protocol):
-    """Makes a system of its settings."""
+    """Makes a system from its settings."""
 
     @property
     def name(self) -> str:
-        """Name by which it is registered."""
+        """Registered name."""
 
     @property
     def title(self) -> str:
-        """Meaning, in one line."""
+        """Description in one line."""
 
     @property
     def settings(self) -> type:
-        """Class of its settings (core.settings), which are named after the system, as `chain.agents`."""
+        """Class of its settings (core.settings); their names begin with that of the system, such as `chain.agents`."""
 
     def make(self, settings: Any) -> System:
         """The system.
 
         Raises:
-            NetworkError: the settings describe none.
+            NetworkError: the settings do not describe a system.
         """
 
 
@@ -45,7 +45,7 @@ class SystemFile:
     settings = NoSettings
 
     def make(self, settings: NoSettings) -> System:
-        """The system that the file describes."""
+        """System that the file describes."""
         return load_system(self.name)
 
 
@@ -61,7 +61,7 @@ SYSTEMS = Registry(
 
 
 def system_source(name: str) -> SystemSource:
-    """Source of a system by the name that it is registered under, or the path of a YAML file.
+    """Source of a system by its registered name or the path of a YAML file.
 
     Raises:
         RegistryError: there is no such system.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The system as the rest of the package sees it: agents, the graph on which they communicate, and a plant."""
+"""Interface of a system: agents, the graph on which they communicate, and a plant."""
 
 import re
 from abc import ABC, abstractmethod
@@ -23,7 +23,8 @@ def check_agent_names(system: 'System') -> None:
     for name in system.names:
         if not _NAME.fullmatch(name):
             raise NetworkError(
-                f'{system.name}: {name!r} is no name for an agent: letters, digits and single underscores between them'
+                f'{system.name}: {name!r} is not allowed as the name of an agent: '
+                'use letters, digits and single underscores between them'
             )
         if _NODES.fullmatch(name):
             raise NetworkError(f'{system.name}: an agent cannot be named {name!r}, which is the name of a node')
@@ -32,13 +33,13 @@ def check_agent_names(system: 'System') -> None:
 
 
 class Plant(Protocol):
-    """The controlled process itself."""
+    """The controlled process."""
 
     def reset(self, seed: int) -> None:
         """Begin a run: the first episode, with all randomness from `seed`."""
 
     def begin_episode(self, index: int) -> None:
-        """Begin an episode: back to its initial state; the randomness goes on."""
+        """Begin an episode at its initial state, with the next random numbers."""
 
     def observe(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """State (n_x,) and exogenous input (n_d,) of each agent."""
@@ -59,8 +60,8 @@ class System(ABC):
 
     Attributes:
         name: of the system.
-        graph: whose state each agent uses, and therefore who talks to whom.
-        episode_length: number of control steps after which the plant begins again; 0 for one endless episode.
+        graph: coupling of the agents, and thereby the pairs that exchange messages.
+        episode_length: number of control steps after which the plant restarts; 0 for one endless episode.
         period: duration of a control step [s], for clocks.
     """
 
@@ -76,7 +77,7 @@ class System(ABC):
 
     @abstractmethod
     def plant(self, seed: int) -> Plant:
-        """The plant at the beginning of a run with the randomness of `seed`."""
+        """Plant at the beginning of a run, with the random numbers of `seed`."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ class ZeroOrderHold:
 
         x(T) = exp((A + s D) T) x(0) + (integral from 0 to T of exp((A + s D) t) dt) E w.
 
-    Both matrices are blocks of the exponential of M = [[A + s D, E], [0, 0]] T, so that nothing need be inverted.
+    Both matrices are blocks of the exponential of M = [[A + s D, E], [0, 0]] T, so no matrix is inverted.
 
     Args:
         a: A (n, n).
         direction: D (n, n).
         inputs: E (n, m).
-        time: T, in the unit that the system is written in.
+        time: T, in the unit of time of the system.
     """
 
     def __init__(self, a: np.ndarray, direction: np.ndarray, inputs: np.ndarray, time: float):
@@ -35,15 +35,15 @@ class ZeroOrderHold:
         """[exp((A + s D) T), (integral) E], (n, n + m).
 
         Raises:
-            ArithmeticError: it is not finite.
+            ArithmeticError: the result is not finite.
         """
         return self._finite(lambda: expm(self._generator + s * self._direction))[: self._n]
 
     def derivatives(self, s: float) -> tuple[np.ndarray, np.ndarray]:
         """First and second derivative of `at` in s, (n, n + m) each.
 
-        The first, F = L(M, D), is the upper right block of exp([[M, D], [0, M]]) =: [[e, F], [0, e]]; the derivative of
-        this exponential in s, whose direction is [[D, 0], [0, D]], has the second one in the same place.
+        The first, F = L(M, D), is the upper right block of exp([[M, D], [0, M]]) =: [[e, F], [0, e]]. The derivative of
+        this exponential in s, in the direction [[D, 0], [0, D]], has the second derivative in the same block.
 
         Raises:
             ArithmeticError: they are not finite.
@@ -59,7 +59,7 @@ class ZeroOrderHold:
         try:
             with np.errstate(all='ignore'):
                 found = exponential()
-        except (ValueError, OverflowError):  # of entries that are not finite, or of a scaling beyond all numbers
+        except (ValueError, OverflowError):  # from entries that are not finite, or from a scaling that overflows
             found = np.array(np.nan)
         if not np.isfinite(found).all():
             raise ArithmeticError('the discretised model is not finite')

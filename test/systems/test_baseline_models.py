@@ -106,7 +106,7 @@ def uncertain(agent, **sides):
         ({'lower': {'neighbours': {'heater': [[0.1, 0, 0], [0, 0, 0]]}}}, r'lower\.neighbours\.heater lies above'),
         (
             {'lower': {'neighbours': {'valve': [[0.1], [0.0]]}}},
-            "neighbours names 'valve', which is none of its neighbours",
+            "neighbours names 'valve', which is not one of its neighbours",
         ),
         ({'upper': {'A': [[0.1, float('nan')], [0.0, 0.0]]}}, r'uncertainty\.upper\.A contains NaN'),
         ({'middle': {}}, 'agent tank: uncertainty'),

@@ -3,8 +3,8 @@
 
 """The academic chain of papers 001 and 000: agents in a row, each coupled to the next.
 
-It stands in section 6.1 of 001 and in section 2.3 of 000. The constants are those of the released programs, which
-produce the published curves; where a paper prints another, the comment says so.
+See section 6.1 of 001 and section 2.3 of 000. The constants are those of the released programs, which produce the
+published curves. Comments mark those that differ in a paper.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _VARIANTS: dict[str, dict[str, Any]] = {
             'learning_rate': 6e-5,
             'learning_rate_decay': 0.9996,
             'update_every': 2,
-            'second_order_rate': 1e-2,  # no paper has it: chosen with the training seeds 11 and 12
+            'second_order_rate': 1e-2,  # not in a paper: chosen with the training seeds 11 and 12
             'replay_capacity': 100,
             'replay_sample': 15,
             'replay_latest': 10,
@@ -66,10 +66,10 @@ VARIANTS = tuple(_VARIANTS)
 
 
 def description(n_agents: int = 3, variant: str = 'mallick2024') -> dict[str, Any]:
-    """The chain in the form of a YAML network: a template for networks of one's own.
+    """Description of the chain as a YAML network, a template for other networks.
 
     Raises:
-        NetworkError: no agents, or an unknown variant.
+        NetworkError: there are no agents, or the variant is unknown.
     """
     if variant not in _VARIANTS:
         raise NetworkError(f'the chain has no variant {variant!r}; it has {", ".join(VARIANTS)}')
@@ -117,7 +117,7 @@ def description(n_agents: int = 3, variant: str = 'mallick2024') -> dict[str, An
 
 
 def chain(n_agents: int = 3, variant: str = 'mallick2024') -> LinearNetwork:
-    """The chain as a network (see `description`)."""
+    """Network of the chain (see `description`)."""
     return from_description(description(n_agents, variant))
 
 
@@ -128,18 +128,18 @@ class ChainSettings:
     agents: int = setting(
         3, 'number of agents; more agents need more messages and a longer consensus', minimum=1, maximum=1000
     )
-    variant: str = setting('mallick2024', 'paper whose chain and constants are taken', choices=VARIANTS)
+    variant: str = setting('mallick2024', 'paper that defines the chain and its constants', choices=VARIANTS)
 
 
 class Chain:
-    """The chain as the source of a system."""
+    """Source of the chain."""
 
     name = 'chain'
     title = 'agents in a row, each coupled to the next, of papers 001 (mallick2024) and 000 (mallick2025)'
     settings = ChainSettings
 
     def make(self, settings: ChainSettings) -> LinearNetwork:
-        """The network of these settings."""
+        """Network of these settings."""
         return chain(settings.agents, settings.variant)
 
 

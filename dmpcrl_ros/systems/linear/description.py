@@ -19,7 +19,7 @@ def load_network(path: str | Path) -> LinearNetwork:
     """Read a network from a YAML file.
 
     Raises:
-        NetworkError: the file cannot be read, is not YAML, or describes no consistent network; says what and where.
+        NetworkError: the file cannot be read, is not YAML, or contradicts itself; the message names the place.
     """
     description = read_yaml(path)
     try:
@@ -32,7 +32,7 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     """Build a network from its description (see network.schema.json).
 
     Raises:
-        NetworkError: the description does not follow the schema, or its parts do not fit together; says which.
+        NetworkError: the description does not follow the schema, or its parts do not fit; the message names them.
     """
     check_schema(description, 'linear/network.schema.json', 'agents', 'agent')
     agents = description['agents']
@@ -84,7 +84,7 @@ class _Reader:
         for name in named:
             if name not in self.states_of:
                 raise NetworkError(
-                    f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, which is no agent'
+                    f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, which is not an agent'
                 )
         return {name: self.array((section, 'neighbours', name), (self.nx, self.states_of[name])) for name in named}
 
@@ -102,7 +102,7 @@ class _Reader:
         return array
 
     def free(self, path: tuple[str, ...], *, unbounded: bool = False) -> np.ndarray:
-        """The array at a place that there is, of whatever shape."""
+        """Array of any shape at a place that exists."""
         value: Any = self.agent
         for key in path:
             value = value[key]
@@ -121,7 +121,7 @@ class _Reader:
 def _local_data(
     read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray], structure: MpcStructure
 ) -> LocalData:
-    """Knowledge of the agent: its bounds and costs are true, its model is only an initial guess."""
+    """Knowledge of the agent: true bounds and costs, and an initial guess of the model."""
     nx, nu = read.nx, read.nu
     section = 'model' if 'model' in read.agent else 'dynamics'
     model_a, model_b = read.matrices(section)
@@ -133,7 +133,7 @@ def _local_data(
         )
     if unknown := sorted(set(read.agent.get('coupling_pattern', {})) - set(model_coupling)):
         raise NetworkError(
-            f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, which is none of its neighbours'
+            f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, which is not one of its neighbours'
         )
     if structure.scalar_coupling:
         model_coupling = {
@@ -162,7 +162,7 @@ def _local_data(
 
 
 def _uncertainty(read: _Reader, names: Sequence[str], data: LocalData) -> tuple[LocalModel, LocalModel]:
-    """Least and greatest deviation from the agent's model; zero where nothing is said."""
+    """Smallest and largest deviation from the agent's model; zero for parts that are not given."""
     sides = []
     for side in ('lower', 'upper'):
         path = ('uncertainty', side)
@@ -170,7 +170,7 @@ def _uncertainty(read: _Reader, names: Sequence[str], data: LocalData) -> tuple[
         if unknown := sorted(set(described) - {names[j] for j in data.coupling}):
             raise NetworkError(
                 f'agent {read.agent["name"]}: uncertainty.{side}.neighbours names {unknown[0]!r}, '
-                'which is none of its neighbours'
+                'which is not one of its neighbours'
             )
         sides.append(
             LocalModel(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The parametrised local problem of papers 001 and 000, and the centralised problem made of the same terms.
+"""Parametrised local problem of papers 001 and 000, and the centralised problem with the same terms.
 
 For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u and the trajectories x_j of its parents::
 
@@ -10,8 +10,8 @@ For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u a
     subject to x(k+1) = A x(k) + B u(k) + sum_j A_j x_j(k) + b,   x(0) = s,   u_lb <= u(k) <= u_ub,
                s_lb + x_lb - sigma(k) <= x(k) <= s_ub + x_ub + sigma(k),   sigma(k) >= 0,   k = k0..N.
 
-Paper 001 has k0 = 1, learns (V0, x_lb, x_ub, b, f, A, B, A_j), and does not weigh x(N) (equation (25) and its release).
-Paper 000 has k0 = 0, weighs x(N), learns Q, R, w too, and one scalar `ac` in place of the matrices A_j.
+Paper 001 has k0 = 1, learns (V0, x_lb, x_ub, b, f, A, B, A_j), and does not weight x(N) (equation (25) and its
+release). Paper 000 has k0 = 0, weights x(N), also learns Q, R and w, and one scalar `ac` in place of the matrices A_j.
 """
 
 from collections.abc import Mapping
@@ -28,15 +28,15 @@ _LEAST_WEIGHT = 0.01  # of a learned weight, relative to its initial value
 
 @dataclass(frozen=True, kw_only=True)
 class MpcStructure:
-    """Structure common to all agents: the horizon and which parts of the problem are learned.
+    """Structure common to all agents: the horizon and the learned parts of the problem.
 
     Args:
         horizon: N, control steps.
         discount: gamma, in (0, 1].
         first_bounded_stage: k0, 0 or 1: the first stage at which the state bounds are imposed.
-        terminal_cost: whether x(N) is weighed like the other states.
+        terminal_cost: whether x(N) is weighted like the other states.
         learn_weights: whether Q, R and w are learned.
-        scalar_coupling: whether the coupling is one learned scalar times a known pattern, instead of free matrices.
+        scalar_coupling: whether one learned scalar times a known pattern replaces free coupling matrices.
     """
 
     horizon: int
@@ -49,7 +49,7 @@ class MpcStructure:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalData:
-    """Knowledge of agent i before it has learned anything. Arrays: n_x states, n_u inputs, n_xj states of parent j.
+    """Knowledge of agent i before learning. Arrays: n_x states, n_u inputs, n_xj states of parent j.
 
     Args:
         state_lower: s_lb (n_x,), soft; may be infinite.
@@ -63,7 +63,7 @@ class LocalData:
         model_b: initial B (n_x, n_u).
         coupling: for each parent j, initial A_j (n_x, n_xj); with scalar coupling, the pattern that `ac` multiplies.
         initial: initial values of other parameters; those not named start at zero (weights at their neutral value).
-        safe_input: (n_u,), within the bounds, where no decision is to be had; empty for the nearest to zero.
+        safe_input: (n_u,), within the bounds, for steps without a decision; empty for the nearest to zero.
     """
 
     state_lower: np.ndarray
@@ -79,7 +79,7 @@ class LocalData:
     initial: Mapping[str, np.ndarray] = field(default_factory=dict)
     safe_input: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
-    n_exogenous = 0  # all that the agent needs to know is in its state
+    n_exogenous = 0  # none: the state is complete
 
     def __post_init__(self) -> None:
         if not self.safe_input.size:
@@ -98,7 +98,7 @@ class LocalData:
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """The agents whose states agent i uses, in ascending order."""
+        """Agents whose states agent i uses, in ascending order."""
         return tuple(sorted(self.coupling))
 
 
@@ -117,7 +117,7 @@ def parameter_layout(data: LocalData, structure: MpcStructure) -> ParameterLayou
 
 
 def initial_parameters(data: LocalData, structure: MpcStructure) -> np.ndarray:
-    """theta_i before learning: the inexact model, neutral weights, zeros, and what `data.initial` says otherwise."""
+    """theta_i before learning: the inexact model, neutral weights, zeros, and the values of `data.initial`."""
     layout = parameter_layout(data, structure)
     values = {name: np.zeros(shape) for name, shape in layout.shapes.items()}
     values |= {'A': data.model_a, 'B': data.model_b}
@@ -132,7 +132,7 @@ def parameter_bounds(data: LocalData, structure: MpcStructure) -> tuple[np.ndarr
     """Bounds (p,) of theta_i within which the problem is convex and its soft bounds do not cross.
 
     Weights of inputs and of violations stay above a hundredth of their initial values, those of states do not change
-    sign, and the soft bounds stay on their sides of the middle between their initial values.
+    sign, and the soft bounds stay on their side of the mean of their initial values.
     """
     layout = parameter_layout(data, structure)
     initial = layout.unpack(initial_parameters(data, structure))
@@ -148,17 +148,17 @@ def parameter_bounds(data: LocalData, structure: MpcStructure) -> tuple[np.ndarr
 
 
 def local_problem(data: LocalData, structure: MpcStructure) -> ParametricProblem:
-    """The problem of one agent (see join_local)."""
+    """Problem of one agent (see join_local)."""
     return join_local(_LinearAgent(data, structure), structure.horizon)
 
 
 def central_problem(network: list[LocalData], structure: MpcStructure) -> ParametricProblem:
-    """The problem of the whole network (see join_central)."""
+    """Problem of the whole network (see join_central)."""
     return join_central([_LinearAgent(data, structure) for data in network], structure.horizon)
 
 
 class _LinearAgent:
-    """The terms of one agent of a linear network."""
+    """Terms of one agent of a linear network."""
 
     def __init__(self, data: LocalData, structure: MpcStructure):
         self._data, self._structure = data, structure
@@ -186,7 +186,7 @@ class _LinearAgent:
 
 
 def _named(data: LocalData, structure: MpcStructure, theta: ca.SX) -> dict[str, ca.SX]:
-    """The parts of theta as CasADi vectors and matrices, and the constants that stand in for what is not learned."""
+    """Parts of theta as CasADi vectors and matrices, with constants for the parts that are not learned."""
     layout = parameter_layout(data, structure)
     named = {}
     for name, part in layout.slices.items():

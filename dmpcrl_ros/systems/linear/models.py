@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Models of a linear network for the baselines: its inexact or its true model, and how uncertain it is.
+"""Models of a linear network for the baselines: its inexact or its true model, and their uncertainty.
 
-Both are parameters theta_i of the same problem that the learning agents have, whose names and order they keep.
+Both are parameters theta_i of the problem of the learning agents, with the same names and order.
 """
 
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ def model_parameters(network: 'LinearNetwork', index: int, *, exact: bool) -> np
 def sample_deviations(network: 'LinearNetwork', index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
     """Deviations (count, p); see MpcSystem.
 
-    The released program draws the disturbance on all states, those without noise, too.
+    The released program draws the disturbance on all states, including those without noise.
     """
     layout = parameter_layout(network.local[index], network.structure)
     part = network.state_parts[index]
@@ -50,7 +50,7 @@ def sample_deviations(network: 'LinearNetwork', index: int, *, exact: bool, coun
 
 
 def _named(network: 'LinearNetwork', index: int, model: 'LocalModel') -> dict[str, np.ndarray]:
-    """The parts of theta_i that a model, or a deviation from one, consists of."""
+    """Parts of theta_i that form a model or a deviation from one."""
     named = {'A': model.a, 'B': model.b}
     if not network.structure.scalar_coupling:
         return named | {f'A_{j}': matrix for j, matrix in model.coupling.items()}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""A network of linear systems: true dynamics, costs and bounds, and what its agents know of it at first."""
+"""A network of linear systems: true dynamics, costs and bounds, and the initial knowledge of its agents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,21 +47,20 @@ class LinearNetwork(MpcSystem):
     Its plant is `s+ = A s + B a + e`, e uniform, with stage costs
     `L_i = 1/2 (|s_i|^2_W + |a_i|^2_W + w' violation of the bounds)`.
 
-    Everything is stacked over agents in their order.
+    All arrays are stacked over agents in their order.
 
     Args:
         a: A (n, n), true.
         b: B (n, m), true.
         noise_lower: bound of e (n,).
         noise_upper: bound of e (n,).
-        local: what each agent knows at first.
-        uncertainty: for each agent the least and the greatest deviation of the true dynamics from its model, element
-            by element, as far as the agent knows.
+        local: initial knowledge of each agent.
+        uncertainty: for each agent, bounds on the deviation of the true dynamics from its model, element by element.
         structure: common to all agents.
     """
 
-    # The multipliers that hold the inputs of all scenarios together are as large as the penalties of violated bounds:
-    # on the chain a factor of 20 to 60 agrees soonest, 1 does not within a thousand rounds.
+    # The multipliers that equalise the inputs of all scenarios are as large as the penalties of violated bounds. On the
+    # chain, factors of 20 to 60 converge fastest, and 1 does not converge within a thousand rounds.
     scenario_mpc_stiffness = 40.0
 
     a: np.ndarray
@@ -115,11 +114,11 @@ class LinearNetwork(MpcSystem):
         return models.sample_deviations(self, index, exact=exact, count=count, seed=seed)
 
     def plant(self, seed: int) -> 'LinearPlant':
-        """The true network with the noise of `seed`."""
+        """True network with the noise of `seed`."""
         return LinearPlant(self, seed)
 
     def dynamics(self, index: int) -> LocalModel:
-        """The true dynamics of one agent."""
+        """True dynamics of one agent."""
         x, u = self.state_parts[index], self.input_parts[index]
         return LocalModel(
             a=self.a[x, x],
@@ -142,16 +141,16 @@ class LinearPlant:
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
-        """Back to the initial state, with the noise of `seed` from its beginning."""
+        """Return to the initial state, with the noise of `seed` from its beginning."""
         self._noise = stream(seed, 'noise')
         self.begin_episode(0)
 
     def begin_episode(self, index: int) -> None:
-        """Back to the initial state; the noise goes on."""
+        """Return to the initial state, with the next noise."""
         self.state = self.network.initial_state.copy()
 
     def observe(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """State of each agent (n_x,), and no exogenous inputs: all there is to know is in the state."""
+        """State of each agent (n_x,), without exogenous inputs."""
         return [self.state[part].copy() for part in self.network.state_parts], self.network.exogenous_at(0)
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:

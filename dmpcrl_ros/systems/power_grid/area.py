@@ -8,16 +8,16 @@ State (dphi, domega, dP_m, dP_v): angle, frequency, mechanical power, valve posi
     2H domega' = -sum_j P_ij (dphi_i - dphi_j) - D domega + dP_m - d,     dphi' = domega,
     T_t dP_m'  = dP_v - dP_m,          T_g dP_v' = u - dP_v - domega / R.
 
-Area i minimises over k = 0..N, with set points xs = (0, 0, d, d) and us = d of the load d that it is told::
+Area i minimises over k = 0..N, with set points xs = (0, 0, d, d) and us = d for the load d that it receives::
 
     V0 + sum_{k<N} (f'[x(k); u(k)] + gamma^k ((x(k) - xs)' Q_x (x(k) - xs) + Q_u (u(k) - us)^2))
        + w sum_{k=1..N} gamma^(k-1) sigma(k)
     subject to  x(k+1) = A x(k) + B u(k) + L d + sum_j A_j x_j(k) + 0.1 b,   |u(k)| <= u_max,
                 -phi_max + phi_lb - sigma(k) <= dphi(k) <= phi_max + phi_ub + sigma(k),   sigma(k) >= 0,  k = 1..N.
 
-The load and the neighbours' states are held between two control steps like the input, so that A, B, L and A_j follow
-from the coefficients P_ij, which are learned, by the exact matrix exponential (the release cuts its series after 30
-terms, which is wrong by up to 0.09).
+The load and the neighbours' states are held between two control steps like the input. So the exact matrix exponential
+gives A, B, L and A_j as functions of the learned coefficients P_ij. (The release truncates its series after 30 terms,
+with an error of up to 0.09.)
 """
 
 from collections.abc import Mapping
@@ -56,8 +56,8 @@ class GridStructure:
         horizon: N, control steps.
         discount: gamma, in (0, 1].
         sampling_time: of a control step [s].
-        terminal_cost: whether x(N) is weighed like the other states, in the local problems as in the centralised one.
-            The release weighs it in the centralised one only, so that the two are different problems.
+        terminal_cost: whether x(N) is weighted like the other states, in the local problems and in the centralised one.
+            The release weights it only in the centralised one, so its two problems differ.
     """
 
     horizon: int
@@ -68,7 +68,7 @@ class GridStructure:
 
 @dataclass(frozen=True, kw_only=True)
 class AreaData:
-    """Knowledge of area i before it has learned anything, in per unit and seconds.
+    """Knowledge of area i before learning, in per unit and seconds.
 
     Args:
         inertia: H, inertia constant.
@@ -122,12 +122,12 @@ class AreaData:
 
     @cached_property
     def safe_input(self) -> np.ndarray:
-        """u (1,) where no decision is to be had, the power of the operating point."""
+        """u (1,) for a step without a decision: the power of the operating point."""
         return np.zeros(1)
 
     @property
     def neighbours(self) -> tuple[int, ...]:
-        """The areas at the other end of its lines, in ascending order."""
+        """Areas at the other end of its lines, in ascending order."""
         return tuple(sorted(self.estimates))
 
     def dynamics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -150,7 +150,7 @@ class AreaData:
         return a, direction, inputs
 
     def held(self, time: float) -> ZeroOrderHold:
-        """The area over a control step, as a function of the sum of its coefficients."""
+        """Response of the area over a control step, as a function of the sum of its coefficients."""
         return ZeroOrderHold(*self.dynamics(), time)
 
 
@@ -170,8 +170,8 @@ def area_parameters(data: AreaData) -> np.ndarray:
 def area_bounds(data: AreaData) -> tuple[np.ndarray, np.ndarray]:
     """Bounds (p,) of theta_i.
 
-    Q_u stays above a hundredth of its initial value, the coefficients do not become negative, which would make a line
-    push its ends apart, and the soft bounds stay on their sides of zero.
+    Q_u stays above a hundredth of its initial value, and the soft bounds stay on their sides of zero. The coefficients
+    do not become negative: a line would then drive its ends apart.
     """
     layout = area_layout(data)
     lower = {name: np.full(shape, -np.inf) for name, shape in layout.shapes.items()}
@@ -183,12 +183,12 @@ def area_bounds(data: AreaData) -> tuple[np.ndarray, np.ndarray]:
 
 
 def least_eigenvalue(data: AreaData) -> float:
-    """Least eigenvalue that Q_x is to keep for the problem to stay convex: a hundredth of its initial one."""
+    """Smallest allowed eigenvalue of Q_x, a hundredth of its initial one, which keeps the problem convex."""
     return _LEAST_WEIGHT * float(data.state_weight.min())
 
 
 class PowerArea:
-    """The terms of one area (an AgentFormulation)."""
+    """Terms of one area (an AgentFormulation)."""
 
     n_states, n_inputs = N_STATES, 1
 
@@ -197,7 +197,7 @@ class PowerArea:
         self.parent_states = dict.fromkeys(data.neighbours, N_STATES)
 
     def terms(self, variables: AgentVariables) -> AgentTerms:
-        """The area's contribution; phi has A, B, L and the first columns of A_j in place of the coefficients."""
+        """Contribution of the area; phi has A, B, L and the first columns of A_j in place of the coefficients."""
         data, structure = self._data, self._structure
         layout = ParameterLayout(_FREE | _MODEL | {f'A_{j}': (N_STATES,) for j in data.neighbours})
         phi, load = ca.SX.sym('phi', layout.size), ca.SX.sym('load')

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""From the coefficients P_ij of an area's lines to the matrices of its discretised model, with their derivatives."""
+"""Map from the coefficients P_ij of an area's lines to the matrices of its discretised model, with derivatives."""
 
 from functools import cached_property
 
@@ -13,11 +13,11 @@ from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 class CoefficientMap:
     """theta = [free; P] -> phi = [free; A; B; L; A_j of each j] (a ParameterMap).
 
-    A, B and L depend on the sum s of the coefficients alone, and A_j = P_j G(s), where G(s) is the response to the sum
-    of P_j dphi_j held over a control step: two numbers, so to say, carry all derivatives.
+    A, B and L depend only on the sum s of the coefficients, and A_j = P_j G(s), where G(s) is the response to the sum
+    of P_j dphi_j held over a control step.
 
     Args:
-        held: the area over a control step as a function of s; its inputs are the reference, the load, and that sum.
+        held: response of the area over a control step as a function of s, to the reference, the load and that sum.
         n_free: number of parameters before the coefficients.
     """
 
@@ -72,7 +72,7 @@ def _flat(model: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 
 
 def _columns(model: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """The part of `_flat` that is linear in the coefficients, in a direction of theirs; zero elsewhere."""
+    """Part of `_flat` that is linear in the coefficients, in one direction of them; zero elsewhere."""
     flat = np.zeros(model[:, :-1].size + len(direction) * len(model))
     flat[model[:, :-1].size :] = np.kron(direction, model[:, -1])
     return flat

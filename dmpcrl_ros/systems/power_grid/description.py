@@ -21,7 +21,7 @@ from dmpcrl_ros.systems.power_grid.area import (
 from dmpcrl_ros.systems.power_grid.grid import PowerGrid
 from dmpcrl_ros.systems.reading import check_schema, distinct_names, finite, learning_defaults, parts
 
-_STABLE = 1.0 + 1e-6  # a network turns freely as a whole: one of its eigenvalues is one but for rounding
+_STABLE = 1.0 + 1e-6  # a network rotates freely as a whole: one of its eigenvalues is one up to rounding
 _CONSTANTS = ('inertia', 'regulation', 'damping', 'turbine_time', 'governor_time', 'input_bound', 'angle_bound')
 
 
@@ -29,8 +29,8 @@ def grid_from_description(description: Mapping[str, Any]) -> PowerGrid:
     """Build a power network from its description (see grid.schema.json).
 
     Raises:
-        NetworkError: the description does not follow the schema, or its parts do not fit together; says which area and
-            quantity.
+        NetworkError: the description does not follow the schema, or its parts do not fit together; the message names
+            the area and the quantity.
     """
     check_schema(description, 'power_grid/grid.schema.json', 'areas', 'area')
     areas = description['areas']
@@ -71,7 +71,7 @@ def _chosen(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
 def _area(
     area: Mapping[str, Any], description: Mapping[str, Any], estimates: Mapping[int, float], structure: GridStructure
 ) -> AreaData:
-    """Knowledge of the controller of an area: all but the coefficients is true."""
+    """Knowledge of the controller of an area: true except for the coefficients."""
     name, mpc, cost = area['name'], description['mpc'], description['cost']
     try:
         initial = {key: np.array(value, dtype=float) for key, value in area.get('parameters', {}).items()}
@@ -102,7 +102,7 @@ def _check_parameters(name: str, data: AreaData) -> None:
         if not np.isfinite(value).all():
             raise NetworkError(f'area {name}: parameter {part} contains NaN or infinity')
     if given := sorted(key for key in data.initial if key.startswith('P_')):
-        raise NetworkError(f'area {name}: parameter {given[0]} is the estimate of a line: give it with the lines')
+        raise NetworkError(f'area {name}: parameter {given[0]} is the estimate of a line: set it in the section lines')
     if np.linalg.eigvalsh(values['Q_x'] + values['Q_x'].T)[0] <= 0.0 or values['Q_u'][0] <= 0.0:
         raise NetworkError(f'area {name}: parameters Q_x and Q_u must be positive definite')
     if values['phi_lb'][0] - values['phi_ub'][0] > 2.0 * data.angle_bound:
@@ -116,7 +116,7 @@ def _check_parameters(name: str, data: AreaData) -> None:
 
 
 def _check_model(name: str, data: AreaData, structure: GridStructure) -> None:
-    """Whether the first model of an area, its neighbours at rest, can be discretised and is stable."""
+    """Check that the first model of an area, with its neighbours at rest, can be discretised and is stable."""
     total = sum(data.estimates.values())
     try:
         radius = _radius(data.held(structure.sampling_time).at(total)[:, :N_STATES])
@@ -153,17 +153,17 @@ def _radius(matrix: np.ndarray) -> float:
 
 
 def _lines(description: Mapping[str, Any], names: tuple[str, ...]) -> tuple[np.ndarray, list[dict[int, float]]]:
-    """True coefficients (n, n), and for each area its estimates by neighbour."""
+    """True coefficients (n, n), and the estimates of each area by neighbour."""
     coefficients = np.zeros((len(names),) * 2)
     estimates: list[dict[int, float]] = [{} for _ in names]
     for line in description.get('lines', []):
         one, other = line['areas']
         for name in (one, other):
             if name not in names:
-                raise NetworkError(f'lines: {name!r} is no area; there are {", ".join(names)}')
+                raise NetworkError(f'lines: {name!r} is not an area; there are {", ".join(names)}')
         i, j = names.index(one), names.index(other)
         if i == j:
-            raise NetworkError(f'area {one}: a line leads from it to itself')
+            raise NetworkError(f'area {one}: a line connects it to itself')
         if coefficients[i, j]:
             raise NetworkError(
                 f'areas {one} and {other}: there are two lines between them; give the sum of their coefficients'
@@ -211,17 +211,17 @@ def _load_steps(description: Mapping[str, Any], names: tuple[str, ...]) -> tuple
             raise NetworkError(f'loads: step {last} comes after the end of an episode of {length} steps')
         for name in entry['values']:
             if name not in names:
-                raise NetworkError(f'loads: {name!r} is no area; there are {", ".join(names)}')
+                raise NetworkError(f'loads: {name!r} is not an area; there are {", ".join(names)}')
             loads[names.index(name)] = _number(entry['values'], name)
         found.append((last, loads))
     return tuple(found)
 
 
 def _check_loads(grid: PowerGrid) -> None:
-    """Refuse loads that all areas together cannot serve.
+    """Refuse loads that all areas together cannot supply.
 
-    Power flows between areas, so that it is their sums that must match in the long run: area 4 of paper 001 itself
-    cannot serve its load alone.
+    Power flows between areas, so only the sums must match in the long run: area 4 of paper 001 cannot supply its load
+    alone.
     """
     bound, before = grid.stacked('input_upper').sum(), np.zeros(grid.n_agents)
     for step, loads in grid.load_steps:
@@ -229,7 +229,7 @@ def _check_loads(grid: PowerGrid) -> None:
             changed = int(np.argmax((loads - before) * np.sign(loads.sum())))
             raise NetworkError(
                 f'area {grid.names[changed]}: its load of {loads[changed]:g} from step {step} on '
-                f'cannot be served: all loads add up to {loads.sum():g} then, the input bounds of all '
+                f'cannot be supplied: all loads add up to {loads.sum():g} then, the input bounds of all '
                 f'areas to {bound:g}'
             )
         before = loads

@@ -3,8 +3,8 @@
 
 """The four areas of paper 001, section 6.2 (a benchmark of the Hycon2 project), as an instance of a grid description.
 
-The constants are those of the released program, which produces the published curves; where the paper prints another,
-the comment says so.
+The constants are those of the released program, which produces the published curves. Comments mark those that differ in
+the paper.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ _CONSTANTS = ('inertia', 'regulation', 'damping', 'turbine_time', 'governor_time
 
 
 def description() -> dict[str, Any]:
-    """The four areas in the form of a YAML grid: a template for grids of one's own."""
+    """Description of the four areas as a YAML grid, a template for other grids."""
     return {
         'name': 'power_grid',
         'episode_length': 100,
@@ -64,7 +64,7 @@ def description() -> dict[str, Any]:
             {'areas': ['area_2', 'area_3'], 'coefficient': 2.0, 'estimates': [2.746004, 3.338503]},
             {'areas': ['area_3', 'area_4'], 'coefficient': 2.0, 'estimates': [0.073153, 3.000577]},
         ],
-        # The paper's steps 5, 15, 20, 40 count from 1 those in which the plant feels it; controllers see it one later.
+        # The paper's steps 5, 15, 20, 40 count from 1 and refer to the plant; controllers see a load one step later.
         'loads': [
             {'step': 4, 'values': {'area_1': 0.15}},
             {'step': 14, 'values': {'area_2': -0.15}},
@@ -75,19 +75,19 @@ def description() -> dict[str, Any]:
 
 
 def power_grid() -> PowerGrid:
-    """The four areas as a network (see `description`)."""
+    """Network of the four areas (see `description`)."""
     return grid_from_description(description())
 
 
 class FourAreas:
-    """The four areas as the source of a system."""
+    """Source of the four areas."""
 
     name = 'power_grid'
     title = 'four areas of paper 001 (mallick2024)'
     settings = NoSettings
 
     def make(self, settings: NoSettings) -> PowerGrid:
-        """The network."""
+        """Network of the four areas."""
         return power_grid()
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""A power network and its plant: exact in continuous time, as references and loads are held between control steps."""
+"""A power network and its plant, exact in continuous time for references and loads held between control steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,9 +28,9 @@ from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 
 @dataclass(frozen=True, kw_only=True)
 class PowerGrid(MpcSystem):
-    """Areas that generate and consume, joined by lines, after a benchmark of the Hycon2 project.
+    """Areas that generate and consume power, connected by lines, after a benchmark of the Hycon2 project.
 
-    Stage cost of area i with set points xs, us of the load it was told::
+    Stage cost of area i with the set points xs, us of its load::
 
         (x - xs)' diag(state_weight) (x - xs) + input_weight (u - us)^2 + violation_weight max(0, |dphi| - phi_max)
         + tie_line_weight T sum_j |P_ij (dphi_i - dphi_j)|
@@ -39,9 +39,9 @@ class PowerGrid(MpcSystem):
 
     Args:
         coefficients: true P_ij (n_agents, n_agents), symmetric, zero where there is no line.
-        load_steps: nominal loads (n_agents,) with the step of the episode from which the plant feels them, ascending;
-            zero before the first. The agents are told one step later, when they can have measured it.
-        load_noise: half width (n_agents,) of the uniform noise that is added to each load in each step.
+        load_steps: nominal loads (n_agents,) with the step of the episode from which they act on the plant, ascending;
+            zero before the first. The agents receive them one step later, as after a measurement.
+        load_noise: half width (n_agents,) of the uniform noise on each load in each step.
         state_weight: of the stage cost (4,).
         input_weight: of the stage cost.
         violation_weight: of the stage cost.
@@ -64,11 +64,11 @@ class PowerGrid(MpcSystem):
         return past[-1] if past else np.zeros(self.n_agents)
 
     def exogenous_at(self, step: int) -> list[np.ndarray]:
-        """The nominal load (1,) that each area was found to have when this step of an episode began."""
+        """Nominal load (1,) of each area as measured at the beginning of this step of an episode."""
         return list(self.nominal_load(step - 1)[:, None])
 
     def held(self) -> ZeroOrderHold:
-        """The whole network over a control step; its inputs are all references, then all loads."""
+        """Response of the whole network over a control step to all references, then all loads."""
         n = self.n_agents
         a, inputs = np.zeros((N_STATES * n,) * 2), np.zeros((N_STATES * n, 2 * n))
         for i, (data, x) in enumerate(zip(self.local, self.state_parts, strict=True)):
@@ -88,19 +88,19 @@ class PowerGrid(MpcSystem):
         return area_bounds(self.local[index])
 
     def definite_parameters(self, index: int) -> dict[str, float]:
-        """Q_x is to stay symmetric and positive definite."""
+        """Q_x, which must stay symmetric and positive definite."""
         return {'Q_x': least_eigenvalue(self.local[index])}
 
     def local_problem(self, index: int) -> ParametricProblem:
-        """The problem of one area."""
+        """Problem of one area."""
         return join_local(PowerArea(self.local[index], self.structure), self.structure.horizon)
 
     def central_problem(self) -> ParametricProblem:
-        """The problem of the whole network."""
+        """Problem of the whole network."""
         return join_central([PowerArea(data, self.structure) for data in self.local], self.structure.horizon)
 
     def stage_costs(self, state: np.ndarray, action: np.ndarray, exogenous: Sequence[np.ndarray]) -> np.ndarray:
-        """L_i (n_agents,) about the set points that the nominal loads make."""
+        """L_i (n_agents,) about the set points of the nominal loads."""
         load = np.concatenate(exogenous)
         error = state.reshape(-1, N_STATES) - np.outer(load, [0.0, 0.0, 1.0, 1.0])
         angle = state[::N_STATES]
@@ -113,7 +113,7 @@ class PowerGrid(MpcSystem):
         )
 
     def for_baselines(self) -> 'PowerGrid':
-        """With the terminal cost that the learning agents do not have."""
+        """Variant with a terminal cost, which the learning agents do not have."""
         return replace(self, structure=replace(self.structure, terminal_cost=True))
 
     def model_parameters(self, index: int, *, exact: bool) -> np.ndarray:
@@ -123,9 +123,9 @@ class PowerGrid(MpcSystem):
     def sample_deviations(self, index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
         """Deviations (count, p) of the scenarios of one area.
 
-        The disturbance is a load, through the column of the model by which loads enter. How uncertain the coefficients
-        are is not described: without the true ones, the estimates are used in all scenarios. The released program draws
-        new scenarios in every step.
+        The disturbance is a load, through the column of the model for loads. The description has no uncertainty of the
+        coefficients: without the true ones, all scenarios have the estimates. The released program draws new scenarios
+        in every step.
         """
         data = self._baseline_area(index, exact)
         layout, held = area_layout(data), data.held(self.structure.sampling_time)
@@ -142,7 +142,7 @@ class PowerGrid(MpcSystem):
         return replace(data, estimates=true) if exact else data
 
     def plant(self, seed: int) -> 'GridPlant':
-        """The true network with the noise of `seed`."""
+        """True network with the noise of `seed`."""
         return GridPlant(self, seed)
 
 
@@ -163,16 +163,16 @@ class GridPlant:
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
-        """Back to the initial state and the first load, with the noise of `seed` from its beginning."""
+        """Return to the initial state and the first load, with the noise of `seed` from its beginning."""
         self._noise = stream(seed, 'noise')
         self.begin_episode(0)
 
     def begin_episode(self, index: int) -> None:
-        """Back to the initial state and the first load; the noise goes on."""
+        """Return to the initial state and the first load, with the next noise."""
         self.state, self._step = self._grid.initial_state.copy(), 0
 
     def observe(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """State (4,) of each area and the nominal load (1,) that it was found to have when this step began."""
+        """State (4,) and nominal load (1,) of each area, as measured at the beginning of this step."""
         return [self.state[part].copy() for part in self._grid.state_parts], self._grid.exogenous_at(self._step)
 
     def step(self, actions: Sequence[np.ndarray]) -> np.ndarray:

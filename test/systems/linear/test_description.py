@@ -178,7 +178,7 @@ def test_a_name_is_needed():
 
 @pytest.mark.parametrize('name', ['1st', 'a/b', 'a b', '', '_a', 'a_', 'a__b', 'plant', 'monitor'])
 def test_a_name_must_do_as_a_namespace(name):
-    with pytest.raises(NetworkError, match=f"name: '{name}' will not do .*single underscores.*not plant or monitor"):
+    with pytest.raises(NetworkError, match=f"name: '{name}' is not allowed .*single underscores.*not plant or monitor"):
         from_description(changed(AGENT + ['name'], name))
 
 
