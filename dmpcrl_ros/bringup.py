@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The nodes of a system: the one list that the launch files and the command line start from."""
+"""List of the nodes of a system, for the launch files and the command line."""
 
 import json
 import math
@@ -25,7 +25,7 @@ from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 
 _ENCLAVE = re.compile(r'/|/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
-# Class of the settings of each executable, and whether it has those of the method, too.
+# Class of the settings of each executable, and whether it also has those of the method.
 _KINDS: dict[str, tuple[type, bool]] = {
     'dmpcrl_plant': (PlantSettings, False),
     'dmpcrl_bridge': (BridgeSettings, False),
@@ -42,11 +42,11 @@ class NodeSpec:
     Args:
         executable: of this package.
         name: of the node.
-        parameters: values by their names, as ROS has them.
+        parameters: values of the ROS parameters by their names.
         namespace: of the system; under launch it is relative to that of the launch file.
         respawn: whether it is started again when it has died.
-        remappings: topics, and the names that the node uses in their place.
-        enclave: of SROS 2, with its keys and permissions; empty for none of its own.
+        remappings: topics, and their new names at this node.
+        enclave: of SROS 2, with its keys and permissions; empty for none.
     """
 
     executable: str
@@ -72,7 +72,7 @@ class NodeSpec:
         return ['--enclave', self.enclave] if self.enclave else []
 
     def command(self) -> list[str]:
-        """Words of the command that starts it by hand; parameters with their default values are left out."""
+        """Words of the command that starts the node by hand, without parameters at their defaults."""
         defaults = self.defaults()
         changed = [(name, value) for name, value in self.parameters.items() if value != defaults[name]]
         return [
@@ -87,14 +87,14 @@ class NodeSpec:
 
 
 def _yaml(value: Any) -> str:
-    """A parameter on one line; a text that would be read as something else is quoted."""
+    """Parameter on one line, with quotes for a text that YAML would read as another type."""
     if isinstance(value, str):
         return value if yaml.safe_load(value) == value else json.dumps(value)
     return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix('\n').removesuffix('\n...')
 
 
 def check_domain() -> None:
-    """Check ROS_DOMAIN_ID before ROS 2 is started, whose own message would be unclear.
+    """Check ROS_DOMAIN_ID before ROS 2 starts, because its own error would be unclear.
 
     Raises:
         SettingError: ROS_DOMAIN_ID is not the number of a domain.
@@ -111,7 +111,7 @@ def isolation() -> dict[str, str]:
 
 
 def node_table(executable: str, parameters: Mapping[str, Any]) -> list[Setting]:
-    """All settings of a node, for the system and the method that its parameters name."""
+    """All settings of a node, for the system and the method of its parameters."""
     kind, of_method = _KINDS[executable]
     own = table(METHODS[parameters['method']].settings) if of_method else []
     return [*table(CommonSettings), *system_table(system_source(parameters['system'])), *own, *table(kind)]
@@ -129,7 +129,7 @@ def nodes_of(
 ) -> list[NodeSpec]:
     """List the nodes of one system.
 
-    There is the plant or the bridge, the agents, a monitor if there is an output directory, and a relay if there are
+    They are the plant or the bridge, the agents, a monitor if there is an output directory, and a relay if there are
     faults to inject.
 
     Args:
@@ -143,7 +143,7 @@ def nodes_of(
 
     Raises:
         NetworkError: the description of the system is wrong.
-        SettingError: the enclave is no name of an enclave.
+        SettingError: the enclave is not a valid name.
     """
     system = settings.make_system()
     if deployment.bridge:
@@ -160,16 +160,18 @@ def nodes_of(
 
 
 def _enclave(deployment: DeploymentSettings, node: str) -> str:
-    """Enclave of a node, below the root of all; empty where there is no root.
+    """Enclave of a node below the root; empty without a root.
 
     Raises:
-        SettingError: the root is no name of an enclave.
+        SettingError: the root is not a valid name.
     """
     root = deployment.enclave
     if not root:
         return ''
     if not _ENCLAVE.fullmatch(root):
-        raise SettingError(f'enclave must be names of letters, digits and _ between slashes, as /plant_1, not {root!r}')
+        raise SettingError(
+            f'enclave must be names of letters, digits and _ between slashes, such as /plant_1, not {root!r}'
+        )
     return '/'.join(['', *filter(None, (root.strip('/'), deployment.namespace.strip('/'), node))])
 
 
@@ -196,7 +198,7 @@ def _agents(settings: Settings, deployment: DeploymentSettings, system: System) 
 
 
 def _node(settings: Settings, executable: str, name: str, own: Any) -> NodeSpec:
-    """A node with the settings of the run that it declares, and its own."""
+    """Node with its part of the settings of the run, and its own."""
     values = settings.values() | dict(flat(own))
     entries = node_table(executable, values)
     return NodeSpec(executable, name, {entry.name: entry.plain(values[entry.name]) for entry in entries})
@@ -212,9 +214,9 @@ def _settings_of(faults: FaultPlan) -> dict[str, Any]:
 
 
 def _through_relay(nodes: list[NodeSpec], system: System, faulty_plant: bool) -> list[NodeSpec]:
-    """The nodes with their subscriptions remapped to the topics that the relay repeats.
+    """Nodes with their subscriptions remapped to the topics of the relay.
 
-    A monitor hears the original topics.
+    A monitor subscribes to the original topics.
     """
     remapped = []
     for node in nodes:

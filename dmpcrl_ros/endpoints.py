@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Topics and services of each node of a system: what its security policy allows, and no more."""
+"""Topics and services of each node of a system, which its security policy allows."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -35,11 +35,11 @@ class Endpoints:
         return cls(frozenset(publishes), frozenset(subscribes), frozenset(serves))
 
     def __or__(self, other: 'Endpoints') -> 'Endpoints':
-        """Those of both."""
+        """Endpoints of both."""
         return Endpoints(**{part.name: getattr(self, part.name) | getattr(other, part.name) for part in fields(self)})
 
     def resolved_by(self, node: NodeSpec) -> 'Endpoints':
-        """The same with full names: those that the names, as given here, have at a node."""
+        """Endpoints with the full names that these names have at a node."""
         rules = {_full_name(rule, node): _full_name(name, node) for rule, name in node.remappings}
 
         def resolved(name: str) -> str:
@@ -50,7 +50,7 @@ class Endpoints:
 
 
 def endpoints_of(node: NodeSpec, system: System) -> Endpoints:
-    """Full names of everything that a node of a system makes while it works.
+    """Full names of all topics and services of a node.
 
     Raises:
         NetworkError: the mapping of a bridge cannot be read.
@@ -73,7 +73,7 @@ def _agent(node: NodeSpec, system: System) -> Endpoints:
 
 
 def _loop(node: NodeSpec, system: System) -> Endpoints:
-    """Those of the plant and of the bridge."""
+    """Endpoints of the plant or the bridge."""
     others = [*system.names, *([MONITOR] if node.parameters['wait_for_monitor'] else [])]
     own = Endpoints.of(
         publishes=[agent_topic(name, 'state') for name in system.names],
@@ -109,19 +109,19 @@ def _relay(node: NodeSpec, system: System) -> Endpoints:
 
 
 def _presence(member: str, others: Iterable[str]) -> Endpoints:
-    """Those of a member that announces itself and hears others; it would hear another instance of itself, too."""
+    """Endpoints for presence. A member also subscribes to its own topic, to detect a second instance."""
     return Endpoints.of(publishes=[presence_topic(member)], subscribes=map(presence_topic, [member, *others]))
 
 
 def _private(*names: str) -> list[str]:
-    """Names below that of the node."""
+    """Private names of the node."""
     return [f'~/{name}' for name in names]
 
 
 def _mapped(declared: Any, part: str, *, within: bool = False) -> Iterator[str]:
-    """Topics that stand anywhere within the parts of this name, state or input, in the mapping of a bridge.
+    """Topics of all states or all inputs in the mapping of a bridge.
 
-    Whether the mapping is right is checked by the bridge.
+    The bridge itself checks the mapping.
     """
     if isinstance(declared, dict):
         for key, value in declared.items():
@@ -135,7 +135,7 @@ def _mapped(declared: Any, part: str, *, within: bool = False) -> Iterator[str]:
 
 
 def _full_name(name: str, node: NodeSpec) -> str:
-    """A name as ROS expands it."""
+    """Name as ROS expands it."""
     namespace = node.full_namespace.rstrip('/')
     if name.startswith('~'):
         return f'{namespace}/{node.name}{name[1:]}'
@@ -154,7 +154,7 @@ _OF_EVERY_NODE = Endpoints.of(
         'get_type_description',
     ),
 )
-# Lifecycle nodes with diagnostics, whose period can be set while they run.
+# of lifecycle nodes with diagnostics, whose period can be set while they run
 _OF_MANAGED_NODES = Endpoints.of(
     publishes=['~/transition_event', 'diagnostics'],
     serves=_private(

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The functions of the executables.
+"""Functions of the executables.
 
-Their imports take a second; a Ctrl-C during that time ends them without a traceback.
+Their imports take a second. Ctrl-C during that time ends them without a traceback.
 """
 
 import signal
 import sys
 from importlib import import_module
 
-# The module of each executable; setup.cfg makes the executables of the functions below.
+# Module of each executable; setup.cfg makes executables of the functions below.
 MODULES = {
     'dmpcrl': 'dmpcrl_ros.cli.commands',
     'dmpcrl_agent': 'dmpcrl_ros.nodes.agent',
@@ -52,8 +52,8 @@ def relay() -> int:
 
 
 def _start(executable: str) -> int:
-    """Call main() of a module. While it is imported the kernel ends the process on Ctrl-C: nothing is to be undone."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the launcher decides
+    """Call main() of a module. During its import Ctrl-C ends the process at once: there is nothing to undo."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # otherwise the launcher decides
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     return import_module(MODULES[executable]).main()
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The SROS 2 policy of a system: each node may use the topics and services that it makes, and nothing else."""
+"""SROS 2 policy of a system: each node may use its own topics and services only."""
 
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -15,11 +15,11 @@ _VERSION = '0.2.0'  # of the format: sros2's policy.xsd
 
 
 def policy(nodes: Sequence[NodeSpec], system: System) -> str:
-    """XML from which `ros2 security generate_artifacts` makes keys and permissions: an enclave for each node.
+    """XML of the policy, for `ros2 security generate_artifacts`, with an enclave for each node.
 
     Args:
         nodes: of the system.
-        system: that they run.
+        system: of the nodes.
 
     Raises:
         SettingError: the nodes have no enclaves.

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Names of topics, which publisher and subscriber must share.
+"""Names of topics, common to publishers and subscribers.
 
-All are relative: they lie in the namespace of the system, in which all its nodes are.
+All names are relative to the namespace of the system, which all its nodes share.
 """
 
-PLANT, MONITOR = 'plant', 'monitor'  # members of a system besides the agents; a bridge is a plant, too
+PLANT, MONITOR = 'plant', 'monitor'  # members of a system besides the agents; a bridge also counts as a plant
 
 
 def exchange_topic(sender: str, receiver: str) -> str:

@@ -18,26 +18,25 @@ from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.system import System
 
-_Agent: TypeAlias = MpcAgent[QpSolution]  # the agents of the methods that has_local_multipliers admits
+_Agent: TypeAlias = MpcAgent[QpSolution]  # agents of the methods that has_local_multipliers allows
 _Duals: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | None:
-    """Errors of the multipliers at the initial state and at the one in the middle of a run (figure 1).
+    """Errors of the multipliers at the initial state and at a state in the middle of a run (figure 1).
 
-    If there are episodes, the middle is that of one of them. A system that rests at its initial state has no errors
-    there.
+    In a run of episodes it is the middle of one of them. A system at rest in its initial state has no errors there.
 
     Args:
         run: with its states.
         iterations: of ADMM.
 
     Returns:
-        (iterations,) by the names in DUAL_ERROR_COLUMNS; None where agents have no such multipliers.
+        Errors (iterations,) by the names in DUAL_ERROR_COLUMNS; None if agents have no such multipliers.
 
     Raises:
-        NetworkError: the system of the run cannot be read any more.
-        RunDirectoryError: this version of the package refuses the settings of the run.
+        NetworkError: the system of the run can no longer be read.
+        RunDirectoryError: the settings of the run do not fit this version of the package.
     """
     settings = run.settings
     system = settings.make_system()
@@ -55,7 +54,7 @@ def dual_errors_of(run: Run, iterations: int = 100) -> dict[str, np.ndarray] | N
 def has_local_multipliers(system: System, settings: Settings) -> TypeGuard[MpcSystem]:
     """Whether the multipliers of the local problems are parts of those of a centralised twin.
 
-    In scenario-based MPC they are not: the dynamics have multipliers for every scenario.
+    In scenario-based MPC they are not, because the dynamics have multipliers for every scenario.
     """
     if not isinstance(system, MpcSystem) or not hasattr(settings.make_method(), 'central_agent'):
         return False
@@ -71,7 +70,7 @@ def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterat
         settings: of a method with local multipliers, see `has_local_multipliers`.
         state: of the whole network (n,), at which V is evaluated from a cold start with the initial parameters.
         iterations: of ADMM.
-        step: of an episode; decides the exogenous inputs.
+        step: of an episode; determines the exogenous inputs.
     """
     settings = settings.but(learn=False, admm__iterations=iterations, admm__tolerance=None, admm__warm_start=False)
     agents = [cast(_Agent, settings.make_agent(system, index)) for index in range(system.n_agents)]
@@ -104,6 +103,6 @@ def _duals(solution: QpSolution) -> _Duals:
 
 
 def _stack(parts: Sequence[_Duals]) -> _Duals:
-    """The multipliers of all agents in the order of the centralised problem."""
+    """Stack the multipliers of all agents in the order of the centralised problem."""
     equality, bounds = zip(*parts, strict=True)
     return np.concatenate(equality), np.concatenate(bounds)

@@ -20,13 +20,13 @@ _RESAMPLES = 10_000  # of the bootstrap
 
 @dataclass(frozen=True)
 class Candidate:
-    """A controller that is compared.
+    """A controller to be compared.
 
     Args:
         name: of the candidate; the names of its runs begin with it.
-        settings: changes of the common settings that make it, as of Settings.but.
+        settings: changes of the common settings, as for Settings.but.
         central: whether it is the centralised twin.
-        policy: its parameters; None for the first ones.
+        policy: its parameters; None for the initial ones.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Candidate:
     policy: Policy | None = None
 
     def job(self, common: Settings, seed: int) -> Job:
-        """Its run on the noise of one seed, without learning."""
+        """Run of the candidate on the noise of one seed, without learning."""
         return Job(
             f'{self.name}-seed-{seed}', common.but(**self.settings, learn=False, seed=seed), self.central, self.policy
         )
@@ -46,9 +46,9 @@ class Scores:
     """Scores of a candidate on S noise sequences.
 
     Args:
-        costs: sum of the stage costs of the network, (S,); infinite where its plant was lost.
+        costs: sum of the stage costs of the network, (S,); infinite for a diverged plant.
         violated: number of steps with a state out of bounds, (S,).
-        steps: of each sequence.
+        steps: number of steps of each sequence.
     """
 
     costs: np.ndarray
@@ -57,7 +57,7 @@ class Scores:
 
     @staticmethod
     def of(runs: Sequence[Run]) -> 'Scores':
-        """Make the scores of the runs of one candidate."""
+        """Compute the scores of one candidate from its runs."""
         steps = runs[0].settings.steps
         lost = np.array([steps - len(run.steps) for run in runs])
         costs = np.array([run.costs.sum() for run in runs])
@@ -69,23 +69,23 @@ class Scores:
 
 
 def evaluation_jobs(candidates: Sequence[Candidate], common: Settings, seeds: Sequence[int]) -> list[Job]:
-    """A run of each candidate on the noise of each seed."""
+    """Runs of each candidate on the noise of each seed."""
     return [candidate.job(common, seed) for candidate in candidates for seed in seeds]
 
 
 def scores_of(
     runs: Iterable[tuple[Job, Run]], candidates: Sequence[Candidate], seeds: Sequence[int]
 ) -> dict[str, Scores]:
-    """Scores of each candidate by its name, from the runs of its jobs."""
+    """Scores of the candidates by name, from the runs of their jobs."""
     found = {job.name: run for job, run in runs}
     return {each.name: Scores.of([found[f'{each.name}-seed-{seed}'] for seed in seeds]) for each in candidates}
 
 
 def confidence_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Bounds of the mean of `values` (S,) by the percentile bootstrap; the same values give the same bounds."""
+    """Bounds of the mean of `values` (S,) by the percentile bootstrap, as a function of the values."""
     draws = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))
     tail = 0.5 * (1.0 - level)
-    with np.errstate(invalid='ignore'):  # between infinite values there is nothing to interpolate
+    with np.errstate(invalid='ignore'):  # infinite values cannot be interpolated
         low, high = np.quantile(values[draws].mean(axis=1), (tail, 1.0 - tail))
     return float(low), float(high)
 

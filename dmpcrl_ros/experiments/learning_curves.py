@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Learning curves of several runs, and the figures that both papers have of them."""
+"""Learning curves of several runs, and their figures in both papers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _BAND = (32.0, 68.0)  # percentiles over the seeds
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurves:
-    """Curves of one way to learn, over S seeds and T steps.
+    """Curves of one learner, over S seeds and T steps.
 
     Args:
         costs: stage cost of the network (S, T).
@@ -48,7 +48,7 @@ class LearningCurves:
 
     @staticmethod
     def of(runs: Sequence[Run], steps: int) -> 'LearningCurves':
-        """Make the curves of some runs. Where one ended early because its plant was lost, costs are infinite."""
+        """Compute the curves of some runs; costs are infinite after a plant has diverged."""
 
         def padded(values: np.ndarray, lost: float) -> np.ndarray:
             return np.concatenate([values, np.full(steps - len(values), lost)])
@@ -60,7 +60,7 @@ class LearningCurves:
         )
 
     def smooth(self, name: str) -> np.ndarray:
-        """Moving average (S, T) of costs or td_errors; infinite from where a plant was lost."""
+        """Moving average (S, T) of costs or td_errors; infinite after a plant has diverged."""
         values = getattr(self, name)
         lost = np.isinf(values)
         smooth = np.array([moving_average(each, WINDOW) for each in np.where(lost, np.nan, values)])
@@ -78,7 +78,9 @@ def learning_curves(curves: Mapping[str, LearningCurves]) -> Figure:
         for k, (name, found) in enumerate(curves.items()):
             smooth, colour = found.smooth(key), COLOURS[k % len(COLOURS)]
             steps = np.arange(1, smooth.shape[1] + 1)
-            low, high = np.nanpercentile(smooth, _BAND, axis=0, method='nearest')  # between infinities lies nothing
+            low, high = np.nanpercentile(
+                smooth, _BAND, axis=0, method='nearest'
+            )  # infinite values cannot be interpolated
             panel.fill_between(steps, positive(low), positive(high), color=colour, alpha=0.2, linewidth=0)
             panel.plot(
                 steps,

@@ -22,8 +22,8 @@ from dmpcrl_ros.recording.run_files import DIVERGED, RunDirectoryError
 from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 
-_LOCK = '.lock'  # file that is locked while a command writes into the folder
-_UNFINISHED = '.unfinished-'  # before the name of a directory that is being written
+_LOCK = '.lock'  # file locked by the command that writes into the folder
+_UNFINISHED = '.unfinished-'  # prefix of the name of a directory that is being written
 _REFRESH = 0.2  # s between two calls of `progress`
 
 
@@ -44,7 +44,7 @@ class Job:
     policy: Policy | None = None
 
     def difference(self, run: Run) -> str:
-        """Differences between a recorded run and this job, in words; empty when it is a run of this job."""
+        """Differences between a recorded run and this job, in words; empty for a run of this job."""
         differences = _differences(run.settings, self.settings)
         extra = run.configuration.get('extra', {})
         differences += ['centralised or not'] if extra.get('central') != self.central else []
@@ -56,10 +56,10 @@ class Job:
 
 
 class ExperimentSuite:
-    """Jobs and the folder in which their runs are recorded.
+    """Jobs, and the folder of their runs.
 
-    A run is written to a directory with another name, which is renamed when the run is complete. So a directory with
-    the name of a job always holds the whole run.
+    A run is written to a directory with a temporary name, which gets the name of the job when the run is complete. So a
+    directory with the name of a job always holds a complete run.
 
     Args:
         folder: made if there is none.
@@ -74,10 +74,10 @@ class ExperimentSuite:
         self.missing = [job for job in jobs if not self._is_complete(job)]
 
     def run(self, workers: int, progress: Callable[[int], None]) -> None:
-        """Run the missing jobs. On an interruption the workers end at their next step, and complete runs stay.
+        """Run the missing jobs. After an interruption the workers end at their next step, and complete runs remain.
 
         Args:
-            workers: processes at a time.
+            workers: number of processes.
             progress: called a few times a second with the number of steps made so far.
 
         Raises:
@@ -107,7 +107,7 @@ class ExperimentSuite:
                 raise
 
     def runs(self) -> Iterator[tuple[Job, Run]]:
-        """Every job with its run."""
+        """All jobs with their runs."""
         for job in self.jobs:
             yield job, load_run(self.folder / job.name)
 
@@ -130,7 +130,7 @@ class ExperimentSuite:
 
 
 def _differences(found: Settings, wanted: Settings) -> list[str]:
-    """Settings that differ. Those that only one of the two has belong to another method or system, which is named."""
+    """Differing settings. Those that only one of the two has follow from another method or system, which is listed."""
     ours, theirs = wanted.plain(), found.plain()
     return [
         f'{name} = {theirs[name]}, not {value}'
@@ -141,7 +141,7 @@ def _differences(found: Settings, wanted: Settings) -> list[str]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder against other commands. The kernel removes the lock when this process ends."""
+    """Lock the folder against other commands. The kernel releases the lock when this process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / _LOCK, 'w', encoding='utf-8') as file:
         try:
@@ -155,7 +155,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let workers start with one thread each: more would slow down the products of small matrices."""
+    """Start workers with one thread each: more threads would slow down the products of small matrices."""
     before = os.environ.get('OMP_NUM_THREADS')
     os.environ['OMP_NUM_THREADS'] = '1'
     try:
@@ -167,12 +167,12 @@ def _one_thread_each() -> Iterator[None]:
             os.environ['OMP_NUM_THREADS'] = before
 
 
-_steps: Any  # of a worker: number of steps that all have made
-_stop: Any  # of a worker: whether to end
+_steps: Any  # of a worker: number of steps of all workers
+_stop: Any  # of a worker: whether to stop
 
 
 def _start_worker(steps: Any, stop: Any, parent: int) -> None:
-    """Prepare a worker: the parent answers Ctrl-C by setting `stop`, and the kernel ends workers of a killed parent."""
+    """Prepare a worker: the parent handles Ctrl-C by setting `stop`, and the kernel ends workers of a killed parent."""
     global _steps, _stop
     _steps, _stop = steps, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Learned state on disk: a file of arrays for each agent, replaced as a whole, and the one before it.
+"""Learned state on disk: a file of arrays for each agent, replaced as a whole, and the previous one.
 
-The format is NumPy's .npz with a JSON header; nothing in it is pickled, and the checksums of the archive find damage.
+The format is NumPy's .npz with a JSON header. Nothing in it is pickled, and the checksums of the archive detect damage.
 """
 
 import io
@@ -22,18 +22,18 @@ from dmpcrl_ros.core.parameters import ParameterLayout
 
 FORMAT = 2
 _HEADER = 'header'
-_ARRAY = 'array/'  # before the names of the agent's arrays, whatever they are called
+_ARRAY = 'array/'  # before the names of the agent's arrays, so that any name is possible
 _ENCRYPTED = 1  # in the flags of a member of an archive
 # Exceptions of damaged files, found by changing and cutting bytes (test/recording/test_checkpoints.py).
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint cannot be written, or is not to be used; the message names the file and says why."""
+    """A checkpoint cannot be written or used; the message names the file and the reason."""
 
 
 class ForeignCheckpointError(CheckpointError):
-    """A checkpoint is whole, but of another agent, system, method or layout."""
+    """A checkpoint is intact, but belongs to another agent, system, method or layout."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Checkpoint:
 
 
 class CheckpointFolder:
-    """The checkpoints of one agent. Those of another agent, system, method or layout are refused.
+    """Checkpoints of one agent. Those of another agent, system, method or layout are refused.
 
     Args:
-        folder: made when something is saved.
+        folder: made with the first checkpoint.
         system: name of the system.
         method: name of the method.
         agent: name of the agent.
@@ -84,7 +84,7 @@ class CheckpointFolder:
         }
 
     def check_own(self) -> None:
-        """Raise ForeignCheckpointError if the newest checkpoint is another's: to save would overwrite it."""
+        """Raise ForeignCheckpointError if saving would overwrite a checkpoint that does not belong to this agent."""
         try:
             self._read(self.newest)
         except ForeignCheckpointError:
@@ -94,19 +94,19 @@ class CheckpointFolder:
 
     @property
     def newest(self) -> Path:
-        """Path of the newest checkpoint, which need not exist."""
+        """Path of the newest checkpoint, which may not exist."""
         return self._folder / f'{self._agent}.npz'
 
     @property
     def previous(self) -> Path:
-        """Path of the checkpoint before it, which need not exist."""
+        """Path of the previous checkpoint, which may not exist."""
         return self._folder / f'{self._agent}.previous.npz'
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; there is a complete one at any time.
+        """Write a checkpoint, such that a complete one exists at any time.
 
         Raises:
-            CheckpointError: it cannot be written, as on a full disk; the old ones are as they were.
+            CheckpointError: it cannot be written, for example because the disk is full; the old ones are unchanged.
         """
         header = json.dumps(
             {
@@ -139,10 +139,11 @@ class CheckpointFolder:
         """Load the newest usable checkpoint.
 
         Args:
-            restore: takes the arrays, or raises SnapshotError; then the checkpoint before it is tried. None only reads.
+            restore: accepts the arrays or raises SnapshotError, which leads to the previous checkpoint. None only
+                reads.
 
         Returns:
-            the checkpoint, None if there is none; and the reasons why others were refused.
+            The checkpoint, None if there is none; and the reasons why others were refused.
         """
         refused: list[str] = []
         for path in (self.newest, self.previous):
@@ -174,7 +175,7 @@ class CheckpointFolder:
 
     def _checked(self, header: Any) -> dict[str, Any]:
         if not isinstance(header, dict):
-            raise ValueError('its header is no table')
+            raise ValueError('its header is not a table')
         if not isinstance(header.get('arrays'), list):
             raise ValueError('its header lists no arrays')
         for name, value in self._identity.items():
@@ -184,7 +185,7 @@ class CheckpointFolder:
 
 
 def _write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz file as numpy.savez does, which takes some names for its own arguments."""
+    """Write an .npz file without numpy.savez, which reserves some names for its own arguments."""
     with zipfile.ZipFile(file, 'w') as archive:
         for name, array in arrays.items():
             with archive.open(f'{name}.npy', 'w', force_zip64=True) as member:
@@ -192,7 +193,7 @@ def _write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """One array of an .npz file, its checksum compared before anything is made of it."""
+    """One array of an .npz file, after a check of its checksum."""
     info = archive.getinfo(f'{name}.npy')
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
         raise ValueError(f'its {name} is compressed or encrypted')

@@ -20,7 +20,7 @@ from dmpcrl_ros.systems.system import System
 
 
 def configuration_of(system: System, settings: Settings, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Content of the file, of JSON types but for arrays in `extra`.
+    """Content of the file, of JSON types except for arrays in `extra`.
 
     Args:
         system: of the run.
@@ -80,7 +80,7 @@ def _agent(system: System, method: Method, index: int) -> dict[str, Any]:
 
 
 def _bounds(name: str, space: Space) -> dict[str, list[float | None]]:
-    """Bounds of a space, null where there is none: JSON has no infinity."""
+    """Bounds of a space, with null for an infinite one: JSON has no infinity."""
     return {
         f'{name}_{side}': [value if np.isfinite(value) else None for value in bound.tolist()]
         for side, bound in (('lower', space.lower), ('upper', space.upper))

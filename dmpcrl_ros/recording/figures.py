@@ -3,8 +3,8 @@
 
 """Figures of a run, for the screen and for print: 3.5 inches wide (one column) or 7.16 (two), letters of 8 points.
 
-Every function makes one figure and leaves no state behind; nothing here needs a display. The colours are those of Okabe
-and Ito, which colour-blind readers can distinguish.
+Every function makes one figure without global state or a display. The colours are those of Okabe and Ito, which
+colour-blind readers can distinguish.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,15 +44,15 @@ from dmpcrl_ros.simulation.closed_loop import Step
 
 _AGENTS_ABREAST = 4  # with columns of their own
 _AGENTS_TO_DRAW = 10  # of which save_all draws the parameters one by one
-_LABELS = 16  # lines of a panel that a legend has room for
+_LABELS = 16  # lines of a panel that fit into a legend
 
 
 @styled
 def states_and_inputs(run: Run) -> Figure:
-    """States and inputs over the control steps with their bounds: a row for each component, a column for each agent.
+    """States and inputs over the control steps with their bounds, a row for each component, a column for each agent.
 
-    More than four agents share one column and differ by colour. Of a long run the mean (line) and, where agents have
-    columns of their own, the range (band) over short stretches of steps are shown.
+    More than four agents share one column and differ by colour. For a long run the figure shows the mean (line) and,
+    with one column for each agent, the range (band) over short stretches of steps.
     """
     components = [
         (kind, k)
@@ -88,12 +88,12 @@ def states_and_inputs(run: Run) -> Figure:
 def learning_curves(run: Run, window: int = 100, baseline: Run | Sequence[Step] | None = None) -> Figure:
     """Metrics of ended transitions (absolute values) and stage cost of the network, a panel for each.
 
-    Every step is drawn faintly, and the average over the last `window` steps above it.
+    A faint line shows every step, and a line above it the average over the last `window` steps.
 
     Args:
         run: to be drawn.
         window: number of steps.
-        baseline: the untrained controller on the same noise: its cost is drawn too.
+        baseline: the untrained controller on the same noise, whose cost is drawn, too.
     """
     curves = [
         (np.abs(run.metrics[metric.name]), f'{magnitude(metric)} ({metric.unit or "-"})')
@@ -147,7 +147,7 @@ def _learning_curve(panel: Axes, run: Run, values: np.ndarray, window: int) -> N
     )
     panel.set_yscale('log')
     if (seen := values[values > 0]).size:
-        panel.set_ylim(bottom=np.quantile(seen, 0.01) / 2)  # a TD error that happens to be near zero says little
+        panel.set_ylim(bottom=np.quantile(seen, 0.01) / 2)  # a TD error that happens to be near zero has no meaning
 
 
 @styled
@@ -186,7 +186,7 @@ def _parameters_of_one(run: Run, agent: str) -> Figure:
 
 
 def _parameters_of_all(run: Run) -> Figure:
-    """The coupling A_j of all parents j shares one panel: in a large network there are as many as agents."""
+    """Draw the coupling A_j of all parents j in one panel: large networks have many of them."""
     kinds = list(dict.fromkeys(slice_kind(name) for agent in run.agents for name in run.layout(agent).names))
     figure, panels = parameter_panels(kinds, 1.5, 'change from the initial value (-)')
     colours = agent_colours(len(run.agents))
@@ -238,7 +238,7 @@ def save_all(run: Run, directory: str | Path, baseline: Run | Sequence[Step] | N
     """Write the figures of a run as PNG, 150 dots per inch, and return their paths.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: the files cannot be written.
     """
     figures = {'states_and_inputs': states_and_inputs(run), 'learning_curves': learning_curves(run, baseline=baseline)}
     named = [agent for agent in run.agents if run.layout(agent).size]

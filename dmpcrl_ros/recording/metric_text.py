@@ -14,5 +14,5 @@ def title(metric: Metric) -> str:
 
 
 def magnitude(metric: Metric) -> str:
-    """Name of its absolute value, as `|TD error|`; of a flag the name itself."""
+    """Name of its absolute value, such as `|TD error|`; for a flag the name itself."""
     return title(metric) if metric.flag else f'|{title(metric)}|'

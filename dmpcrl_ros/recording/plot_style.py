@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Look of the figures of a run: sizes, colours and the parts they share."""
+"""Style of the figures of a run: sizes, colours and common parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -23,7 +23,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16  # inches
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 DASHES: tuple[Literal['-', '--', '-.', ':'], ...] = ('-', '--', '-.', ':')
 FAINT = '#999999'
-_STYLE: Any = {  # its type is another one in each version of matplotlib
+_STYLE: Any = {  # its type differs between versions of matplotlib
     'font.size': 8,
     'axes.labelsize': 8,
     'axes.titlesize': 8,
@@ -41,12 +41,12 @@ _STYLE: Any = {  # its type is another one in each version of matplotlib
     'grid.linewidth': 0.5,
     'axes.axisbelow': True,
 }
-_OF_PARENTS = {'A': 'state of', 'P': 'line to'}  # kinds of slices of which there is one for each parent
-_BINS = 120  # stretches of steps of which a long run shows the mean and the range
+_OF_PARENTS = {'A': 'state of', 'P': 'line to'}  # kinds of slices with one for each parent
+_BINS = 120  # number of stretches of a long run for which mean and range are drawn
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Decorate a function so that it draws with the style above, which holds for nothing else."""
+    """Decorate a function so that it draws with the style above."""
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
@@ -57,7 +57,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
 
 def moving_average(values: np.ndarray, window: int) -> np.ndarray:
-    """Mean (T,) of the last `window` values (T,), fewer at the beginning, NaN left out; NaN where all of them are."""
+    """Mean (T,) of the last `window` values (T,), fewer at the beginning, without NaN; NaN if all of them are."""
     present = ~np.isnan(values)
     sums, counts = (np.concatenate([[0.0], np.cumsum(part)]) for part in (np.where(present, values, 0.0), present))
     end = np.arange(1, len(values) + 1)
@@ -67,7 +67,7 @@ def moving_average(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, inches wide and high, that no window or global state knows of."""
+    """Empty figure of this width and height in inches, without a window or global state."""
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
     return figure
@@ -93,16 +93,16 @@ def parameter_panels(names: Sequence[str], height: float, y_name: str) -> tuple[
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for place, panel in enumerate(grid.flat):
         panel.set_visible(place < len(names))
-        panel.yaxis.set_major_formatter(lambda value, _: f'{value:.4g}')  # no common factor, which hides a legend
+        panel.yaxis.set_major_formatter(lambda value, _: f'{value:.4g}')  # no common factor: it would cover a legend
         panel.yaxis.set_major_locator(MaxNLocator(5))
     name_outer(grid, '')
     figure.supxlabel('update (-)', fontsize=8)
-    figure.supylabel(fill(y_name, 30) if rows == 1 else y_name, fontsize=8)  # one row is not as high as a long name
+    figure.supylabel(fill(y_name, 30) if rows == 1 else y_name, fontsize=8)  # a long name is higher than one row
     return figure, dict(zip(names, grid.flat, strict=False))
 
 
 def line_or_band(panel: Axes, steps: np.ndarray, values: np.ndarray, colour: str, band: bool) -> None:
-    """Values (T,) over steps (T,): all of them, or of a long run the means of stretches, on a band of their ranges."""
+    """Values (T,) over steps (T,): a line or, for a long run, the means and the band of the ranges of stretches."""
     size = max(1, len(values) // _BINS)
     starts = np.arange(0, len(values), size)
     if size > 1 and band:
@@ -120,14 +120,14 @@ def line_or_band(panel: Axes, steps: np.ndarray, values: np.ndarray, colour: str
 
 
 def draw_bounds(panel: Axes, values: set[float]) -> None:
-    """Dashed lines at those bounds that are finite."""
+    """Dashed lines at the finite bounds."""
     for value in values:
         if np.isfinite(value):
             panel.axhline(value, color='black', linestyle='--', linewidth=0.8, zorder=1)
 
 
 def positive(values: np.ndarray) -> np.ndarray:
-    """NaN where a logarithmic axis has no place."""
+    """Values with NaN in place of those that a logarithmic axis cannot show."""
     return np.where(values > 0, values, np.nan)
 
 
@@ -139,13 +139,13 @@ def agent_colours(count: int) -> list[Any]:
 
 
 def agent_handles(agents: Sequence[str], colours: Sequence[Any]) -> tuple[list[Line2D], list[str]]:
-    """All agents, or of many the first, the middle and the last of the colour scale."""
+    """Legend entries of all agents; of many agents, of the first, the middle and the last of the colour scale."""
     shown = range(len(agents)) if len(agents) <= len(COLOURS) else (0, len(agents) // 2, len(agents) - 1)
     return [Line2D([], [], color=colours[i]) for i in shown], [agents[i] for i in shown]
 
 
 def legend_on_top(figure: Figure, handles: list[Any], labels: list[str], columns: int = 7, **look: Any) -> None:
-    """Above all panels. A blank title keeps the place: matplotlib 3.6 of Ubuntu 24.04 knows no 'outside' legends."""
+    """Legend above all panels, in the place of a blank title: matplotlib 3.6 has no legends outside of panels."""
     lines = -(-len(labels) // columns)
     figure.suptitle('\n'.join([' '] * lines), fontsize=9)
     figure.legend(
@@ -161,7 +161,7 @@ def legend_on_top(figure: Figure, handles: list[Any], labels: list[str], columns
 
 
 def legend_under_title(panel: Axes, title: str, labels: int) -> None:
-    """The legend of a panel between its title and itself; it takes part in the layout by its height only."""
+    """Legend of a panel between its title and itself; only its height takes part in the layout."""
     legend = panel.legend(
         loc='lower left',
         bbox_to_anchor=(0.0, 1.0),
@@ -178,14 +178,14 @@ def legend_under_title(panel: Axes, title: str, labels: int) -> None:
 
 
 def x_axis(panel: Axes, name: str) -> None:
-    """Name and whole numbers."""
+    """Name of the x axis, and whole numbers on it."""
     panel.set_xlabel(name)
     panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     panel.margins(x=0.01)
 
 
 def name_outer(grid: np.ndarray, x_name: str) -> None:
-    """Keep names and numbers at the outer ones of the panels to be seen: lowest of a column, first of a row."""
+    """Keep names and numbers only at the outer panels: the lowest of a column, the first of a row."""
     for column in grid.T:
         shown = [panel for panel in column if panel.get_visible()]
         for panel in shown:
@@ -199,7 +199,7 @@ def name_outer(grid: np.ndarray, x_name: str) -> None:
 
 
 def slice_kind(name: str) -> str:
-    """Name of a slice, the same for the coupling A_j or the coefficient P_j with every parent."""
+    """Name of a slice, common to the coupling A_j or the coefficient P_j with all parents."""
     kind, _, index = name.partition('_')
     return f'{kind}_j' if kind in _OF_PARENTS and index.isdigit() else name
 

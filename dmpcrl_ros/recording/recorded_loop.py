@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""A run in this process, recorded as it happens, with the first parameters or with those of an earlier run."""
+"""A run in this process, recorded step by step, with the first parameters or with those of an earlier run."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -21,11 +21,11 @@ from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
 @dataclass(frozen=True)
 class Policy:
-    """Parameters that a run has learned.
+    """Parameters learned in a run.
 
     Args:
         run: its directory.
-        updates: number of updates that it had made; None for all of them.
+        updates: number of updates after which they are taken; None for all.
     """
 
     run: Path
@@ -35,13 +35,13 @@ class Policy:
         """theta_i (p_i,) of each agent.
 
         Raises:
-            RunDirectoryError: there is no such run, or it has no parameters of so many updates.
+            RunDirectoryError: there is no such run, or it has no parameters after this number of updates.
         """
         histories = load_run(self.run).parameters
         return [self._theta(histories.get(agent), agent) for agent in agents]
 
     def described(self) -> dict[str, Any]:
-        """Facts about it, of JSON types. The digest notices that another run has taken the place of this one."""
+        """Description of JSON types. Its digest changes when another run replaces this one."""
         history = load_run(self.run).parameters
         return {
             'run': self.run.name,
@@ -61,7 +61,7 @@ class Policy:
 def recorded(
     settings: Settings, output: str | Path, *, central: bool = False, policy: Policy | None = None
 ) -> Iterator[Step]:
-    """The transitions of a run, each after it was written to the directory `output`, where an interruption keeps it.
+    """Transitions of a run, each written to the directory `output` before it is yielded.
 
     Args:
         settings: of the run.
@@ -70,8 +70,8 @@ def recorded(
         policy: parameters to begin with; None for those of the system.
 
     Raises:
-        RunDirectoryError: the directory holds a run already, or cannot be written to; or the run of the policy cannot
-            be read.
+        RunDirectoryError: the directory already holds a run or cannot be written to, or the run of the policy cannot be
+            read.
         SettingError: the method has no centralised twin.
         ArithmeticError: the closed loop has diverged.
     """
@@ -100,7 +100,7 @@ def recorded(
 
 
 def system_digest(settings: Settings) -> str:
-    """Digest of the file that describes the system, which may change between two runs; empty where there is none."""
+    """Digest of the file that describes the system, which may change between two runs; empty without a file."""
     path = Path(settings.system)
     return _digest(path.read_bytes()) if path.suffix in ('.yaml', '.yml') and path.exists() else ''
 
@@ -110,17 +110,17 @@ def _digest(*parts: bytes) -> str:
 
 
 def _adopt(policy: Policy, loop: ClosedLoop, sizes: Sequence[int]) -> None:
-    """Let the agents begin with the parameters of a policy, which must be of these sizes."""
+    """Set the parameters of the agents to those of a policy, which must have the same sizes."""
     thetas = policy.thetas(loop.system.names)
     if [len(theta) for theta in thetas] != list(sizes):
-        raise RunDirectoryError(f'{policy.run} has learned other parameters than {loop.system.name} has now')
+        raise RunDirectoryError(f'{policy.run} has parameters of other sizes than those of {loop.system.name}')
     central = len(loop.agents) < len(thetas)
     for agent, theta in zip(loop.agents, [np.concatenate(thetas)] if central else thetas, strict=True):
         agent.theta = theta
 
 
 def _parameters(loop: ClosedLoop, sizes: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(updates, theta_i) of every agent; the centralised controller's parameters are the agents' in their order."""
+    """(updates, theta_i) of every agent; those of the centralised controller are split by agent."""
     if len(loop.agents) == len(sizes):
         yield from ((agent.updates, agent.theta) for agent in loop.agents)
         return

@@ -19,7 +19,7 @@ from dmpcrl_ros.simulation.closed_loop import Step
 
 
 class ParameterHistory(NamedTuple):
-    """theta of one agent: its rows (p,) with the control step and the number of updates from which each held."""
+    """theta of one agent: rows (p,) with the control step and the number of updates from which each is valid."""
 
     steps: np.ndarray
     updates: np.ndarray
@@ -39,7 +39,7 @@ class Run:
         costs: L_i, (T, n_agents).
         metrics: (T,) of each metric that has a column, by name; NaN where none was evaluated.
         rounds: (T,), int.
-        faults: one text for each step, empty where all went well.
+        faults: one text for each step, empty without a fault.
         parameters: history of theta_i by the name of the agent.
     """
 
@@ -55,10 +55,11 @@ class Run:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings of the run, to repeat it.
+        """Settings of the run, to repeat it.
 
         Raises:
-            RunDirectoryError: this version of the package refuses them, or lacks the system or the method.
+            RunDirectoryError: they do not fit this version of the package, or the system or the method is not
+                installed.
         """
         try:
             return Settings(**self.configuration['settings'])
@@ -77,15 +78,15 @@ class Run:
 
     @property
     def ends(self) -> np.ndarray:
-        """Whether a transition is the last of its episode, from which nothing is learned, (T,)."""
+        """Whether a transition is the last of its episode, from which agents do not learn, (T,)."""
         length = self.episode_length
         return (self.steps + 1) % length == 0 if length else np.zeros(len(self.steps), dtype=bool)
 
     @property
     def void(self) -> np.ndarray:
-        """Whether nothing could be learned from a transition, (T,), though it is not the last of its episode.
+        """Whether agents could not learn from a transition, (T,), although it is not the last of its episode.
 
-        A method without metrics of ended transitions reports a fault then, any other one no metric.
+        Such a transition lacks all metrics of ended transitions; for a method without them it has a fault.
         """
         ended = [self.metrics[metric.name] for metric in self.declared_metrics if metric.column == 'ended']
         missing = np.isnan(ended).all(axis=0) if ended else np.array([bool(fault) for fault in self.faults], dtype=bool)
@@ -93,7 +94,7 @@ class Run:
 
     @property
     def updates(self) -> int:
-        """Largest number of updates that an agent has made of its parameters."""
+        """Largest number of updates of the parameters of an agent."""
         return max((int(history.updates.max(initial=0)) for history in self.parameters.values()), default=0)
 
     @property
@@ -113,12 +114,12 @@ class Run:
 
     @property
     def state_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds of all states, (n,) each; infinite where there is none."""
+        """Lower and upper bounds of all states, (n,) each; infinite for none."""
         return self._bounds('state')
 
     @property
     def input_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds of all inputs, (m,) each; infinite where there is none."""
+        """Lower and upper bounds of all inputs, (m,) each; infinite for none."""
         return self._bounds('input')
 
     def layout(self, agent: str) -> ParameterLayout:
@@ -138,7 +139,7 @@ class Run:
 
 
 def recorded_arrays(run: Run | Sequence[Step]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """steps (T,), states (T, n) and costs (T, n_agents) of a run or of T transitions that were not written."""
+    """steps (T,), states (T, n) and costs (T, n_agents) of a recorded run or of T transitions."""
     if isinstance(run, Run):
         return run.steps, run.states, run.costs
     if not run:

@@ -37,11 +37,11 @@ from dmpcrl_ros.systems.system import System
 
 
 def check_unused(path: str | Path) -> None:
-    """Raise RunDirectoryError if `path` holds a run already or is no directory: to be called before a long run."""
+    """Raise RunDirectoryError if `path` already holds a run or is not a directory. Call it before a long run."""
     path = Path(path)
     try:
         if path.exists() and not path.is_dir():
-            raise RunDirectoryError(f'{path} is no directory; choose another with --output')
+            raise RunDirectoryError(f'{path} is not a directory; choose another with --output')
         if any((path / name).exists() for name in (CONFIGURATION, STEPS, UNTRAINED, DUAL_ERRORS)) or any(
             path.glob(parameters_file('*'))
         ):
@@ -114,7 +114,7 @@ class UntrainedWriter(_StepsWriter):
         settings: of the run.
 
     Raises:
-        RunDirectoryError: they are there already, or cannot be written.
+        RunDirectoryError: they exist already, or cannot be written.
     """
 
     def __init__(self, path: str | Path, system: System, settings: Settings):
@@ -125,13 +125,13 @@ class RunWriter(_StepsWriter):
     """Writes a run into a directory of its own; a context manager.
 
     Args:
-        path: of the directory; made if there is none.
+        path: of the directory; made if it does not exist.
         system: of the run.
         settings: of the run.
         extra: further facts for the configuration, of JSON types and NumPy arrays.
 
     Raises:
-        RunDirectoryError: the directory holds a run already, or cannot be written to.
+        RunDirectoryError: the directory already holds a run, or cannot be written to.
         ValueError: a metric of the method has the name of another column.
     """
 
@@ -153,11 +153,11 @@ class RunWriter(_StepsWriter):
         ]
 
     def record_parameters(self, agent_index: int, step: int, updates: int, theta: np.ndarray) -> None:
-        """Append the parameters of an agent. The first row is that of 0 updates.
+        """Append the parameters of an agent. The first row must have 0 updates.
 
         Args:
             agent_index: index of the agent.
-            step: control step from which on they hold.
+            step: control step from which they are valid.
             updates: number of updates.
             theta: theta_i (p,).
 
@@ -208,7 +208,7 @@ def _cell(value: float, flag: bool) -> float | int | str:
 
 
 def _one_line(faults: tuple[str, ...]) -> str:
-    """Each different fault once. Without line breaks, so that a line of the file is a step."""
+    """Each different fault once, without line breaks: one line of the file is one step."""
     return '; '.join(dict.fromkeys(' '.join(fault.split()) for fault in faults if fault)) if any(faults) else ''
 
 

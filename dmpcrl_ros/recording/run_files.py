@@ -13,13 +13,13 @@ CONFIGURATION = 'configuration.json'
 STEPS = 'steps.csv'
 UNTRAINED = 'untrained.csv'
 DUAL_ERRORS = 'dual_errors.csv'
-DIVERGED = 'diverged.txt'  # there if the run ended early because its plant was lost
+DIVERGED = 'diverged.txt'  # exists if the run ended early because its plant diverged
 PARAMETER_COLUMNS = ('step', 'updates')
 DUAL_ERROR_COLUMNS = ('iteration', 'initial state', 'a state of the run')
 
 
 class RunDirectoryError(ValueError):
-    """A directory cannot take a run, or holds no readable one; the message says which and what to do."""
+    """A directory cannot be written to or holds no readable run; the message says which and what to do."""
 
 
 def parameters_file(agent: str) -> str:
@@ -32,7 +32,7 @@ def step_columns(agents: Mapping[str, tuple[int, int]], metrics: Sequence[str]) 
 
     Args:
         agents: numbers of states and inputs of each.
-        metrics: names of those that have a column.
+        metrics: names of the metrics with a column.
 
     Raises:
         ValueError: two columns would have the same name.
@@ -50,15 +50,15 @@ def step_columns(agents: Mapping[str, tuple[int, int]], metrics: Sequence[str]) 
 
 
 def read_rows(file: Path, header: Sequence[str], parse: Callable[[list[str]], list[Any]]) -> Iterator[list[Any]]:
-    """Whole lines below the header. A line without its end is dropped even if it parses: digits may be missing.
+    """Complete lines below the header. A line without its end is dropped even if it parses: digits may be missing.
 
     Args:
         file: to be read.
-        header: that it must have.
-        parse: makes values of the texts of a row; raises ValueError for a damaged line.
+        header: required header.
+        parse: converts the texts of a row to values; raises ValueError for a damaged line.
 
     Raises:
-        RunDirectoryError: the file cannot be read, has another header, or a line of it is damaged.
+        RunDirectoryError: the file cannot be read, its header differs, or a line of it is damaged.
     """
     try:
         data = file.read_bytes()
@@ -69,7 +69,7 @@ def read_rows(file: Path, header: Sequence[str], parse: Callable[[list[str]], li
         raise RunDirectoryError(f'{file} is damaged: {error}') from None
     lines = text.split('\n')[:-1]
     if lines and next(csv.reader(lines[:1])) != list(header):
-        raise RunDirectoryError(f'{file} has other columns than {CONFIGURATION} says')
+        raise RunDirectoryError(f'{file} does not have the columns that {CONFIGURATION} declares')
     reader = csv.reader(lines[1:])
     try:
         for row in reader:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Reads a run from its files: see run_directory for what they hold."""
+"""Reads a run from its files, which run_directory describes."""
 
 import json
 from collections.abc import Mapping
@@ -30,11 +30,10 @@ from dmpcrl_ros.recording.run_files import (
 def load_run(path: str | Path) -> Run:
     """Read a run.
 
-    An incomplete last line of a file, as of a run that was killed, is left out. The method and the system of the run
-    need not be installed.
+    An incomplete last line of a file is left out. The method and the system of the run need not be installed.
 
     Raises:
-        RunDirectoryError: there is no run in the directory, or a file of it is damaged; says where.
+        RunDirectoryError: there is no run in the directory, or a file of it is damaged; the message names the place.
     """
     path = Path(path)
     configuration = _configuration(path)
@@ -54,20 +53,20 @@ def load_run(path: str | Path) -> Run:
 
 
 def load_untrained(run: Run, path: str | Path) -> Run | None:
-    """The untrained controllers on the same noise as `run`, which was read from `path`; None if they were not recorded.
+    """Untrained controllers on the same noise as `run`, which was read from `path`; None if they were not recorded.
 
     Raises:
-        RunDirectoryError: their file is damaged; says where.
+        RunDirectoryError: their file is damaged; the message names the place.
     """
     file = Path(path, UNTRAINED)
     return replace(run, parameters={}, **_steps(file, run.configuration)) if file.exists() else None
 
 
 def load_dual_errors(path: str | Path) -> dict[str, np.ndarray] | None:
-    """Errors of the multipliers after ADMM iterations 1, 2, ... by the state that they are of; None if not recorded.
+    """Errors of the multipliers after ADMM iterations 1, 2, ... by the name of the state; None if not recorded.
 
     Raises:
-        RunDirectoryError: the file is damaged; says where.
+        RunDirectoryError: the file is damaged; the message names the place.
     """
     file = Path(path, DUAL_ERRORS)
     rows = list(read_rows(file, DUAL_ERROR_COLUMNS, lambda row: [*map(float, row)])) if file.exists() else []
@@ -75,7 +74,7 @@ def load_dual_errors(path: str | Path) -> dict[str, np.ndarray] | None:
 
 
 def _steps(file: Path, configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a Run that stand in a file of transitions."""
+    """Fields of a Run that a file of transitions has."""
     sizes = agent_sizes(configuration)
     metrics = [metric.name for metric in metrics_of(configuration) if metric.column]
     header = step_columns(sizes, metrics)
@@ -96,7 +95,7 @@ def _steps(file: Path, configuration: Mapping[str, Any]) -> dict[str, Any]:
     numbers = np.array([row[last + 2 :] for row in rows], dtype=float).reshape(-1, len(header) - last - 2)
     costs, values = np.split(numbers, [len(sizes)], axis=1)
     cuts = np.cumsum([n for n_x_n_u in sizes.values() for n in n_x_n_u])[:-1]
-    parts = np.split(values, cuts, axis=1)  # states and inputs by turns, agent after agent
+    parts = np.split(values, cuts, axis=1)  # states and inputs alternate, agent after agent
     return {
         'steps': np.array(columns[0], dtype=int),
         'states': np.hstack(parts[0::2]),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Summary of a run in a few numbers: its first and its last part, beside the untrained controller's."""
+"""Summary of the first and the last part of a run, beside the untrained controller."""
 
 import re
 from collections import Counter
@@ -16,19 +16,19 @@ from dmpcrl_ros.recording.metric_text import magnitude
 from dmpcrl_ros.recording.recorded_run import Run, recorded_arrays
 from dmpcrl_ros.simulation.closed_loop import Step
 
-_REASONS = 3  # number of faults that are listed
+_REASONS = 3  # number of listed faults
 _NUMBER = re.compile(r'\d+(\.\d+)?(e[+-]\d+)?')
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartSummary:
-    """Means over some steps of a run. NaN: there is no such number.
+    """Means over some steps of a run; NaN for missing values.
 
     Args:
-        first: control step with which the part begins.
-        last: control step with which it ends, itself included.
+        first: first control step of the part.
+        last: last control step of the part.
         cost: mean stage cost of the network.
-        violated: share, 0 to 1, of the steps in which any state of the network is out of its bounds.
+        violated: share, 0 to 1, of the steps with any state of the network out of its bounds.
         metrics: mean absolute value of each metric of ended transitions, by name, over the steps that have one.
         untrained_cost: mean stage cost of the untrained controller in the same steps.
         untrained_violated: share for the untrained controller in the same steps.
@@ -49,7 +49,7 @@ class PartSummary:
 
 
 def part_length(steps: int, episode_length: int = 0) -> int:
-    """A tenth of a run, but at least 50 and at most 500 steps, of whole episodes, and not more than there are."""
+    """Length of a part: a tenth of a run, but 50 to 500 steps, whole episodes, and not more than the run has."""
     length = max(50, min(500, steps // 10))
     if episode_length:
         length = -(-length // episode_length) * episode_length
@@ -57,12 +57,12 @@ def part_length(steps: int, episode_length: int = 0) -> int:
 
 
 def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int | None = None) -> list[PartSummary]:
-    """The first and the last part of a run; nothing for a run without steps.
+    """Summaries of the first and the last part of a run; empty for a run without steps.
 
     Args:
         run: to be summarised.
         baseline: the untrained controller on the same noise: another run, or transitions. It may have ended early.
-        part: number of steps of a part; by default as `part_length` says.
+        part: number of steps of a part; None for that of `part_length`.
     """
     count = len(run.steps)
     length = min(part or part_length(count, run.episode_length), count)
@@ -71,7 +71,7 @@ def summarise(run: Run, baseline: Run | Sequence[Step] | None = None, part: int 
 
 
 def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: int | None = None) -> Table:
-    """`summarise` as a table for the terminal."""
+    """Table of `summarise` for the terminal."""
     agents = f'{len(run.agents)} agent{"s" if len(run.agents) > 1 else ""}'
     title = f'{run.configuration["system"]}, {agents}, seed {run.configuration["seed"]}'
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -89,10 +89,10 @@ def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: 
 
 
 def fault_lines(run: Run) -> list[str]:
-    """Lines with the number of void steps, from which nothing could be learned, and with the most frequent faults.
+    """Lines with the number of void steps, from which agents could not learn, and with the most frequent faults.
 
-    The last transition of an episode does not count as void: it is never learned from. Faults that differ by a number
-    only, as an iteration or a residual, count as the same; N stands for the number.
+    The last transition of an episode does not count as void: agents never learn from it. Faults that differ only in a
+    number, such as an iteration or a residual, count as one; N stands for the number.
     """
     count, void = len(run.steps), int(run.void.sum())
     lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]

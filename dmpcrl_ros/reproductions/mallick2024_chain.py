@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Paper 001, section 6.1: the chain learns, distributed and centralised, beside MPC that does not learn."""
+"""Paper 001, section 6.1: learning on the chain, distributed and centralised, beside MPC without learning."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,7 +42,7 @@ PUBLISHED = {
 
 
 def training(seed: int, steps: int) -> list[Job]:
-    """The agents and their centralised twin, and agents that learn in second order, on the same noise."""
+    """Jobs of the agents, their centralised twin, and agents with second-order learning, on the same noise."""
     settings = Settings(seed=seed, steps=steps)
     return [
         *(Job(name, settings, central=name == 'centralised') for name in TRAINED),
@@ -51,11 +51,11 @@ def training(seed: int, steps: int) -> list[Job]:
 
 
 def candidates(folder: Path, updates: int) -> list[Candidate]:
-    """Candidates of figure 5: the policy before, during and after training, and MPC that does not learn.
+    """Candidates of figure 5: the policy before, during and after training, and MPC without learning.
 
     Args:
         folder: of the training runs.
-        updates: number that the training has made.
+        updates: number of updates of the training.
     """
     learned = [
         Candidate(f'learned-{count}', policy=Policy(folder / 'distributed', count))
@@ -72,7 +72,7 @@ def candidates(folder: Path, updates: int) -> list[Candidate]:
 
 
 def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a score table beside the published numbers."""
+    """Rows of a score table beside the published numbers."""
     return [
         row
         | {
@@ -85,7 +85,7 @@ def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @styled
 def parameters_of_both(runs: Mapping[str, Run], agent: str) -> Figure:
-    """Figure 4: the learnable parameters of one agent over the updates, distributed and centralised."""
+    """Figure 4: learnable parameters of one agent over the updates, distributed and centralised."""
     first = next(iter(runs.values()))
     layout = first.layout(agent)
     figure, panels = parameter_panels(layout.names, 1.5, 'parameter (-)')
@@ -102,7 +102,7 @@ def parameters_of_both(runs: Mapping[str, Run], agent: str) -> Figure:
 
 @styled
 def costs_of_all(scores: Mapping[str, Scores]) -> Figure:
-    """Figure 5: cost of each controller, mean and its 95 % confidence interval, beside the published one."""
+    """Figure 5: mean cost of each controller with its 95 % confidence interval, beside the published cost."""
     figure = new_figure(ONE_COLUMN, 2.6)
     panel = figure.subplots()
     shown = [name for name, found in scores.items() if np.isfinite(found.costs).all()]

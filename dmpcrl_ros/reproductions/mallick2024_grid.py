@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Paper 001, section 6.2: the power grid learns in episodes and is compared with MPC that does not learn."""
+"""Paper 001, section 6.2: learning on the power grid in episodes, beside MPC without learning."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,14 +30,14 @@ def episode_length() -> int:
 
 
 def training(seed: int, episodes: int) -> Job:
-    """The areas learn."""
+    """Job of the training of all areas."""
     return Job('grid', _SETTINGS.but(seed=seed, steps=episodes * episode_length()))
 
 
 def candidates(folder: Path) -> list[Candidate]:
     """Candidates of figure 8.
 
-    The MPC that does not learn knows the true coefficients and is solved centrally, as released.
+    MPC without learning has the true coefficients and is solved centrally, as released.
 
     Args:
         folder: of the training run.
@@ -57,7 +57,7 @@ def common() -> Settings:
 
 
 def with_published(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a score table beside the published numbers."""
+    """Rows of a score table beside the published numbers."""
     none = (np.nan, np.nan)
     return [
         row

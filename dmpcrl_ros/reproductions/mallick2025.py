@@ -21,11 +21,11 @@ _WITHOUT_SAFEGUARDS = {'learning__curvature': 'keep', 'learning__step_limit': No
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to learn that is compared.
+    """A variant of learning to be compared.
 
     Args:
-        settings: changes of the common settings, as of Settings.but.
-        central: whether it is centralised.
+        settings: changes of the common settings, as for Settings.but.
+        central: whether the learner is centralised.
     """
 
     settings: Mapping[str, Any]
@@ -49,7 +49,7 @@ PUBLISHED = {'D-SO': (0.072, 0.052), 'C-SO': (0.076, 0.030), 'D-FO': (4.54, 7.06
 
 
 def jobs(variants: Sequence[str], seeds: Sequence[int], steps: int) -> list[Job]:
-    """One run for each variant and seed; the noise of a seed is the same for all variants. The slow ones come first."""
+    """One run for each variant and seed, the slow ones first. All variants have the same noise for one seed."""
     ordered = sorted(variants, key=lambda name: VARIANTS[name].central)
     return [
         Job(
@@ -63,7 +63,7 @@ def jobs(variants: Sequence[str], seeds: Sequence[int], steps: int) -> list[Job]
 
 
 def learning_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
-    """Per variant: medians over the seeds of the moving averages of cost and absolute TD error at the checkpoints."""
+    """Medians over the seeds, by variant, of the moving averages of cost and absolute TD error at the checkpoints."""
     rows = []
     for name, found in curves.items():
         row: dict[str, Any] = {'variant': name}
@@ -78,7 +78,7 @@ def learning_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]
 def final_table(curves: Mapping[str, LearningCurves]) -> list[dict[str, Any]]:
     """Table of each variant over the last 500 steps of all seeds.
 
-    It has the mean cost, the share of steps with a state out of bounds, and medians beside those of the released data.
+    It has the mean cost, the share of steps with a state out of bounds, and the medians beside those of the release.
     """
     rows = []
     for name, found in curves.items():

@@ -22,7 +22,7 @@ Driver: TypeAlias = Callable[[Sequence[StepProgram]], StepOutcome]
 
 @dataclass(frozen=True)
 class Step:
-    """One transition of the closed loop: s_t, a_t, L_t and what the method reports of it.
+    """One transition of the closed loop: s_t, a_t, L_t and the metrics of the method.
 
     Args:
         step: t, from 0.
@@ -31,7 +31,7 @@ class Step:
         costs: L_i (n_agents,).
         metrics: values of the method's metrics that have a column, by name; NaN where none was evaluated.
         rounds: communication rounds of control step t.
-        faults: what went wrong in evaluating this transition, one text for each agent; empty when all went well.
+        faults: reasons why this transition could not be evaluated, one text for each agent; empty without a fault.
     """
 
     step: int
@@ -50,7 +50,7 @@ class ClosedLoop:
         system: to be controlled.
         settings: of the run.
         central: control with the centralised twin instead of the agents.
-        drive: what drives the programs of all agents through one control step.
+        drive: driver of the programs of all agents through one control step.
     """
 
     def __init__(self, system: System, settings: Settings, central: bool = False, drive: Driver = step_in_lockstep):
@@ -67,7 +67,7 @@ class ClosedLoop:
         self._central, self._drive = central, drive
 
     def run(self, steps: int) -> Iterator[Step]:
-        """Transitions 0 to steps - 1. The agents take one step more, to evaluate and learn from the last of them."""
+        """Transitions 0 to steps - 1. The agents take one more step, to evaluate and learn from the last transition."""
         episodes, begun = Episodes(self.system, self.plant), None
         for step in range(steps + 1):
             seen = episodes.observe()
@@ -88,7 +88,7 @@ class ClosedLoop:
         """Refuse actions and metrics that would be refused over ROS 2."""
         for (name, space, shape), action in zip(self._spaces, actions, strict=True):
             if np.shape(action) != shape or not space.admits(action):
-                raise ProgramError(f'{name}: the action {action} is not one of its space of {shape[0]} elements')
+                raise ProgramError(f'{name}: the action {action} is not in its space of {shape[0]} elements')
         for report in reports:
             check_metrics(report.metrics, self._names)
 
@@ -122,8 +122,8 @@ def transition_metrics(
 
     Args:
         declared: metrics of the method.
-        begun: what each agent reported in the step in which the transition began.
-        ended: what each agent reported in the step in which it ended.
+        begun: reports of all agents in the step in which the transition began.
+        ended: reports of all agents in the step in which it ended.
     """
     found = {}
     for metric in declared:
@@ -133,6 +133,6 @@ def transition_metrics(
                 for each in (begun if metric.column == 'begun' else ended)
                 if not np.isnan(each.get(metric.name, np.nan))
             ]
-            # agents add up in different orders: which one is asked decides the last digit
+            # the first agent: sums in different orders differ in the last digit
             found[metric.name] = np.nan if not values else max(values) if metric.column == 'begun' else values[0]
     return found

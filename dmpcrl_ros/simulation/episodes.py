@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The plant as the agents see it, step after step and episode after episode: in process as over ROS 2."""
+"""Steps and episodes of the plant, the same in process and over ROS 2."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class PlantStep:
 
     Args:
         step: number of control steps since the start of the run.
-        episode: in which this step begins a transition.
+        episode: number of the episode of the transition that begins in this step.
         states: (n_x,).
         exogenous: (n_d,).
         costs: L_i of the transition that ended in this step, (n_agents,); zeros at step 0. The last transition of an
-            episode ends in the first step of the next one: its cost is known and recorded, but nothing is learned from
-            it, since the state it led to is not the one that the agents see next.
+            episode ends in the first step of the next one. Its cost is recorded, but agents do not learn from it, since
+            the next state that they observe belongs to another episode.
         applied: inputs (n_u,) of that transition; empty at step 0.
-        stamps: ROS times at which the states were measured [ns]; None where that is the plant's own time of the step.
+        stamps: ROS times at which the states were measured [ns]; None for the simulated time of the step.
     """
 
     step: int
@@ -48,7 +48,7 @@ class PlantStep:
         )
 
     def of_all(self) -> Observation:
-        """Observation of the centralised twin: everything, stacked."""
+        """Observation of the centralised twin: all stacked."""
         return Observation(
             step=self.step,
             episode=self.episode,
@@ -60,10 +60,10 @@ class PlantStep:
 
 
 class Episodes:
-    """A run of the plant, from its present state on.
+    """Runs the plant from its present state on, episode after episode.
 
     Args:
-        system: at the end of each of its episodes the plant begins again.
+        system: which defines the length of the episodes.
         plant: of the system.
     """
 
@@ -77,15 +77,15 @@ class Episodes:
         return self._step // self._length if self._length else 0
 
     def observe(self) -> PlantStep:
-        """The present step."""
+        """Present step."""
         states, exogenous = self._plant.observe()
         return PlantStep(self._step, self._episode, states, exogenous, self._costs, self._applied)
 
     def apply(self, actions: Sequence[np.ndarray]) -> None:
-        """Let the plant take the actions of all agents (n_u,).
+        """Apply the actions (n_u,) of all agents to the plant.
 
         Raises:
-            ArithmeticError: the state of the plant or its cost has left the range of numbers.
+            ArithmeticError: the state of the plant or its cost is no longer finite.
         """
         self._costs, self._applied = self._plant.step(actions), actions
         if not np.isfinite(self._costs).all():

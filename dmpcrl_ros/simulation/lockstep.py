@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The driver that runs the programs of all agents in one process: the small independent reference for the others."""
+"""Driver of the programs of all agents in one process, the small independent reference for the other drivers."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from dmpcrl_ros.core.agent import StepProgram, StepReport
 from dmpcrl_ros.core.exchange import Act, Exchange, ProgramError, Protocol
 
-_MOST_ROUNDS = 2_000_000  # of one step: more is taken for a program that does not end
+_MOST_ROUNDS = 2_000_000  # of one step; a program with more of them counts as endless
 
 
 class ProtocolMismatch(ProgramError):
-    """Programs that should go together do not: one expects what another does not send."""
+    """The programs do not fit together: one expects a message that another does not send."""
 
 
 class StepOutcome(NamedTuple):
-    """One control step of all agents: their acts, their reports, and the number of rounds."""
+    """Acts and reports of all agents in one control step, and the number of rounds."""
 
     acts: list[Act]
     reports: list[StepReport]
@@ -28,7 +28,7 @@ def step_in_lockstep(programs: Sequence[StepProgram]) -> StepOutcome:
     """Drive one control step of all agents.
 
     Raises:
-        ProtocolMismatch: the programs do not go together, or one has not acted.
+        ProtocolMismatch: the programs do not fit together, or one has not acted.
     """
     acts: dict[int, Act] = {}
     reports, rounds = run_lockstep(programs, acts)
@@ -40,14 +40,14 @@ def step_in_lockstep(programs: Sequence[StepProgram]) -> StepOutcome:
 def run_lockstep(
     programs: Sequence[Protocol[Any] | StepProgram], acts: dict[int, Act] | None = None
 ) -> tuple[list[Any], int]:
-    """Drive one program per agent, delivering every round at once.
+    """Drive one program for each agent, and deliver every round at once.
 
     Args:
         programs: of all agents.
-        acts: where the acts of the agents are put, by index; None for programs that only exchange.
+        acts: receives the acts of the agents by index; None for programs that only exchange.
 
     Returns:
-        the results in the order of the agents, and the number of rounds.
+        Results in the order of the agents, and the number of rounds.
 
     Raises:
         ProtocolMismatch: a program expects a message that is not sent, or one of another kind or shape.
@@ -61,7 +61,7 @@ def run_lockstep(
         kind, inboxes = requests[0].kind, []
         for agent, request in enumerate(requests):
             if request.kind != kind:
-                raise ProtocolMismatch(f'agent {agent} asks for {request.kind!r}, agent 0 for {kind!r}')
+                raise ProtocolMismatch(f'agent {agent} requests {request.kind!r}, agent 0 {kind!r}')
             inbox = {sender: _deliver(requests[sender], agent, shape) for sender, shape in request.expects.items()}
             if request.optional:
                 inbox |= {
@@ -77,7 +77,7 @@ def run_lockstep(
 def _advance(
     programs: Sequence[Any], inboxes: Sequence[Any], acts: dict[int, Act]
 ) -> tuple[list[Exchange] | None, list[Any]]:
-    """Resume every program; either all of them ask for another exchange, or all of them end with a result."""
+    """Resume every program. Either all of them request another exchange, or all of them end with a result."""
     requests, results = [], []
     for agent, (program, inbox) in enumerate(zip(programs, inboxes, strict=True)):
         try:

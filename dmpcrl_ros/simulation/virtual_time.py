@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""All agents in one process, in virtual time: messages that are lost, delayed, duplicated, reordered or corrupted.
+"""All agents in one process, in virtual time, with faults of their messages.
 
-Every agent has the round engine that the ROS driver uses. Messages and timers are events of a heap; computing takes no
-time, and a message that nothing happens to takes `latency`. So every run can be replayed, and a timeout costs nothing.
+Every agent has the round engine of the ROS driver. Messages and timers are events of a heap. Computing takes no time,
+and a message without a fault takes `latency`. So every run can be replayed, and a timeout takes no real time.
 """
 
 import heapq
@@ -28,20 +28,20 @@ _RUN = 1
 class VirtualTimeNetwork:
     """Drives the programs of all agents through one control step with each call.
 
-    Agents need not be in the same round, nor end together. A step begins two latencies after all agents have ended the
-    one before: actions go to the plant, and states come back.
+    Agents need not be in the same round or end together. A step begins two latencies after all agents have ended the
+    former one: one for the actions, one for the states.
 
     Args:
         plan: the faults. Its delays are in units of `delay_rounds` latencies.
         neighbours: of every agent, by index.
-        latency: s, of a message.
-        round_timeout: s, after which a round is given up.
-        patient_rounds: number of rounds at the start of a step in which it is twice as long; see RoundEngine.
-        resend_after: s without progress after which an agent sends again what its neighbours may lack; infinite for
-            never.
-        optional_timeout: s, for which optional senders of a round are waited for.
-        deadline: s after the start of a step, until which agents are to act; may be changed between steps.
-        leave_out_lost: whether agents go on without lost neighbours.
+        latency: of a message [s].
+        round_timeout: time after which a round fails [s].
+        patient_rounds: number of rounds at the start of a step with twice this timeout; see RoundEngine.
+        resend_after: time without progress after which an agent sends again what its neighbours may lack [s]; infinite
+            for never.
+        optional_timeout: longest wait for the optional senders of a round [s].
+        deadline: time from the start of a step until which agents must act [s]; may change between steps.
+        leave_out_lost: whether agents continue without lost neighbours.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class VirtualTimeNetwork:
 
     @property
     def timeouts(self) -> int:
-        """Number of rounds that were given up for want of a message."""
+        """Number of rounds that failed because a message was missing."""
         return sum(engine.timeouts for engine in self.engines)
 
     def __call__(self, programs: Sequence[Any]) -> StepOutcome:
         """Drive all programs to their ends.
 
         Returns:
-            acts and reports in the order of the agents, and the number of rounds that the first agent completed.
+            Acts and reports in the order of the agents, and the number of rounds that the first agent completed.
 
         Raises:
             ExchangeTimeout: a program does not handle it.
@@ -111,7 +111,7 @@ class VirtualTimeNetwork:
         return StepOutcome([act for act in self._acts if act], self._reports, self.engines[0].rounds)
 
     def _pass(self, duration: float) -> None:
-        """Let time go by between two steps: messages arrive, and are sent again."""
+        """Advance the time between two steps: messages arrive and are sent again."""
         until = self.now + duration
         while self._next_event() <= until:
             self._advance()
@@ -123,11 +123,13 @@ class VirtualTimeNetwork:
         return min(timer, self._on_the_way[0][0]) if self._on_the_way else timer
 
     def _advance(self) -> None:
-        """Go on to the next message or timer, messages first."""
+        """Advance to the next message or timer, messages first."""
         timer = min(engine.wake_at for engine in self.engines)
         message = self._on_the_way[0][0] if self._on_the_way else math.inf
         if min(timer, message) == math.inf:
-            raise RuntimeError(f'agents {sorted(self._running)} wait for ever: nothing is on its way, and no timeout')
+            raise RuntimeError(
+                f'agents {sorted(self._running)} wait forever: no message is on its way, and no timeout is set'
+            )
         self.now = max(self.now, min(timer, message))
         if message <= timer:
             *_, sender, receiver, envelope = heapq.heappop(self._on_the_way)
@@ -152,7 +154,7 @@ class VirtualTimeNetwork:
                 self._running.discard(agent)
 
     def _post(self, receiver: int, envelope: Envelope) -> None:
-        """Put on the way what arrives of a message, by the time of its arrival; what is reordered comes last then."""
+        """Schedule the copies of a message by their times of arrival; of equal times, reordered ones come last."""
         stamp = (envelope.sender, receiver, envelope.step, envelope.round, envelope.kind)
         copies = self._plan.copies(*stamp, attempt=self._attempts[stamp])
         self._attempts[stamp] += 1

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Loss, delay, duplication, reordering and corruption of messages, decided by a seed: any failure can be replayed.
+"""Loss, delay, duplication, reordering and corruption of messages from a seed, so that any failure can be replayed.
 
-What happens to a message is a function of the seed and of what is written on it (sender, receiver, step, round, kind),
-never of time or of the order of arrival: the same seed makes the same faults in one process, over ROS 2 and in any
-repetition.
+The faults of a message are a function of the seed and of its stamp (sender, receiver, step, round, kind), not of time
+or of the order of arrival. The same seed gives the same faults in one process, over ROS 2 and in any repetition.
 """
 
 import zlib
@@ -22,9 +21,9 @@ _FAULTS = ('loss', 'delay_probability', 'duplication', 'reordering', 'corruption
 
 @dataclass(frozen=True)
 class Death:
-    """An agent that falls silent: from this round of this step on, until step `returns`, it neither hears nor is heard.
+    """Silence of an agent: from this round of this step until step `returns` it neither sends nor receives.
 
-    It keeps what it has learned, as one that was cut off does.
+    It keeps its learned parameters, like an agent whose network failed.
     """
 
     agent: int
@@ -53,8 +52,8 @@ class Copy:
     """Arrival of one copy of a message.
 
     Args:
-        delay: part of the plan's longest delay, from 0 (not delayed) to 1.
-        reordered: whether it is held back for what follows it to pass.
+        delay: fraction of the longest delay of the plan, from 0 (no delay) to 1.
+        reordered: whether it is held back until later messages have passed.
         corruption: one of CORRUPTIONS, or empty.
     """
 
@@ -68,21 +67,21 @@ class FaultPlan:
     """Faults by their probabilities, each from 0 to 1 and independent of the others.
 
     Args:
-        seed: of all decisions.
-        loss: that a message never arrives.
-        delay_probability: that a copy is delayed, by a part, uniformly drawn, of the longest delay.
+        seed: of all faults.
+        loss: probability that a message never arrives.
+        delay_probability: probability that a copy is delayed, by a uniform fraction of the longest delay.
         delay: longest delay in real time [s].
         delay_rounds: longest delay in virtual time, in latencies.
-        duplication: that a message arrives twice.
-        reordering: that a copy is held back for what follows it to pass.
-        corruption: that a copy is corrupted, in one of the ways of CORRUPTIONS. All of them can be noticed. A finite
-            number that became another one, a sign that turned, a stamp that became that of a round still to come
-            cannot be without a checksum, which the protocol does not have: it leaves that to the transport below it.
-        hit_steps: that a control step is hit by faults at all; other steps are spared, but for deaths.
-        deaths: agents that fall silent.
+        duplication: probability that a message arrives twice.
+        reordering: probability that a copy is held back until later messages have passed.
+        corruption: probability that a copy is corrupted in one of the ways of CORRUPTIONS, all of which receivers
+            detect. Another finite number or the stamp of a later round could be detected only by a checksum, which the
+            protocol leaves to the transport.
+        hit_steps: probability that faults other than deaths may occur in a control step.
+        deaths: agents that become silent.
 
     Raises:
-        ValueError: a value is out of its range; names it.
+        ValueError: a value is out of its range; the message names it.
     """
 
     seed: int = 1
@@ -109,7 +108,7 @@ class FaultPlan:
                 raise ValueError(f'agent {death.agent} returns at step {death.returns}, but dies at step {death.step}')
 
     def copies(self, sender: int, receiver: int, step: int, round: int, kind: str, attempt: int = 0) -> list[Copy]:
-        """Copies of a message that arrive: none when it is lost.
+        """Copies of a message that arrive; empty when it is lost.
 
         Args:
             sender: index of an agent; the plant's is one above the last agent's.
@@ -117,7 +116,7 @@ class FaultPlan:
             step: of the stamp of the message.
             round: of the stamp of the message.
             kind: of the message.
-            attempt: how often a message with the same stamp was sent before, by a sender that repeats itself.
+            attempt: number of earlier messages with the same stamp.
         """
         if self.silent(sender, step, round) or self.silent(receiver, step, round):
             return []
@@ -132,7 +131,7 @@ class FaultPlan:
         return [self._copy(*rest[5 * k : 5 * k + 5]) for k in range(1 + (duplicated < self.duplication))]
 
     def silent(self, agent: int, step: int, round: int) -> bool:
-        """Whether an agent is dead in this round."""
+        """Whether an agent is silent in this round."""
         return any(
             death.agent == agent and (death.step, death.round) <= (step, round) and step < death.returns
             for death in self.deaths
@@ -147,13 +146,13 @@ class FaultPlan:
 
 
 def corrupt(envelope: Envelope, corruption: str) -> Envelope:
-    """The envelope with one of CORRUPTIONS, or as it is with none. Empty data change their size."""
+    """Envelope with one of CORRUPTIONS, or unchanged for none. Empty data change their size."""
     data = envelope.data
     if corruption == 'kind':
         return replace(envelope, kind=envelope.kind + '?')
     if corruption == 'sender':
         return replace(envelope, sender=envelope.sender + 1)
-    if corruption == 'run':  # an earlier one; a later one would be kept for a run that may come
+    if corruption == 'run':  # an earlier one: a message of a later run would be kept
         return replace(envelope, run=max(envelope.run - 1, 0))
     if corruption == 'size' or (corruption and not data.size):
         return replace(envelope, data=np.concatenate([data, np.zeros((1, *data.shape[1:]))]))

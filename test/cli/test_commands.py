@@ -80,7 +80,7 @@ def test_the_twin_is_trained_where_the_method_has_one():
     run = load_run('run')
     assert run.configuration['extra']['central'] and set(run.rounds) == {0}
     refused = invoke('train', *QUICK, '--central', '--learning.order', 'second-as-released', '--output', 'other')
-    assert refused.exit_code == 1 and 'there is no centralised one' in refused.output and not Path('other').exists()
+    assert refused.exit_code == 1 and 'has no centralised twin' in refused.output and not Path('other').exists()
     lines('train', *QUICK, '--central', '--learning.order', 'second-as-released', '--no-learn', '--output', 'other')
 
 

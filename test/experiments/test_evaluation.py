@@ -104,7 +104,7 @@ def test_evaluations_of_another_policy_in_the_same_place_are_not_taken_for_those
 
 
 def test_a_policy_does_not_fit_another_network(tmp_path, learned):
-    with pytest.raises(RunDirectoryError, match='has learned other parameters'):
+    with pytest.raises(RunDirectoryError, match='has parameters of other sizes than those of'):
         list(recorded(QUICK.but(chain__variant='mallick2025'), tmp_path / 'run', policy=Policy(learned)))
 
 

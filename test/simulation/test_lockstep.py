@@ -48,7 +48,7 @@ def test_programs_without_exchange_need_no_round():
 
 
 def test_agents_that_ask_for_different_exchanges_are_stopped():
-    with pytest.raises(ProtocolMismatch, match="agent 1 asks for 'other', agent 0 for 'news'"):
+    with pytest.raises(ProtocolMismatch, match="agent 1 requests 'other', agent 0 'news'"):
         run_lockstep([exchange(1, np.ones(2)), exchange(0, np.ones(2), kind='other')])
 
 

@@ -71,7 +71,7 @@ def test_at_the_start_of_a_step_a_round_is_waited_for_twice_as_long():
 
 def test_programs_that_wait_for_ever_are_noticed():
     driver = VirtualTimeNetwork(Chosen((1, 0, 0, 1)), [[1], [0]], round_timeout=float('inf'))
-    with pytest.raises(RuntimeError, match=r'agents \[0, 1\] wait for ever'):
+    with pytest.raises(RuntimeError, match=r'agents \[0, 1\] wait forever'):
         driver([exchange(1, 10.0, 11.0, 12.0), exchange(0, 20.0, 21.0, 22.0)])
 
 
