@@ -25,7 +25,7 @@ def end_with_parent(number: int = signal.SIGTERM) -> None:
 
 
 def hold_signals() -> None:
-    """Block the ending signals, in a process that starts until it can handle them, or in one that ends."""
+    """Block the ending signals in a process that starts, until its program can handle them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 

@@ -19,10 +19,10 @@ from std_srvs.srv import SetBool, Trigger
 from dmpcrl_ros.bringup import check_domain
 from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.core.graph import NetworkError
-from dmpcrl_ros.core.process import end_with_parent_if_asked, hold_signals
+from dmpcrl_ros.core.process import end_with_parent_if_asked
 from dmpcrl_ros.core.registry import RegistryError
 from dmpcrl_ros.core.settings import SettingError
-from dmpcrl_ros.nodes.signals import handle_signals, running
+from dmpcrl_ros.nodes.signals import handle_signals, ignore_signals, running
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 
 _USAGE_ERROR = 2
@@ -127,4 +127,4 @@ def run_node(make: Callable[[], Runnable], name: str, interrupted: int = 0) -> i
                 node.executor.shutdown()  # threads of the middleware call into it as long as it has entities
             node.destroy_node()
         rclpy.try_shutdown()
-        hold_signals()  # another Ctrl-C would kill the interpreter while it ends
+        ignore_signals()

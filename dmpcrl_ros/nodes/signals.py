@@ -25,6 +25,12 @@ def handle_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # which the launcher may have held back until now
 
 
+def ignore_signals() -> None:
+    """Let the ending signals do nothing any more: Python gives up its handlers before the process has ended."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def stop_requested() -> bool:
     """Whether the process was asked to end."""
     return _requested
