@@ -72,7 +72,7 @@ _DEMO_STEPS = 500
 
 
 class _Group(cloup.Group):
-    """Turns the errors that a user can correct into one line and an exit code."""
+    """Reports errors that a user can correct in one line, with an exit code."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -127,7 +127,7 @@ def run(
 def train(settings: Settings, output: Path | None, figures: bool, baseline: bool, central: bool) -> None:
     """Run a system in this process, without ROS 2.
 
-    The numbers are those of `dmpcrl run`. The options depend on SYSTEM and on --method: give both before --help.
+    The numbers equal those of `dmpcrl run`. The options depend on SYSTEM and on --method: give both before --help.
     `dmpcrl settings` lists their units, ranges and consequences.
     """
     output, console = _new_output(output, settings), Console()
@@ -165,8 +165,8 @@ def demo(output: Path | None, steps: int) -> None:
 def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
     """Print the command of each node, to start them by hand.
 
-    This is for several hosts, or a node in a debugger. SYSTEM and the options are those of `dmpcrl run`. Nodes that
-    were started with other settings refuse to begin.
+    Use it for several hosts, or to start a node in a debugger. SYSTEM and the options are those of `dmpcrl run`. Nodes
+    that start with different settings refuse to begin.
     """
     for node in nodes_of(settings, deployment, output=str(output or '')):
         click.echo(shlex.join(node.command()))
@@ -177,8 +177,8 @@ def nodes(settings: Settings, deployment: DeploymentSettings, output: Path | Non
 def policy(settings: Settings, deployment: DeploymentSettings, output: Path | None) -> None:
     """Print the SROS 2 policy: topics and services of each node.
 
-    `ros2 security generate_artifacts` makes keys and permissions of it. SYSTEM and the options are those of
-    `dmpcrl nodes`; --enclave is needed.
+    `ros2 security generate_artifacts` makes keys and permissions from it. SYSTEM and the options are those of `dmpcrl
+    nodes`; --enclave is required.
     """
     click.echo(security_policy(nodes_of(settings, deployment, output=str(output or '')), settings.make_system()))
 
@@ -188,7 +188,7 @@ def policy(settings: Settings, deployment: DeploymentSettings, output: Path | No
 def plot(directory: Path) -> None:
     """Draw the figures of a recorded run again.
 
-    DIRECTORY is that of the run.
+    DIRECTORY is the directory of the run.
     """
     experiments.draw(directory, Console())
 
@@ -201,8 +201,8 @@ def plot(directory: Path) -> None:
     '--variant', type=click.Choice(VARIANTS), default=VARIANTS[0], show_default=True, help='published variant'
 )
 def template(agents: int, variant: str) -> None:
-    """Print the chain as a YAML file, as a start for one's own."""
-    # as JSON and back: a list that Python has once would be an alias in YAML, and editing one would change the other
+    """Print the chain as a YAML file, a template for your own network."""
+    # as JSON and back: YAML would write a shared list as an alias, and editing it would change all its uses
     plain = json.loads(json.dumps(description(agents, variant)))
     click.echo(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None), nl=False)
 
@@ -237,14 +237,14 @@ def _run(
 
 
 def _handle_signals() -> None:
-    """End on all ending signals as on Ctrl-C, unless the launcher has this process ignore them."""
+    """Handle all ending signals like Ctrl-C, except those that the launcher made this process ignore."""
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
 
 
 def _interrupted(output: Path, console: Console) -> None:
-    """End after an interruption: all processes are gone by now, and what was recorded stays."""
+    """Exit after an interruption; all processes have ended, and recorded steps remain."""
     kept = f'what was recorded so far is in {output}' if output.exists() else 'nothing was recorded yet'
     console.print(f'\ninterrupted; {kept}')
     sys.exit(130)

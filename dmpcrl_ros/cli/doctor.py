@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Report of the installed and the missing packages, and of a message round trip."""
+"""Report of installed and missing packages and of a message round trip."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def examine(console: Console) -> bool:
         missing += [] if present or optional else [name]
     console.print(table)
     if missing:
-        console.print(f'missing: {", ".join(missing)}. `make setup` installs what a machine without ROS 2 needs.')
+        console.print(f'missing: {", ".join(missing)}. `make setup` installs them on a machine without ROS 2.')
         return False
     return _round_trip(console)
 
@@ -71,9 +71,9 @@ def _importable(name: str) -> bool:
 
 
 def _round_trip(console: Console) -> bool:
-    """Print the round trip between two processes, and return whether there is one.
+    """Print the round trip between two processes, and return whether it succeeded.
 
-    They have the environment of `dmpcrl run`.
+    The processes have the environment of `dmpcrl run`.
     """
     check_domain()
     command = [sys.executable, '-P', '-m', 'dmpcrl_ros.transport.round_trip']

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""`dmpcrl evaluate`: what was learned in a run, against the untrained controllers."""
+"""`dmpcrl evaluate`: the learned controllers of a run against the untrained ones."""
 
 import os
 from pathlib import Path
@@ -35,16 +35,16 @@ from dmpcrl_ros.recording.run_reader import load_run
     help='number of runs at the same time',
 )
 def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jobs: int) -> None:
-    """Compare what a run has learned with the untrained controllers.
+    """Compare the learned controllers of a run with the untrained ones.
 
-    Both run with fixed parameters on the same noise sequences. DIRECTORY is that of the run; the new runs are recorded
-    in a directory beside it, and complete ones are not repeated.
+    Both run with fixed parameters on the same noise sequences. DIRECTORY is the directory of the run. The new runs are
+    recorded in a directory beside it, and complete ones are not repeated.
     """
     console, run = Console(), load_run(directory)
     system, policy = run.settings.make_system(), Policy(directory)
-    policy.thetas(system.names)  # that there are any, before anything is run
+    policy.thetas(system.names)  # checks that there are any, before the runs
     if not run.updates:
-        raise RunDirectoryError(f'{directory} is a run that has learned nothing: no parameter was updated')
+        raise RunDirectoryError(f'{directory} is a run without learning: no parameter was updated')
     steps = steps or system.episode_length or 100
     common, central = run.settings.but(steps=steps), bool(run.configuration.get('extra', {}).get('central'))
     candidates = [Candidate('learned', central=central, policy=policy), Candidate('untrained', central=central)]

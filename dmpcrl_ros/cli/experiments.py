@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The experiments behind the commands: a run over ROS 2 nodes, a run in one process, and reports of them."""
+"""Functions behind the commands: a run over ROS 2 nodes, a run in one process, and their reports."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -40,12 +40,12 @@ def run_over_ros(
         deployment: how it runs over ROS 2.
         output: directory of the run.
         console: where to show the progress.
-        verbose: show everything that the nodes say.
-        respawn: start an agent again that has died.
+        verbose: whether to show the whole output of the nodes.
+        respawn: whether to restart an agent that has died.
 
     Raises:
         ProcessDied: a node ended before the run was complete.
-        SettingError: ROS_DOMAIN_ID is no domain.
+        SettingError: ROS_DOMAIN_ID is not a domain.
     """
     check_domain()
     nodes = nodes_of(settings, deployment, output=str(output), report_period=None)
@@ -78,7 +78,7 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
 
 
 def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:
-    """Run and record in this process, with the numbers of a run over ROS 2; an interruption keeps recorded steps."""
+    """Run and record in this process, with the numbers of a run over ROS 2; recorded steps survive an interruption."""
     title = 'centralised' if central else 'in process'
     with RunProgress(console, settings.steps, title, settings.make_method().metrics) as bar:
         for step in recorded(settings, output, central=central):
@@ -91,7 +91,7 @@ def untrained(settings: Settings, console: Console, output: Path | None = None) 
     Args:
         settings: of the run.
         console: where to show the progress.
-        output: directory of the run, in which they are recorded; None does not record them.
+        output: directory of the run, in which they are recorded; None records nothing.
     """
     settings, found = settings.but(learn=False), []
     system = settings.make_system()
@@ -111,12 +111,12 @@ def untrained(settings: Settings, console: Console, output: Path | None = None) 
 
 
 def has_learned(settings: Settings, output: Path) -> bool:
-    """Whether the agents of a recorded run were to learn, and have updated their parameters."""
+    """Whether the agents of a recorded run have updated their parameters."""
     return settings.learn and load_run(output).updates > 0
 
 
 def print_summary(output: Path, console: Console, *, baseline: list[Step] | None, figures: bool) -> Run:
-    """Print the summary of a recorded run, draw its figures, and say where everything is."""
+    """Print the summary of a recorded run, draw its figures, and print the paths of all files."""
     run = load_run(output)
     console.print(summary_table(run, baseline))
     for line in fault_lines(run):
@@ -128,19 +128,19 @@ def print_summary(output: Path, console: Console, *, baseline: list[Step] | None
 
 
 def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> None:
-    """Draw all figures of a recorded run and say where they are.
+    """Draw all figures of a recorded run and print their paths.
 
     Args:
         output: directory of the run.
-        console: where to say it.
-        baseline: the untrained controllers on the same noise; None takes the recorded ones, if there are any.
+        console: for the paths.
+        baseline: the untrained controllers on the same noise; None uses the recorded ones, if there are any.
 
     Raises:
-        RunDirectoryError: no run is there, it is damaged, or there is nothing to be drawn.
+        RunDirectoryError: there is no run, it is damaged, or it has no steps.
     """
     run = load_run(output)
     if not run.steps.size:
-        raise RunDirectoryError(f'the run in {output} has no recorded step: there is nothing to draw')
+        raise RunDirectoryError(f'the run in {output} has no recorded steps to draw')
     untrained_run = load_untrained(run, output) if baseline is None else baseline
     _say(save_all(run, output, baseline=untrained_run), console)
     if errors := _dual_errors(run, output, console):
@@ -148,9 +148,9 @@ def draw(output: Path, console: Console, baseline: list[Step] | None = None) -> 
 
 
 def _dual_errors(run: Run, output: Path, console: Console) -> dict[str, np.ndarray] | None:
-    """Recorded errors of the multipliers; computed and recorded if there are none yet.
+    """Errors of the multipliers, as recorded or, without a record, computed and recorded.
 
-    None where agents have no such multipliers, or their system cannot be read any more.
+    None if agents have no such multipliers, or their system can no longer be read.
     """
     if errors := load_dual_errors(output):
         return errors

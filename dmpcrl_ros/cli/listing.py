@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""`dmpcrl methods`, `systems` and `settings`: what can be chosen, of this package and of others."""
+"""`dmpcrl methods`, `systems` and `settings`: the choices of this package and of installed ones."""
 
 from collections.abc import Sequence
 
@@ -24,16 +24,16 @@ from dmpcrl_ros.systems.registry import SYSTEMS
 def methods() -> None:
     """List the methods by which agents act and learn.
 
-    `dmpcrl settings --method NAME` lists the settings of one.
+    `dmpcrl settings --method NAME` lists the settings of a method.
     """
     _print(METHODS, 'method')
 
 
 @cloup.command()
 def systems() -> None:
-    """List the systems that can be controlled.
+    """List the systems.
 
-    A system can also be the path of a YAML file. `dmpcrl settings NAME` lists the settings of one.
+    A system can also be the path of a YAML file. `dmpcrl settings NAME` lists the settings of a system.
     """
     _print(SYSTEMS, 'system')
 
@@ -42,7 +42,7 @@ def systems() -> None:
 def settings_listing(system: str, method: str) -> None:
     """List the settings with their defaults, units and ranges.
 
-    A setting `learning.step_limit` is the option --learning.step-limit of `dmpcrl run`, the argument
+    For example, the setting `learning.step_limit` is the option --learning.step-limit of `dmpcrl run`, the argument
     learning.step_limit:=0.1 of a launch file, and the parameter learning.step_limit of the nodes.
     """
     try:
@@ -55,7 +55,7 @@ def settings_listing(system: str, method: str) -> None:
 
 
 def _settings_table(heading: str, entries: Sequence[Setting], width: int) -> Table:
-    """Table of the settings below a heading; their names have a column of this width."""
+    """Table of the settings below a heading, with this width of the column of names."""
     listed = Table(
         title=escape(heading), title_justify='left', box=box.SIMPLE, pad_edge=False, show_header=False, expand=True
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Commands whose options are the settings of the system and of the method that they are called with."""
+"""Commands whose options are the settings of the chosen system and method."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,7 +31,7 @@ from dmpcrl_ros.systems.registry import SYSTEMS, system_source
 
 _COMMON = [entry for entry in table(CommonSettings) if entry.name != 'system']
 _DEFAULTS = {entry.name: entry.default for entry in table(CommonSettings)}
-# Headings of the settings of the deployment, and the classes that declare what stands below them.
+# Headings of the settings of the deployment, and the classes that declare the settings below them.
 _DEPLOYMENT: dict[str, tuple[type, ...]] = {
     'Clock': (ClockSettings,),
     'Agents': (AgentOptions,),
@@ -41,10 +41,10 @@ _DEPLOYMENT: dict[str, tuple[type, ...]] = {
 
 
 class SettingsCommand(cloup.Command):
-    """Command that takes a SYSTEM, and options for the settings of all runs, of that system and of the method.
+    """Command with an argument SYSTEM and options for the settings of all runs, of that system and of the method.
 
-    Each call makes a plain command with the options that belong to its arguments. The function of the command is called
-    with `settings` (Settings) in place of these options.
+    Each call makes a plain command with the options that belong to its arguments. The function of the command gets
+    `settings` (Settings) in place of these options.
     """
 
     deployed = False
@@ -60,7 +60,7 @@ class SettingsCommand(cloup.Command):
         try:
             command = self._command(*self._chosen(args))
         except RegistryError as error:
-            if not extra.get('resilient_parsing'):  # the completion of a word says nothing
+            if not extra.get('resilient_parsing'):  # the completion of a word reports no errors
                 raise click.UsageError(str(error)) from None
             command = self._command(_DEFAULTS['system'], _DEFAULTS['method'])
         return command.make_context(info_name, args, parent, **extra)
@@ -78,9 +78,9 @@ class SettingsCommand(cloup.Command):
         )
 
     def _chosen(self, args: Sequence[str]) -> tuple[str, str]:
-        """System and method that the arguments name; where they do not, the defaults."""
+        """System and method of the arguments, or the defaults."""
         method = _probe(args, [method_option()])['method'] or _DEFAULTS['method']
-        # to skip the values of options, the options must be known: those of the method, and of systems by their prefix
+        # skipping the values of options requires the options: those of the method, and of systems by their prefix
         options = _options(setting_groups(_DEFAULTS['system'], method, deployed=self.deployed))
         for name in _prefixes(args).intersection(SYSTEMS.names()) - {_DEFAULTS['system']}:
             options += [SettingOption(entry) for entry in system_table(system_source(name))]
@@ -91,7 +91,7 @@ class SettingsCommand(cloup.Command):
 class DeployedCommand(SettingsCommand):
     """SettingsCommand with the settings of the nodes.
 
-    Its function is called with `deployment` (DeploymentSettings), too.
+    Its function also gets `deployment` (DeploymentSettings).
     """
 
     deployed = True
@@ -134,7 +134,7 @@ class _ChosenCommand(cloup.Command):
             raise click.UsageError(str(error), ctx) from None
 
     def _make_settings(self, parameters: dict[str, Any]) -> None:
-        """Put settings in the place of their options among the arguments of the function."""
+        """Replace options by settings among the arguments of the function."""
         values = {'system': parameters.pop('system')}
         for option in self.params:
             if isinstance(option, SettingOption):
@@ -160,7 +160,7 @@ def setting_groups(system: str, method: str, *, deployed: bool) -> dict[str, lis
     """
     source, of_method = system_source(system), table(METHODS[method].settings)
     groups = {'Run': _COMMON, f'System {source.name}': system_table(source)}
-    for group in sorted(dict.fromkeys(_group(entry) for entry in of_method), key=bool):  # those without one first
+    for group in sorted(dict.fromkeys(_group(entry) for entry in of_method), key=bool):  # without a group first
         heading = f'Method {method}' + (f': {group}' if group else '')
         groups[heading] = [entry for entry in of_method if _group(entry) == group]
     if deployed:
@@ -179,7 +179,7 @@ def _options(groups: dict[str, list[Setting]]) -> list[click.Parameter]:
 
 
 def _probe(args: Sequence[str], params: list[click.Parameter]) -> dict[str, Any]:
-    """Values of known parameters among arguments of which others are unknown or wrong."""
+    """Values of known parameters among arguments, some of which may be unknown or wrong."""
     probe = click.Command('probe', params=params, add_help_option=False)
     lenient: Any = {'resilient_parsing': True, 'ignore_unknown_options': True, 'allow_extra_args': True}
     return probe.make_context('probe', list(args), **lenient).params
@@ -190,7 +190,7 @@ def _owners(flag: str) -> list[str]:
     name, found = flag.removeprefix('--').removeprefix('no-'), []
     for kind, registry in (('method', METHODS), ('system', SYSTEMS)):
         for each in registry.names():
-            with suppress(RegistryError):  # a package that cannot be loaded owns nothing
+            with suppress(RegistryError):  # a package that cannot be loaded has no options
                 entries = table(METHODS[each].settings) if registry is METHODS else system_table(SYSTEMS[each])
                 found += [f'{kind} {each}' for entry in entries if entry.name.replace('_', '-') == name]
     return found
@@ -202,7 +202,7 @@ def _prefixes(args: Sequence[str]) -> set[str]:
 
 
 def system_argument() -> cloup.Argument:
-    """The argument SYSTEM."""
+    """Argument SYSTEM."""
     return cloup.Argument(
         ['system'],
         default=_DEFAULTS['system'],
@@ -212,12 +212,12 @@ def system_argument() -> cloup.Argument:
 
 
 def method_option() -> SettingOption:
-    """The option --method."""
+    """Option --method."""
     return next(SettingOption(entry) for entry in _COMMON if entry.name == 'method')
 
 
 def _complete_system(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The systems that begin with the incomplete word, or else files."""
+    """Systems that begin with the incomplete word, or else files."""
     names = [CompletionItem(name) for name in SYSTEMS.names() if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type='file')]
 

@@ -21,7 +21,7 @@ _SMOOTHING = 100  # steps over which the shown cost and metrics are averaged
 class RunProgress:
     """A progress bar with the mean cost and metrics of the last steps, and the rate in steps per second.
 
-    Of metrics it shows absolute values.
+    It shows absolute values of metrics.
 
     Args:
         console: where to draw.
@@ -54,7 +54,7 @@ class RunProgress:
         self.progress.stop()
 
     def add(self, cost: float, metrics: Mapping[str, float]) -> None:
-        """Count one step; of its metrics those that are missing or NaN were not evaluated."""
+        """Count one step; metrics that are missing or NaN were not evaluated."""
         now = time.monotonic()
         self._started = self._started or now
         self._costs.append(cost)
@@ -74,7 +74,7 @@ class StepsFollower:
     """Reads the rows that another process appends to the steps.csv of a run.
 
     Args:
-        path: of the file, which need not be there yet.
+        path: of the file, which may not exist yet.
         metrics: of the method.
     """
 
@@ -84,7 +84,7 @@ class StepsFollower:
         self._columns: list[str] = []
 
     def rows(self) -> list[tuple[float, dict[str, float]]]:
-        """(cost, metrics) of each row that is new; metrics that were not evaluated are missing."""
+        """(cost, metrics) of each new row, without metrics that were not evaluated."""
         found = []
         for row in csv.reader(self._whole_lines()):
             if not self._columns:
@@ -95,7 +95,7 @@ class StepsFollower:
         return found
 
     def _whole_lines(self) -> list[str]:
-        """Lines that were completed since the last look."""
+        """Lines completed since the last call."""
         if not self._path.exists():
             return []
         with self._path.open('rb') as file:

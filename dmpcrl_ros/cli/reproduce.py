@@ -79,7 +79,7 @@ def second_order(output: Path, seeds: int, steps: int, variants: tuple[str, ...]
         mallick2025.learning_table(curves),
         output / 'learning.csv',
         console,
-        f'means of the {WINDOW} steps up to the one named: medians of {seeds} seeds',
+        f'means of the {WINDOW} steps up to the given one: medians of {seeds} seeds',
     )
     print_table(
         mallick2025.final_table(curves),

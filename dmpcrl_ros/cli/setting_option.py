@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The command-line options of settings, and of what is on or off."""
+"""Command-line options of settings, and switches."""
 
 from typing import Any
 
@@ -19,16 +19,16 @@ class Switch(cloup.Option):
     """Option --name/--no-name, which the help shows as --[no-]name."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        """The option, what it switches, and whether it is on by default."""
+        """The option, its effect, and its default."""
         return f'--[no-]{self.opts[0].removeprefix("--")}', f'{self.help}  [default: {"on" if self.default else "off"}]'
 
 
 class SettingOption(cloup.Option):
-    """Option of one setting; its value is that of a file, as the word 'auto'.
+    """Option of one setting; its value is that of a file, such as the word 'auto'.
 
     Args:
         entry: the setting.
-        group: under whose heading the option stands in the help.
+        group: heading of the option in the help.
     """
 
     def __init__(self, entry: Setting, group: cloup.OptionGroup | None = None):
@@ -44,7 +44,7 @@ class SettingOption(cloup.Option):
         super().__init__(names, **details)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        """The option, and in one line what it sets, in which unit, and its default."""
+        """The option, and its description in one line with unit and default."""
         entry, default = self.entry, spelled(self.entry, self.entry.default)
         shown = f'--[no-]{self._flag}' if entry.kind is bool else f'--{self._flag} {_metavar(entry)}'
         facts = '; '.join(filter(None, [entry.unit, f'default: {default}' if default else '']))
@@ -58,7 +58,7 @@ class _SettingType(click.ParamType):
         self.name, self._entry = entry.kind.__name__, entry
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value of a text, as files have it."""
+        """Value of a text, as in files."""
         if not isinstance(value, str):
             return value
         try:
@@ -67,12 +67,12 @@ class _SettingType(click.ParamType):
             self.fail(str(error), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The words of the setting that begin with the incomplete one."""
+        """Words of the setting that begin with the incomplete one."""
         return [CompletionItem(word) for word in _words(self._entry) if word.startswith(incomplete)]
 
 
 def spelled(entry: Setting, value: Any) -> str:
-    """A value as help and listings show it."""
+    """Value as text for help and listings."""
     plain = entry.plain(value)
     if entry.kind is bool:
         return 'on' if plain else 'off'

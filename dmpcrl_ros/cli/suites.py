@@ -20,7 +20,7 @@ from dmpcrl_ros.recording.run_files import DIVERGED
 
 
 def run_suite(suite: ExperimentSuite, workers: int, console: Console) -> None:
-    """Run the missing jobs of a suite under a progress bar, and print which plants were lost.
+    """Run the missing jobs of a suite with a progress bar, and print the runs whose plant diverged.
 
     Raises:
         click.ClickException: a worker has died.
@@ -37,8 +37,8 @@ def run_suite(suite: ExperimentSuite, workers: int, console: Console) -> None:
                 suite.run(workers, lambda steps: bar.update(task, completed=steps))
             except BrokenProcessPool:
                 raise click.ClickException(
-                    'a worker was killed (out of memory?); the same command goes on where it '
-                    'was, --jobs 1 needs the least'
+                    'a worker was killed (out of memory?); the same command continues with the missing runs, '
+                    'and --jobs 1 needs the least memory'
                 ) from None
     for job in suite.jobs:
         file = suite.folder / job.name / DIVERGED

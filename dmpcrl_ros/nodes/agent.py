@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node of one or several agents, a lifecycle node.
+"""Node of one or several agents, a lifecycle node.
 
 For each of its agents it subscribes: <agent>/state (State), <neighbour>/to/<agent> (Exchange) and <neighbour>/presence
 (Presence) for every neighbour in another process, plant/presence; and publishes: <agent>/action (Action),
 <agent>/status (Status), <agent>/parameters (Parameters, latched), <agent>/to/<neighbour> (Exchange), <agent>/presence
-(Presence, latched), on which it hears another instance of itself, too. It publishes diagnostics
-(diagnostic_msgs/DiagnosticArray), too. All names are relative to the namespace of the system.
+(Presence, latched), to which it also subscribes, to detect another instance of itself. It also publishes diagnostics
+(diagnostic_msgs/DiagnosticArray). All names are relative to the namespace of the system.
 Services: ~/set_learning (std_srvs/SetBool), which sets the parameter learn; ~/reset to the first parameters, ~/save and
 ~/load checkpoints (std_srvs/Trigger); each for all agents of the node.
 Parameters: the common settings, those of the system and of the method (settings.run), and those of
@@ -31,7 +31,7 @@ from dmpcrl_ros.transport.engine_host import EngineHost
 
 
 class AgentNode(ManagedNode[AgentNodeSettings]):
-    """Runs agents: a state comes, the action goes out, then the agent learns."""
+    """Runs agents: each receives a state, publishes the action, then learns."""
 
     def __init__(self) -> None:
         super().__init__('controller', AgentNodeSettings, of_method=True, live={'learn'})
@@ -39,7 +39,7 @@ class AgentNode(ManagedNode[AgentNodeSettings]):
 
     @property
     def learning(self) -> bool:
-        """Whether the agents are to learn, by the parameter `learn`, which ~/set_learning sets, too."""
+        """Whether the agents should learn, by the parameter `learn`, which ~/set_learning sets, too."""
         return self.get_parameter('learn').value
 
     def configure(self) -> None:
@@ -56,7 +56,7 @@ class AgentNode(ManagedNode[AgentNodeSettings]):
         AgentServices(self, [agent.checkpoints for agent in self._agents])
 
     def work(self) -> None:
-        """Wait for the network, then answer states."""
+        """Wait for the network, then run a step for each state."""
         wait_until_matched(self, self.executor_, self._missing, self.options.start_timeout)
         if not self.active:
             return
@@ -70,7 +70,7 @@ class AgentNode(ManagedNode[AgentNodeSettings]):
             self.executor_.spin_once(timeout_sec=self._host.wait(SPIN_SLICE))
 
     def halt(self) -> None:
-        """Answer the present states with the safe actions, also in the midst of a step."""
+        """Answer the present states with the safe actions, also during a step."""
         for agent in self._agents:
             agent.halt()
 
@@ -79,7 +79,7 @@ class AgentNode(ManagedNode[AgentNodeSettings]):
         del self._agents, self._host
 
     def _check_learning(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        """Refuse to let agents learn that were made without a learner."""
+        """Refuse learning for agents without a learner."""
         if not self.settings.learn and any(each.name == 'learn' and each.value for each in parameters):
             return SetParametersResult(
                 successful=False,
@@ -94,7 +94,7 @@ class AgentNode(ManagedNode[AgentNodeSettings]):
 
 
 def main() -> int:
-    """The executable dmpcrl_agent, all imported."""
+    """Run the executable dmpcrl_agent."""
     return run_node(AgentNode, 'dmpcrl_agent')
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The services of a node that runs agents."""
+"""Services of a node that runs agents."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -45,5 +45,5 @@ class AgentServices:
 
     def _on_set_learning(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         (result,) = self._node.set_parameters([Parameter('learn', value=request.data)])
-        done = 'learning, when all agents do' if request.data else 'nobody learns in the whole network'
+        done = 'learning, if all agents of the network do' if request.data else 'no agent of the network learns'
         return answer(response, result.successful, done if result.successful else result.reason)

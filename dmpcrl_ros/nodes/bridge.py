@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node between the agents and a robot, or a simulator with a robot's topics.
+"""Node between the agents and a robot, or a simulator with the topics of a robot.
 
 See control_loop for its topics and services towards the agents.
 
-Subscribes and publishes besides: the topics of standard messages that the mapping declares (transport.bridging); all of
+Also subscribes to and publishes the topics of standard messages that the mapping declares (transport.bridging). All of
 them can be remapped, and relative ones lie in the namespace of the node.
 Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.BridgeSettings.
 """
@@ -31,16 +31,16 @@ from dmpcrl_ros.transport.bridging import Mapping
 from dmpcrl_ros.transport.measurements import Topic
 from dmpcrl_ros.transport.qos import OVERRIDABLE
 
-_LAST_COMMANDS = Duration(seconds=0.2)  # that they may take to arrive, on each topic
+_LAST_COMMANDS = Duration(seconds=0.2)  # longest wait for their delivery, on each topic
 
 
 class RobotInterface:
-    """A robot behind standard topics. It moves all the time: a command acts until the next one.
+    """A robot behind standard topics. It does not wait: a command acts until the next one.
 
     Args:
         node: on which the topics are made, with the setting sensor_timeout among its options.
-        network: description of the robot for the agents.
-        mapping: between both.
+        network: description of the robot.
+        mapping: between topics and network.
         speed: seconds of the robot per second of the clock.
     """
 
@@ -67,7 +67,7 @@ class RobotInterface:
         self._step = self._episode = 0
         self._interrupted = False  # since the last step, by safe commands or skipped ticks
         self._seen: np.ndarray | None = None  # stacked state of the present step
-        self._before: np.ndarray | None = None  # that of the step before, if inputs were applied in it
+        self._before: np.ndarray | None = None  # of the former step, if inputs were applied in it
 
     def stale_measurements(self) -> str:
         """Names of the measurements that are too old, and messages dropped so far."""
@@ -76,10 +76,10 @@ class RobotInterface:
         return stale + (f'; messages dropped so far: {dropped}' if dropped else '')
 
     def observe(self) -> PlantStep | None:
-        """The present step.
+        """Present step.
 
-        After a time under the safe commands, for want of measurements or in a pause, and after skipped ticks another
-        episode begins: nothing is learned across it.
+        A new episode begins after safe commands, because of missing measurements or a pause, and after skipped ticks:
+        agents do not learn from transitions across them.
         """
         states = self._mapping.states(time.monotonic(), self._node.options.sensor_timeout)
         if states is None:
@@ -110,7 +110,7 @@ class RobotInterface:
         self._commanded, self._step, self._before = now, self._step + 1, self._seen
 
     def skip(self) -> None:
-        """Begin another episode: a transition of several periods is none to learn from."""
+        """Begin a new episode: agents must not learn from a transition of several periods."""
         self._interrupted = True
 
     def make_safe(self) -> None:
@@ -119,13 +119,13 @@ class RobotInterface:
         self._commanded, self._interrupted = time.monotonic(), True
 
     def unmatched_topics(self) -> list[str]:
-        """Topics of commands that nobody takes and of measurements that nobody tells.
+        """Topics of commands without a subscriber and of measurements without a publisher.
 
-        A driver is not running yet, a name is remapped wrongly, or the other side has another type.
+        The driver is not running yet, a remapping is wrong, or the types differ.
         """
         return [
             *(
-                f'a listener to {publisher.topic_name} ({type_name(publisher.msg_type)})'
+                f'a subscriber of {publisher.topic_name} ({type_name(publisher.msg_type)})'
                 for publisher in self._publishers.values()
                 if not publisher.get_subscription_count()
             ),
@@ -137,7 +137,7 @@ class RobotInterface:
         ]
 
     def flush(self) -> None:
-        """Wait, but not for long, until the last commands have arrived where delivery is reliable."""
+        """Wait briefly until the last commands have arrived, on reliable topics."""
         for publisher in self._publishers.values():
             publisher.wait_for_all_acked(_LAST_COMMANDS)
 
@@ -161,7 +161,7 @@ class BridgeNode(ControlLoopNode[BridgeSettings]):
         super().__init__('bridge', BridgeSettings)
 
     def make_interface(self) -> RobotInterface:
-        """The robot behind the mapping.
+        """Make the interface to the robot.
 
         Raises:
             SettingError: the mapping cannot be read or does not fit the system.
@@ -169,7 +169,7 @@ class BridgeNode(ControlLoopNode[BridgeSettings]):
         if not self.options.real_time:
             raise SettingError('real_time must be true: a robot does not wait')
         if not isinstance(self.system, MpcSystem):
-            raise SettingError(f'{self.system.name} describes no stage costs of measured states: it cannot be a robot')
+            raise SettingError(f'{self.system.name} does not define the stage costs that a bridge needs')
         try:
             mapping = load_mapping(self.options.mapping, self.system, self.resolve_topic_name)
         except MappingError as error:
@@ -177,12 +177,12 @@ class BridgeNode(ControlLoopNode[BridgeSettings]):
         return RobotInterface(self, self.system, mapping, self.options.speed)
 
     def halt(self) -> None:
-        """Leave the robot safe; the node may end right after."""
+        """Leave the robot safe, also if the node ends now."""
         super().halt()
         self._interface.flush()
 
     def missing(self) -> list[str]:
-        """Names of missing nodes, and of topics of the robot without its other side."""
+        """Names of missing nodes and of unconnected topics of the robot."""
         return [*super().missing(), *(self._interface.unmatched_topics() if self.active else [])]
 
     def stale_measurements(self) -> str:
@@ -191,7 +191,7 @@ class BridgeNode(ControlLoopNode[BridgeSettings]):
 
 
 def main() -> int:
-    """The executable dmpcrl_bridge, all imported."""
+    """Run the executable dmpcrl_bridge."""
     return run_node(BridgeNode, 'dmpcrl_bridge')
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Checkpoints of one agent: the occasions on which it saves and restores its snapshot."""
+"""Saving and restoring of the checkpoints of one agent."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,20 +15,20 @@ from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, Checkp
 from dmpcrl_ros.settings.nodes import AgentNodeSettings
 from dmpcrl_ros.systems.system import System
 
-_NO_FOLDER = 'parameter checkpoints names no folder'
+_NO_FOLDER = 'the parameter checkpoints does not name a folder'
 
 
 class CheckpointManager:
     """Saves and restores the snapshot of an agent.
 
-    Services are answered in the midst of a step, so that changes of the agent wait until the step has ended.
+    Service calls may arrive during a step, so changes of the agent wait until the step has ended.
 
     Attributes:
-        trouble: why the last checkpoint could not be saved; empty if it could.
+        trouble: reason why the last checkpoint could not be saved; empty if it was.
 
     Args:
         node: of the agent, with its settings and options.
-        agent: to be kept.
+        agent: whose snapshot is saved.
         system: of the agent.
         name: of the agent.
     """
@@ -53,7 +53,7 @@ class CheckpointManager:
         """Continue from the newest checkpoint, if there is one.
 
         Raises:
-            SettingError: there is no usable checkpoint, and the agent is not to learn.
+            SettingError: there is no usable checkpoint, although learning is off.
         """
         try:
             if self._folder:
@@ -62,15 +62,15 @@ class CheckpointManager:
             raise SettingError(f'{error}; choose another folder for checkpoints') from None
         if not self._restore() and self._folder and not self._learn:
             raise SettingError(
-                f'checkpoints holds none that can be used by {self._name}: {self._folder.newest}; '
-                'without learning there is nothing to begin with but the untrained controller'
+                f'no usable checkpoint of {self._name}: {self._folder.newest}; '
+                'without learning the node would run the untrained controller'
             )
 
     def begin_run(self, run: int) -> None:
         """Prepare the agent for a run of the plant.
 
-        With checkpoints it keeps its parameters and, after a restart during a run, its memory; otherwise it begins with
-        the first parameters.
+        With checkpoints the agent keeps its parameters and, after a restart during a run, its memory. Otherwise it
+        begins with the first parameters.
         """
         if not self._folder:
             self._agent.reset()
@@ -79,14 +79,14 @@ class CheckpointManager:
         self._recovered_run = 0
 
     def serve(self) -> bool:
-        """Carry out the requests of services; not to be called in the midst of a step. Whether there were any."""
+        """Carry out the requests of services between two steps, and return whether there were any."""
         served = bool(self._due)
         while self._due:
             self._due.pop(0)()
         return served
 
     def keep(self, run: int, step: int) -> None:
-        """Take a snapshot at the end of a step, and save it if enough updates were made since the last one."""
+        """Take a snapshot at the end of a step, and save it after enough updates."""
         self._remember((run, step))
         if self._every and self._updates >= self._tried + self._every:
             self._save()
@@ -100,7 +100,7 @@ class CheckpointManager:
         """Save now.
 
         Returns:
-            whether it was saved, and a sentence about it.
+            Whether it was saved, and a sentence about it.
         """
         if not self._folder:
             return False, _NO_FOLDER
@@ -111,18 +111,18 @@ class CheckpointManager:
         """Restore the newest checkpoint before the next step.
 
         Returns:
-            whether there is one, and a sentence about it.
+            Whether there is one, and a sentence about it.
         """
         if not self._load():
-            return False, 'there is no checkpoint that can be used' if self._folder else _NO_FOLDER
+            return False, 'there is no usable checkpoint' if self._folder else _NO_FOLDER
         self._due.append(self._restore)
         return True, 'the newest checkpoint is used from the next step on'
 
     def reset(self) -> tuple[bool, str]:
-        """Take the agent back to its first parameters before the next step.
+        """Restore the first parameters before the next step.
 
         Returns:
-            true, and a sentence about it.
+            True, and a sentence about it.
         """
         self._due.append(self._reset)
         return True, 'the first parameters are used from the next step on'
@@ -133,10 +133,10 @@ class CheckpointManager:
             self._snapshot = self._agent.snapshot()
 
     def _save(self) -> str:
-        """Save the snapshot of the last step; the reason why it could not be saved, empty if it was."""
+        """Save the snapshot of the last step, and return the reason of a failure; empty without one."""
         if not self._folder:
             return _NO_FOLDER
-        self._tried = self._updates  # also where it fails: once for so many updates is often enough to say so
+        self._tried = self._updates  # also after a failure, to limit the number of warnings
         try:
             self._folder.save(Checkpoint(self._snapshot, *self._place))
         except CheckpointError as error:
@@ -167,4 +167,4 @@ class CheckpointManager:
     def _reset(self) -> None:
         self._agent.reset()
         self._snapshot = self._agent.snapshot()
-        self._updates = self._tried = self._agent.updates  # the last checkpoint has more: it is to be replaced
+        self._updates = self._tried = self._agent.updates  # the last checkpoint has more updates and is replaced

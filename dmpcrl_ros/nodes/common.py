@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Functions of all nodes: answers of services, waiting with a timeout, and a clean exit."""
+"""Common functions of all nodes: service responses, waiting with a timeout, and a clean exit."""
 
 import sys
 import time
@@ -33,17 +33,17 @@ class Runnable(Protocol):
 
     @property
     def executor(self) -> Executor | None:
-        """The executor that it was added to."""
+        """Executor of the node."""
 
     def run(self) -> None:
         """Work until a regular end."""
 
     def destroy_node(self) -> None:
-        """Take the node off the network."""
+        """Destroy the publishers and subscriptions of the node."""
 
 
 class NodeFailure(RuntimeError):
-    """The node cannot continue; the message says why."""
+    """The node cannot continue; the message gives the reason."""
 
 
 def answer(response: Trigger.Response | SetBool.Response, success: bool, message: str) -> Any:
@@ -63,13 +63,13 @@ def wait_until_matched(node: Node, executor: Executor, missing: Callable[[], lis
 
     Args:
         node: that waits.
-        executor: to which it belongs.
+        executor: of the node.
         missing: returns the names of the nodes and topics that are not connected yet.
         timeout: after which waiting ends [s].
 
     Raises:
         NodeFailure: something is still missing after `timeout` seconds.
-        ExternalShutdownException: the node is to stop.
+        ExternalShutdownException: the node must stop.
     """
     deadline = time.monotonic() + timeout
     while absent := missing():
@@ -85,25 +85,24 @@ def _start_ros() -> None:
     check_domain()
     try:
         surplus = remove_ros_args(sys.argv)[1:]
-        if not surplus:  # without rclpy's handlers of signals: see signals.py
+        if not surplus:  # without the signal handlers of rclpy: see signals.py
             rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # of rcl, as for a wrong argument after --ros-args
+    except RuntimeError as error:  # from rcl, such as for a wrong argument after --ros-args
         raise SettingError(str(error)) from None
     if surplus:
         raise SettingError(f'unknown argument {surplus[0]!r}: settings are given as --ros-args -p name:=value')
 
 
 def run_node(make: Callable[[], Runnable], name: str, interrupted: int = 0) -> int:
-    """Make a node, call its `run()`, and end cleanly, whatever happens.
+    """Make a node, call its `run()`, and end cleanly in all cases.
 
     Args:
         make: makes the node.
-        name: of the executable, for messages.
+        name: of the executable, for the texts of errors.
         interrupted: exit code after Ctrl-C.
 
     Returns:
-        0 at a regular end, `interrupted` where a signal ended it, 1 when the node failed, 2 when it was started with
-        wrong settings.
+        Exit code: 0 after a regular end, `interrupted` after a signal, 1 after a failure, 2 for wrong settings.
     """
     handle_signals()
     end_with_parent_if_asked()
@@ -124,7 +123,7 @@ def run_node(make: Callable[[], Runnable], name: str, interrupted: int = 0) -> i
     finally:
         if node is not None:
             if node.executor:
-                node.executor.shutdown()  # threads of the middleware call into it as long as it has entities
+                node.executor.shutdown()  # threads of the middleware call it while it has entities
             node.destroy_node()
         rclpy.try_shutdown()
         ignore_signals()

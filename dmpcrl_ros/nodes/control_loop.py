@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node that closes the loop with the agents, whatever the plant is.
+"""Node that closes the loop between the agents and a plant.
 
 It is a lifecycle node that publishes states and applies inputs, in lockstep or in real time.
 
-Publishes: <agent>/state (State, latched) for every agent, plant/presence (Presence, latched), on which it hears another
-plant of the namespace, too; diagnostics.
-Subscribes: <agent>/action (Action) and <agent>/presence (Presence) for every agent, monitor/presence if it is to wait
-for a monitor. All names are relative to the namespace of the system.
+Publishes: <agent>/state (State, latched) for every agent, plant/presence (Presence, latched), to which it also
+subscribes, to detect another plant in the namespace; diagnostics.
+Subscribes: <agent>/action (Action) and <agent>/presence (Presence) for every agent, monitor/presence if it waits for a
+monitor. All names are relative to the namespace of the system.
 Services (std_srvs/Trigger): ~/pause, ~/resume; ~/step: one step of a paused plant; ~/reset: a new run.
 """
 
@@ -34,7 +34,7 @@ from dmpcrl_ros.transport.loop_timer import LoopTimer
 from dmpcrl_ros.transport.loop_topics import LoopTopics, time_to_msg
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
-_ASK_AGAIN = 2.0  # s without an answer after which a state is published once more, should it have been lost
+_ASK_AGAIN = 2.0  # s without an answer after which a state is published again
 
 
 LoopSettingsT = TypeVar('LoopSettingsT', bound=PlantSettings)
@@ -45,14 +45,14 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
 
     Args:
         name: of the node.
-        kind: class of its own settings.
+        kind: class of its settings.
     """
 
     def __init__(self, name: str, kind: type[LoopSettingsT]):
         super().__init__(name, kind)
 
     def make_interface(self) -> SystemInterface:
-        """The plant that this node is for."""
+        """Make the interface to the plant."""
         raise NotImplementedError
 
     def configure(self) -> None:
@@ -64,7 +64,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         self._period = options.period_of(self.system)
         self.timer = LoopTimer(self._period / options.speed)
         self._topics = LoopTopics(self, self.system)
-        self._run = time.time_ns()  # greater than that of any plant before it
+        self._run = time.time_ns()  # greater than that of any earlier plant
         members = [*self.system.names, *([MONITOR] if options.wait_for_monitor else [])]
         agreed = agreement(self.settings, options, self.system, of_method=False)
         self._presence = Presence(self, PLANT, agreed, members)
@@ -75,7 +75,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         self._diagnostics = LoopDiagnostics(self)
 
     def work(self) -> None:
-        """Run, and run again after each reset."""
+        """Run the system, again after each reset."""
         wait_until_matched(self, self.executor_, self.missing, self.options.start_timeout)
         self.get_logger().info(
             f'{self.system.name}: {self.system.n_agents} agents connected, {self.settings.steps} steps'
@@ -129,7 +129,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
                 self._await_tick()
 
     def _observe(self) -> PlantStep | None:
-        """Observe the plant; while there is no reliable measurement it is left safe."""
+        """Observe the plant, and leave it safe without a reliable measurement."""
         self._seen = self._interface.observe()
         self._topics.expect((self._run, self._seen.step) if self._seen else None)
         if self._seen is None:
@@ -139,7 +139,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         return self._seen
 
     def _leave_safe(self) -> None:
-        """Let the safe inputs act until the next step; the former inputs are then too old to be held."""
+        """Apply the safe inputs until the next step; the former inputs are then too old to be held."""
         self._interface.make_safe()
         self._watchdog.reset()
 
@@ -148,14 +148,14 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         return ''
 
     def _admitted(self) -> bool:
-        """Whether a step may begin; where the loop is paused it stands safe."""
+        """Whether a step may begin; a paused loop is left safe."""
         stood = self._step_control.held
         if self._step_control.admits():
             return True
         if not stood:
             self._leave_safe()
             self._told = time.monotonic()
-        if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # a silent plant would count as lost
+        if self._seen and time.monotonic() > self._told + _ASK_AGAIN:  # a silent plant counts as lost
             self._publish(self._seen)
         self.executor_.spin_once(timeout_sec=0.1)
         self.timer.begin()
@@ -183,7 +183,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         return self.active and running()
 
     def missing(self) -> list[str]:
-        """Names of the nodes that are not ready or do not hear the state yet; other nodes may listen, too."""
+        """Names of the nodes that are not ready or have not subscribed to the state; other nodes may subscribe, too."""
         if not self.active:
             return []
         self._presence.check()
@@ -199,7 +199,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         self._topics.publish(seen, run=self._run, stamps=stamps, skipped=self.timer.skipped, only_silent=only_silent)
 
     def _await_actions(self, seen: PlantStep) -> None:
-        """Wait until all actions are in or, in real time, until the inputs have to be applied."""
+        """Wait until all actions have arrived or, in real time, until the inputs must be applied."""
         if self.options.real_time:
             self._spin_until(self.timer.last_call(), lambda: not self.silent())
             self.timer.note(not self.silent())
@@ -226,13 +226,13 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         return self._topics.silent()
 
     def blocking_reason(self) -> str:
-        """Reason why the loop is not closed; empty when it is."""
+        """Reason why the loop is not closed; empty if it is."""
         if self._step_control.held:
             return 'paused'
         return f'no measurement: {self.stale_measurements()}' if self._begun and self._seen is None else ''
 
     def _spin_until(self, moment: float, enough: Callable[[], object] = lambda: False) -> None:
-        """Take in messages until a moment of the monotonic clock, or until `enough` returns true."""
+        """Spin until a time of the monotonic clock, or until `enough` returns true."""
         while self._goes_on() and not enough() and (left := moment - time.monotonic()) > 0.0:
             self.executor_.spin_once(timeout_sec=min(left, SPIN_SLICE))
 

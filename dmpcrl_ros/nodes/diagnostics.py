@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Diagnostics of the agents and of the control loop, on the topic `diagnostics` of the namespace."""
+"""Diagnostics of the agents and of the control loop, on the topic `diagnostics`."""
 
 import time
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class Diagnostics:
 
 
 class AgentDiagnostics(Diagnostics):
-    """Diagnostics of one agent: the outcome of its last step, and the messages and rounds lost since the start.
+    """Diagnostics of one agent: its last step, and the lost messages and rounds since the start.
 
     Args:
         node: that runs the agent.
@@ -86,14 +86,14 @@ class AgentDiagnostics(Diagnostics):
         self._heard = time.monotonic()
 
     def note(self, report: StepReport, action_time: float, fallback: bool) -> None:
-        """Take note of a step that has ended."""
+        """Record the outcome of a step."""
         self._report, self._action_time, self._fallback = report, action_time, fallback
         self._heard = time.monotonic()
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """Level, summary and values.
 
-        The worst condition decides the level: no state, then a fallback, then a step without learning.
+        The worst condition determines the level: no state, then a fallback, then a step without learning.
         """
         silence, report = time.monotonic() - self._heard, self._report
         learning = self._node.learning
@@ -129,7 +129,7 @@ class AgentDiagnostics(Diagnostics):
 
 
 class LoopDiagnostics(Diagnostics):
-    """Diagnostics of the control loop: which inputs came in time."""
+    """Diagnostics of the control loop: timeliness of the inputs."""
 
     _node: 'ControlLoopNode[Any]'
 
@@ -138,7 +138,7 @@ class LoopDiagnostics(Diagnostics):
         self._missed = 0
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
-        """An error while inputs are missing."""
+        """Level, summary and values; an error while inputs are missing."""
         timer, silent = self._node.timer, self._node.silent()
         fresh, self._missed = timer.missed - self._missed, timer.missed
         values = {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""One agent within a node: its topics, its steps, and the messages about their outcome."""
+"""One agent within a node: its topics and its steps."""
 
 import math
 import time
@@ -26,7 +26,7 @@ from dmpcrl_ros.transport.exchange_topics import ExchangeTopics
 if TYPE_CHECKING:
     from dmpcrl_ros.nodes.agent import AgentNode
 
-_INSISTENT = 3  # states of the past in a row, after which the state of the future before them was the wrong one
+_INSISTENT = 3  # past states in a row after which an earlier state of the future counts as wrong
 _SILENCE = 30.0  # s
 
 
@@ -34,7 +34,7 @@ class HostedAgent:
     """Receives states, runs a step for each, and publishes its action, status and parameters.
 
     Args:
-        node: with `settings` and `options` of an agent node, and whether it is `active`.
+        node: that runs the agent.
         host: of the engines of this process.
         system: that the agent belongs to.
         index: of the agent.
@@ -75,14 +75,14 @@ class HostedAgent:
         )
         self._next: ReceivedState | None = None
         self._present: ReceivedState | None = None
-        self._past: list[tuple[int, int]] = []  # places of states that came too late, since the last that did not
+        self._past: list[tuple[int, int]] = []  # places of late states since the last one in time
         self._done = (0, 0)
         self._answer: msg.Action | None = None
         self._updates, self._action_time = 0, 0.0
         self._listening = False
 
     def missing(self) -> list[str]:
-        """Names of the neighbours, and the plant, that the agent is not connected to yet."""
+        """Names of the neighbours and the plant without a connection to the agent."""
         self.presence.check()
         plant = [] if self._topics.has_plant() else [PLANT]
         return list(dict.fromkeys([*self._exchange.unmatched(), *plant, *self.presence.missing()]))
@@ -96,7 +96,7 @@ class HostedAgent:
         self.presence.announce(ready=True)
 
     def serve(self) -> None:
-        """Between two steps: carry out the requests of services, and begin the next step if its state is there."""
+        """Carry out the requests of services between two steps, and begin the next step if its state has arrived."""
         if self.engine.busy:
             return
         if self.checkpoints.serve() and self._present:
@@ -112,14 +112,14 @@ class HostedAgent:
     def halt(self) -> None:
         """Leave the step.
 
-        In real time the present state is answered with the safe action; in lockstep the plant waits for an agent that
-        is not active, as for one that has died.
+        In real time the agent answers the present state with the safe action. In lockstep the plant waits for an
+        inactive agent as for a dead one.
         """
         self._host.abandon(self._index, 'deactivated')
         latest, self._next = self._next or self._present, None
         if latest and self._node.options.real_time:
             self._be_safe(latest)
-        elif self._present and not self._answer:  # the plant will ask again
+        elif self._present and not self._answer:  # the plant will repeat the state
             self._done = (self._present.run, self._present.observation.step - 1)
         self.checkpoints.save_if_changed()
         self.presence.announce(ready=False)
@@ -127,7 +127,7 @@ class HostedAgent:
     def _on_state(self, begun: ReceivedState) -> None:
         if begun.place == self._done:
             if self._answer:
-                self._topics.repeat(self._answer)  # the plant asks again: the answer was lost
+                self._topics.repeat(self._answer)  # the plant repeats the state because the action was lost
         elif begun.place < self._done and not self._insists(begun.place):
             self._dropped['late'] += 1
         elif self._node.active:
@@ -140,14 +140,14 @@ class HostedAgent:
             self._decline(begun)
 
     def _decline(self, begun: ReceivedState) -> None:
-        """Let no neighbour wait for this agent in a step."""
+        """Notify the neighbours that this agent takes no part in a step."""
         self._host.handle(self._index, self.engine.decline(*begun.place, time.monotonic()))
         self._host.run_due()
 
     def _insists(self, place: tuple[int, int]) -> bool:
         """Whether the plant keeps sending states that seem to be past.
 
-        Then the state of the future before them was wrong.
+        In this case an earlier state of the future was wrong.
         """
         self._past = [*self._past, place] if self._past and place >= self._past[-1] else [place]
         return len(self._past) >= _INSISTENT
@@ -168,12 +168,12 @@ class HostedAgent:
         self._host.handle(self._index, self.engine.begin(program, now, deadline))
 
     def _hold(self) -> str:
-        """Reason why the agent is not to learn now; empty if it may, or was made without a learner."""
+        """Reason not to learn now; empty to learn, or without a learner."""
         switched_off = self._node.settings.learn and not self._node.learning
         return f'learning is switched off at {self.spec.name}' if switched_off else ''
 
     def _be_safe(self, begun: ReceivedState) -> None:
-        """Answer for a node that is not active."""
+        """Answer a state with the safe action while the node is not active."""
         self._present, self._done = begun, begun.place
         self._decline(begun)
         self._answer = self._topics.answer(begun, Acted(self.spec.safe_action, fallback=True))
@@ -189,7 +189,7 @@ class HostedAgent:
         if not (self.engine.acted and self._answer):
             raise ProgramError(f'the program of agent {self.spec.name} ended its step without an action')
         begun, step_time = self._present, time.monotonic() - self._present.received
-        self.checkpoints.keep(*begun.place)  # before it is published: a signal may end the node at any moment
+        self.checkpoints.keep(*begun.place)  # before publishing, because a signal may end the node
         if report.fault:
             self._node.get_logger().warning(f'step {begun.observation.step}: {report.fault}', throttle_duration_sec=1.0)
         if report.updates != self._updates:
@@ -207,6 +207,6 @@ class HostedAgent:
         self.diagnostics.note(report, self._action_time, self._answer.fallback)
 
     def _publish_parameters(self, begun: ReceivedState | None = None) -> None:
-        """Publish the parameters that hold from a step on; from before the first run where there is none."""
+        """Publish the parameters that are valid from a step on, or before the first run."""
         self._updates = self.agent.updates
         self._topics.publish_parameters(self.agent, begun)

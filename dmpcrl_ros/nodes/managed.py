@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Lifecycle nodes of this package: managed from outside, or bringing themselves up."""
+"""Lifecycle nodes, managed from outside or with autostart."""
 
 import gc
 from collections.abc import Collection
@@ -22,14 +22,14 @@ OptionsT = TypeVar('OptionsT', bound=ManagedNodeSettings)
 class ManagedNode(LifecycleNode, Generic[OptionsT]):
     """A lifecycle node that works in its own loop while it is active.
 
-    Transitions arrive while the executor is spun, which is also in the midst of a step: `active` is then false and the
-    step is to be left.
+    Transitions arrive whenever the executor spins, also during a step: `active` then becomes false, and the node leaves
+    the step.
 
     Args:
         name: of the node.
         kind: class of its own settings, declared as parameters.
-        of_method: whether it has the settings of the method, too.
-        live: names of common settings that can be changed while it runs, beside those of its own that can.
+        of_method: whether it also has the settings of the method.
+        live: names of common settings that can be changed while it runs, in addition to its own live settings.
     """
 
     def __init__(self, name: str, kind: type[OptionsT], *, of_method: bool = False, live: Collection[str] = ()):
@@ -45,8 +45,8 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
         """Work while active, until shut down.
 
         Raises:
-            SettingError: the node starts by itself, and its settings do not fit.
-            NetworkError: the node starts by itself, and the description of the system is wrong.
+            SettingError: the node starts itself, and its settings are wrong.
+            NetworkError: the node starts itself, and the description of the system is wrong.
         """
         if self.options.autostart and running():
             self.trigger_configure()
@@ -65,19 +65,19 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
             self._leave()
 
     def configure(self) -> None:
-        """Make everything that the settings describe."""
+        """Make the objects that the settings describe."""
 
     def work(self) -> None:
-        """Work until the node is no longer active."""
+        """Work while the node is active."""
 
     def halt(self) -> None:
-        """Leave the plant safe: the node is no longer active."""
+        """Leave the plant safe after deactivation."""
 
     def release(self) -> None:
-        """Drop the objects that `configure` made, other than publishers, subscriptions, services and timers."""
+        """Drop the objects of `configure` except publishers, subscriptions, services and timers."""
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unconfigured to inactive; fails, with the reason in the log, where the settings do not fit."""
+        """Unconfigured to inactive; fails with the reason in the log if the settings are wrong."""
         self._before = self._entities()
         try:
             self.configure()
@@ -88,11 +88,11 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
             self._destroy_entities()
             return TransitionCallbackReturn.FAILURE
         gc.collect()
-        gc.freeze()  # a collection of all objects made so far takes longer than a short control step
+        gc.freeze()  # a garbage collection of all objects made so far takes longer than a short control step
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Inactive to active: the node waits for the network in its own loop, so that all can be activated at once."""
+        """Inactive to active. The node waits for the network in its own loop, so all nodes can be activated at once."""
         self.active = True
         return super().on_activate(state)
 
@@ -102,7 +102,7 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Inactive to unconfigured; not in the midst of a step that is being left."""
+        """Inactive to unconfigured; refused while a step is being left."""
         if self._at_work:
             return TransitionCallbackReturn.FAILURE
         self.release()
@@ -111,7 +111,7 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """To the end; an active node leaves the plant safe."""
+        """To finalized; an active node leaves the plant safe."""
         self._leave()
         self._over = True
         return super().on_shutdown(state)

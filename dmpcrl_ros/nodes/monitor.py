@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node that records a run and ends when it is complete.
+"""Node that records a run and ends when it is complete.
 
 Subscribes: <agent>/state, <agent>/status, <agent>/parameters and <agent>/presence for every agent, plant/presence.
 Publishes: <name of the node>/presence (Presence, latched). All names are relative to the namespace of the system.
@@ -34,10 +34,10 @@ from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import RECORD, STREAM
 from dmpcrl_ros.transport.step_assembler import StepAssembler
 
-# The parameters last: DDS matches the readers of a node in their order. A reader that has received the latched
-# parameters is known to the writers of the other topics, too.
+# The parameters last: DDS matches the readers of a node in order. When the latched parameters have arrived, the writers
+# of the other topics have matched their readers, too.
 _TOPICS = (('state', msg.State, STREAM), ('status', msg.Status, STREAM), ('parameters', msg.Parameters, RECORD))
-_GRACE = 2.0  # s after the last state, in which the last agents may report
+_GRACE = 2.0  # s after the last state until the last status must arrive
 
 
 class MonitorNode(Node):
@@ -48,7 +48,7 @@ class MonitorNode(Node):
         self.settings, self.options = declare(self, MonitorSettings, of_method=True)
         LiveParameters(self, MonitorSettings)
         if not self.options.output:
-            raise SettingError('output must name the directory to record the run in')
+            raise SettingError('output must name the directory of the run')
         self._system, method = self.settings.make_system(), self.settings.make_method()
         self._layouts = [method.layout(self._system, i) for i in range(self._system.n_agents)]
         self._writer = RunWriter(self.options.output, self._system, self.settings, extra={'transport': 'ROS 2'})
@@ -71,7 +71,7 @@ class MonitorNode(Node):
         """Record until the last transition.
 
         Raises:
-            NodeFailure: the recording is not complete; the message says why, and how many steps are recorded.
+            NodeFailure: the recording is not complete; the message gives the reason and the number of recorded steps.
         """
         with self._writer:
             try:
@@ -85,7 +85,7 @@ class MonitorNode(Node):
             )
 
     def _record(self) -> str:
-        """Record until the run is complete, or until it cannot be completed: then return the reason."""
+        """Record until the run is complete, or return the reason why it cannot be completed."""
         wait_until_matched(self, self._executor, self._missing, self.options.start_timeout)
         self._late = PLANT not in self._presence.not_ready()
         self._presence.announce(ready=True)
@@ -97,7 +97,7 @@ class MonitorNode(Node):
             if self._superseded:
                 return 'the plant has begun another run, after a reset or a restart'
             if time.monotonic() - self._last_heard > self.options.silence_timeout:
-                return f'nothing heard for {self.options.silence_timeout:g} s'
+                return f'no message for {self.options.silence_timeout:g} s'
         if self._assembler.next < self.settings.steps:
             return 'interrupted'
         return 'a message was lost on its way to the monitor' if self._assembler.lost else ''
@@ -121,7 +121,7 @@ class MonitorNode(Node):
     def _begin(self, run: int, step: int) -> None:
         """Record the run of the first message of a step.
 
-        Where its first messages may be missing, it is recorded from the next step on.
+        If first messages may be missing, the recording begins with the next step.
         """
         self._run = run
         if self._late or step:
@@ -146,7 +146,7 @@ class MonitorNode(Node):
             self._report(step)
 
     def _fits(self, agent: int, message: msg.State | msg.Status) -> bool:
-        """Whether a message fits the topic of the agent; others are not recorded."""
+        """Whether a message is valid for the topic of the agent; others are not recorded."""
         if message.step > self.settings.steps:
             return False
         try:
@@ -183,7 +183,7 @@ class MonitorNode(Node):
 
 
 def main() -> int:
-    """The executable dmpcrl_monitor, all imported."""
+    """Run the executable dmpcrl_monitor."""
     return run_node(MonitorNode, 'dmpcrl_monitor', interrupted=1)
 
 

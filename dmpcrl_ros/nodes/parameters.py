@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Settings as ROS parameters: declared, read and checked at the start, and followed while the node runs."""
+"""Settings as ROS parameters: declared, read and checked at the start, and updated while the node runs."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.settings.run import CommonSettings, Settings, installed_setting_names, system_table
 from dmpcrl_ros.systems.registry import system_source
 
-_OF_RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides')  # of every node, or of its topics
+_OF_RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides')  # of all ROS nodes, or of their topics
 
 
 def declare(node: Node, kind: type[Kind], *, of_method: bool, live: Collection[str] = ()) -> tuple[Settings, Kind]:
@@ -31,7 +31,7 @@ def declare(node: Node, kind: type[Kind], *, of_method: bool, live: Collection[s
         live: names of common settings that can be changed at this node while it runs.
 
     Raises:
-        SettingError: a parameter has the wrong type or is out of range, or the name of one is a typing error.
+        SettingError: a parameter has the wrong type or is out of range, or its name has a typing error.
         RegistryError: there is no such system or method.
     """
     shared = [replace(entry, live=entry.name in live) for entry in table(CommonSettings)]
@@ -46,15 +46,15 @@ def declare(node: Node, kind: type[Kind], *, of_method: bool, live: Collection[s
 
 
 def _check_names(node: Node, own: Collection[str]) -> None:
-    """Look for names that this node does not declare, which rclpy ignores: a typing error would be silent.
+    """Check names that this node does not declare: rclpy ignores them, so typing errors would be silent.
 
-    Those of other nodes may come from a file or a launch file that many nodes share.
+    Names of other nodes are allowed: many nodes may share a parameter file.
 
     Raises:
-        SettingError: a name is one of this node's but for a typing error.
+        SettingError: a name differs from one of this node by a typing error.
     """
     foreign = {name for name in node._parameter_overrides if name.split('.')[0] not in _OF_RCLPY}.difference(own)
-    if not foreign:  # otherwise all methods and systems are loaded
+    if not foreign:  # only if needed: this loads all methods and systems
         return
     for name in sorted(foreign - installed_setting_names()):
         if meant := mistyped(name, own):
@@ -70,7 +70,7 @@ def _declared(node: Node, entries: Sequence[Setting]) -> dict[str, Any]:
         if entry.name in given:
             given[entry.name] = _typed(entry, given[entry.name])
         try:
-            if entry.kind is tuple:  # an empty list has no type of its own
+            if entry.kind is tuple:  # an empty list has no type
                 node.declare_parameter(entry.name, Parameter.Type.STRING_ARRAY, _descriptor(entry))
                 default = []
             else:
@@ -83,7 +83,7 @@ def _declared(node: Node, entries: Sequence[Setting]) -> dict[str, Any]:
 
 
 def _typed(entry: Setting, parameter: Parameter) -> Parameter:
-    """The parameter of a setting. A whole number is a number, too, where ROS tells them apart."""
+    """Parameter of a setting. A setting of type float accepts a ROS integer, too."""
     if entry.kind is float and parameter.type_ is Parameter.Type.INTEGER:
         return Parameter(parameter.name, value=float(parameter.value))
     return parameter
@@ -108,16 +108,16 @@ def _descriptor(entry: Setting) -> ParameterDescriptor:
 
 
 class LiveParameters:
-    """The settings of a node that can be changed while it runs.
+    """Settings of a node that can be changed while it runs.
 
-    A value is checked as at the start; then `options` of the node is replaced as a whole. Who reads it when it needs a
-    value has the new one from then on.
+    A value is checked as at the start. Then `options` of the node is replaced as a whole, so objects that read it when
+    they need a value get the new one.
 
     Attributes:
-        followers: called after each change; for those who cannot read `options` when they need it, as a timer.
+        followers: called after each change, for objects that cannot read `options` when they need it, such as timers.
 
     Args:
-        node: whose `options` these settings belong to; other parameters are left alone.
+        node: with the `options`; other parameters are ignored.
         kind: class of its options.
     """
 

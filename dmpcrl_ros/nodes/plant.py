@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node of a simulated plant: see control_loop for its topics and services.
+"""Node of a simulated plant: see control_loop for its topics and services.
 
-Publishes besides: /clock (rosgraph_msgs/Clock).
+Also publishes: /clock (rosgraph_msgs/Clock).
 Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.PlantSettings.
 """
 
@@ -22,7 +22,7 @@ from dmpcrl_ros.transport.qos import CLOCK
 
 
 class SimulatedSystem:
-    """A simulated plant, which moves when inputs are applied to it.
+    """A simulated plant, which advances when inputs are applied.
 
     Args:
         system: to be simulated.
@@ -33,27 +33,27 @@ class SimulatedSystem:
         self._system, self._seed, self._plant = system, seed, system.plant(seed)
 
     def reset(self) -> None:
-        """Back to the initial state and the beginning of the noise."""
+        """Return to the initial state and the beginning of the noise."""
         self._plant.reset(self._seed)
         self._episodes = Episodes(self._system, self._plant)
 
     def observe(self) -> PlantStep:
-        """The present step."""
+        """Present step."""
         return self._episodes.observe()
 
     def apply(self, actions: list[np.ndarray]) -> None:
-        """One control step.
+        """Advance by one control step.
 
         Raises:
-            ArithmeticError: the state has left the range of numbers.
+            ArithmeticError: the state is no longer finite.
         """
         self._episodes.apply(actions)
 
     def skip(self) -> None:
-        """Do nothing: a simulation stands still between its steps."""
+        """Do nothing: a simulation does not move between its steps."""
 
     def make_safe(self) -> None:
-        """Do nothing: a simulation stands still without inputs."""
+        """Do nothing: a simulation does not move without inputs."""
 
 
 class PlantNode(ControlLoopNode[PlantSettings]):
@@ -63,17 +63,17 @@ class PlantNode(ControlLoopNode[PlantSettings]):
         super().__init__('plant', PlantSettings)
 
     def make_interface(self) -> SimulatedSystem:
-        """The simulation, and the clock it sets."""
+        """Make the simulation, and the publisher of its clock."""
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
         return SimulatedSystem(self.system, self.settings.seed)
 
     def tick(self, stamp: Time) -> None:
-        """Set the clock."""
+        """Publish the time of the step."""
         self._clock_publisher.publish(Clock(clock=stamp))
 
 
 def main() -> int:
-    """The executable dmpcrl_plant, all imported."""
+    """Run the executable dmpcrl_plant."""
     return run_node(PlantNode, 'dmpcrl_plant')
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Presence of a member of a system: announced to the others and compared with theirs before the loop is closed."""
+"""Presence of a member of a system, announced to the others and compared with theirs before the loop is closed."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,22 +14,22 @@ from dmpcrl_ros.settings.agreement import differences
 from dmpcrl_ros.topics import presence_topic
 from dmpcrl_ros.transport.qos import LATCHED
 
-_TIME_TO_SPEAK = 2.0  # s; a process that was killed is known to DDS for 20 s more
-_SETTLING = 0.3  # s after the last of the others was heard, in which another instance would be discovered, too
-_FROZEN = 5.0  # s without a turn, after which another instance may have taken the place of this one
+_TIME_TO_SPEAK = 2.0  # s; DDS lists a killed process for 20 s more
+_SETTLING = 0.3  # s after the first message of the last member, in which another instance would be discovered, too
+_FROZEN = 5.0  # s without a turn after which another instance may have replaced this one
 
 
 class Presence:
-    """Announces a member, hears those that it works with, and checks that they fit together.
+    """Announces a member, receives the presence of others, and checks that they fit together.
 
-    Of two instances of one member the younger ends: when it hears the elder before it is ready itself, or when the
-    elder objects to it. If the elder was frozen and the younger works by now, the elder ends.
+    If a member has two instances, the younger one ends: when it receives the presence of the older one before it is
+    ready, or when the older one objects. If the older one was frozen and the younger one is ready, the older one ends.
 
     Args:
         node: of the member.
         member: name of the agent, PLANT or MONITOR.
-        agreement: what all members must agree on (settings.agreement).
-        others: names of the members that it works with.
+        agreement: values on which all members must agree (settings.agreement).
+        others: names of the members with which it works.
     """
 
     def __init__(self, node: Node, member: str, agreement: Mapping[str, str], others: Iterable[str]):
@@ -39,7 +39,7 @@ class Presence:
         self._heard: dict[str, msg.Presence | None] = dict.fromkeys(others)
         now = time.monotonic()
         self._speak_until, self._settled = now + _TIME_TO_SPEAK, now + _SETTLING
-        self._turn, self._thawed = now, -_FROZEN  # the last turn, and the last one after a long time
+        self._turn, self._thawed = now, -_FROZEN  # times of the last turn, and of the last one after a freeze
         self._own_topic = node.create_subscription(msg.Presence, presence_topic(member), self._hear_own, LATCHED)
         for name in self._heard:
             node.create_subscription(msg.Presence, presence_topic(name), self._receiver(name), LATCHED)
@@ -47,11 +47,11 @@ class Presence:
         self.announce(ready=False)
 
     def announce(self, *, ready: bool, objects_to: int = 0) -> None:
-        """Tell the others whether this member is ready.
+        """Publish whether this member is ready.
 
         Args:
             ready: whether its connections are made and it is active.
-            objects_to: another instance of this member that is to end; 0 for none.
+            objects_to: another instance of this member that must end; 0 for none.
         """
         self._ready = ready
         names, values = list(self._agreement), list(self._agreement.values())
@@ -60,24 +60,24 @@ class Presence:
         )
 
     def missing(self) -> list[str]:
-        """Names of the members that were not heard yet.
+        """Names of the members without a message so far.
 
-        Another instance of this one that DDS knows gets some time to announce itself: one that was killed does not.
+        If DDS lists another instance of this member, it gets some time to announce itself: a killed one does not.
         """
         now = time.monotonic()
         double = self._own_topic.get_publisher_count() > 1 and now < self._speak_until
         unheard = [name for name, presence in self._heard.items() if presence is None]
-        return [*unheard, *([f'word of another {self._member}'] if double or now < self._settled else [])]
+        return [*unheard, *([f'presence of another {self._member}'] if double or now < self._settled else [])]
 
     def not_ready(self) -> list[str]:
         """Names of the members that are not ready yet."""
         return [name for name, presence in self._heard.items() if not (presence and presence.ready)]
 
     def check(self) -> None:
-        """Check that this is the only instance, and that all members heard so far agree.
+        """Check that this is the only instance, and that all members known so far agree.
 
         Raises:
-            NodeFailure: they do not; the message names what differs, at which members, with both values.
+            NodeFailure: they do not; the message names the differing values and their members.
         """
         self.check_alone()
         agreements = {
@@ -89,10 +89,10 @@ class Presence:
             raise NodeFailure(f'{found}: start all nodes of a system with the same settings, files and version')
 
     def check_alone(self) -> None:
-        """Check that no other instance of this member is to stay; to be called in every turn of the node.
+        """Check that no other instance of this member has precedence. Call it in every turn of the node.
 
         Raises:
-            NodeFailure: there is one.
+            NodeFailure: another instance has precedence.
         """
         self._take_turn()
         if self._conflict:
@@ -114,7 +114,7 @@ class Presence:
                 f'there is {other}: end it, or start this system in another namespace or another ROS_DOMAIN_ID'
             )
         elif younger and message.ready and self._turn - self._thawed < _FROZEN:
-            self._conflict = f'{other} has taken the place of this one, which was frozen'
+            self._conflict = f'{other} has replaced this one, which was frozen'
         elif younger:
             self.announce(ready=self._ready, objects_to=message.instance)
 

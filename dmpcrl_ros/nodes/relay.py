@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The node that injects faults between other nodes.
+"""Node that injects faults between other nodes.
 
-Subscribes: <agent>/to/<neighbour> (Exchange) for every directed edge and, with faulty_plant, <agent>/state (State)
-and <agent>/action (Action) for every agent. Each only while the relayed topic has a subscriber, so that a node that
+Subscribes: <agent>/to/<neighbour> (Exchange) for every directed edge and, with faulty_plant, <agent>/state (State) and
+<agent>/action (Action) for every agent. It subscribes only while the relayed topic has a subscriber, so a node that
 waits for a subscriber waits for the one behind the relay.
 Publishes: relayed/<topic> for each of them, for receivers whose topics are remapped to it.
-Writes: the log of faults, if it is given a file.
+Writes: the log of faults, if the setting log names a file.
 Parameters: the common settings, those of the system (settings.run), and those of settings.nodes.RelaySettings.
 """
 
@@ -37,17 +37,17 @@ from dmpcrl_ros.transport.corruption import Message, corrupted, stamp
 from dmpcrl_ros.transport.executor import make_executor
 from dmpcrl_ros.transport.qos import EXCHANGE, STREAM
 
-_HELD = 0.01  # s by which a message to be reordered is held back: several rounds
-_LOOK_FOR_OTHERS = 0.05  # s between two looks for subscribers
-_REMEMBERED = 64  # stamps of an edge and a kind, the newest
+_HELD = 0.01  # s of delay of a message to be reordered: several rounds
+_LOOK_FOR_OTHERS = 0.05  # s between two checks for subscribers
+_REMEMBERED = 64  # number of newest stamps of an edge and a kind
 LOG_COLUMNS = ('sender', 'receiver', 'step', 'round', 'kind', 'attempt', 'fate')
 
 
 def plan_of(settings: RelaySettings) -> FaultPlan:
-    """The plan that the settings describe.
+    """Fault plan of the settings.
 
     Raises:
-        SettingError: the deaths make no sense.
+        SettingError: the deaths are not valid.
     """
     names = {field.name for field in fields(FaultPlan)} & {field.name for field in fields(RelaySettings)}
     try:
@@ -61,7 +61,7 @@ def plan_of(settings: RelaySettings) -> FaultPlan:
 
 
 class RelayNode(Node):
-    """Repeats messages, through a plan of faults."""
+    """Forwards messages through a plan of faults."""
 
     def __init__(self) -> None:
         super().__init__('relay')
@@ -84,7 +84,7 @@ class RelayNode(Node):
                     (receiver, plant, msg.Action, agent_topic(name, 'action'), STREAM),
                 ]
         self._unheard = [(edge, self.create_publisher(edge[2], relayed(edge[3]), edge[4])) for edge in edges]
-        self._held: list[tuple[float, int, Publisher, Message]] = []  # a heap, by when they are due
+        self._held: list[tuple[float, int, Publisher, Message]] = []  # a heap, by their due times
         self._order = count()
         self._times: dict[tuple[int, int, str], dict[tuple[int, int, int], int]] = {}
         self._faults: Counter[str] = Counter()
@@ -121,7 +121,7 @@ class RelayNode(Node):
 
     def _receiver(self, sender: int, receiver: int, publisher: Publisher) -> Callable[[Message], None]:
         def receive(message: Message) -> None:
-            if not message.run:  # a greeting: of no run, and of no protocol
+            if not message.run:  # a greeting belongs to no run
                 publisher.publish(message)
                 return
             step, number, kind = stamp(message)
@@ -136,7 +136,7 @@ class RelayNode(Node):
     def _attempt(self, edge: tuple[int, int, str], at: tuple[int, int, int]) -> int:
         """Number of times that this message was sent before.
 
-        The plant may ask again, and an agent may answer again or send a round again.
+        The plant may repeat a state, and an agent an action or a round.
         """
         times = self._times.setdefault(edge, {})
         times[at] = times.get(at, -1) + 1
@@ -170,7 +170,7 @@ class RelayNode(Node):
 
 
 def main() -> int:
-    """The executable dmpcrl_relay, all imported."""
+    """Run the executable dmpcrl_relay."""
     return run_node(RelayNode, 'dmpcrl_relay')
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Signals that end a node: they set a flag, which the loops of the node look at between two spins.
+"""Signals that end a node: they set a flag, which the loops of the node check between two spins.
 
-An exception in the midst of the executor would leave rclpy, a step or a file half-done. rclpy's own handlers would take
-the node its topics before it could leave a robot safe.
+An exception inside the executor could interrupt rclpy, a step or the writing of a file. The handlers of rclpy would
+remove the topics of the node before it could leave a robot safe.
 """
 
 import signal
@@ -13,16 +13,16 @@ import rclpy
 
 from dmpcrl_ros.core.process import ENDING
 
-SPIN_SLICE = 0.1  # s: the longest spin, and so the longest time until a signal is noticed
+SPIN_SLICE = 0.1  # s: the longest spin, and the longest time until a signal takes effect
 _requested = False
 
 
 def handle_signals() -> None:
-    """Let the ending signals set the flag, unless the launcher has the process ignore them."""
+    """Handle the ending signals by setting the flag, except those that the launcher made the process ignore."""
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _request)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # which the launcher may have held back until now
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # the launcher may have blocked them until now
 
 
 def ignore_signals() -> None:
@@ -32,12 +32,12 @@ def ignore_signals() -> None:
 
 
 def stop_requested() -> bool:
-    """Whether the process was asked to end."""
+    """Whether a signal asked the process to end."""
     return _requested
 
 
 def running() -> bool:
-    """Whether nodes of this process are to go on: ROS is up, and no signal asked them to end."""
+    """Whether nodes of this process should continue: ROS is running, and no signal asked the process to end."""
     return not _requested and rclpy.ok()
 
 

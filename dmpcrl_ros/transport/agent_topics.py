@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The topics of one agent, apart from those to its neighbours."""
+"""Topics of one agent, except those to its neighbours."""
 
 import time
 from collections import Counter
@@ -33,7 +33,7 @@ class ReceivedState:
 
     Args:
         run: number of the run.
-        header: of the message; those that answer it carry the same.
+        header: of the message, which the answers repeat.
         observation: of the step.
         received: time of arrival on the monotonic clock [s].
     """
@@ -60,7 +60,7 @@ class AgentTopics:
         index: of the agent.
         spec: description of the agent.
         metrics: of its method.
-        dropped: counter of messages that do not fit, by reason.
+        dropped: counter of dropped messages, by reason.
     """
 
     def __init__(self, node: Node, *, index: int, spec: AgentSpec, metrics: Sequence[Metric], dropped: Counter[str]):
@@ -83,7 +83,7 @@ class AgentTopics:
         """Receive states from now on.
 
         Args:
-            deliver: called with each state that fits.
+            deliver: called with each valid state.
         """
 
         def receive(message: msg.State) -> None:
@@ -116,7 +116,7 @@ class AgentTopics:
         return message
 
     def repeat(self, message: msg.Action) -> None:
-        """Publish an action again, should the first message have been lost."""
+        """Publish an action again, in case the first message was lost."""
         self._actions.publish(message)
 
     def report(self, state: ReceivedState, report: StepReport, **counts: Any) -> None:
@@ -144,7 +144,7 @@ class AgentTopics:
 
         Args:
             agent: with the parameters.
-            state: of the step from which they hold; None before the first run.
+            state: of the step from which they are valid; None before the first run.
         """
         run, step = state.place if state else (0, 0)
         self._parameters.publish(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The mapping of a bridge from its YAML file, checked against the network that it serves."""
+"""Mapping of a bridge from its YAML file, checked against its network."""
 
 import json
 import math
@@ -22,8 +22,8 @@ from dmpcrl_ros.transport.bridge_messages import MESSAGES, reader, type_name
 from dmpcrl_ros.transport.bridging import Mapping, Target
 from dmpcrl_ros.transport.measurements import Source, StateElement, Topic
 
-Resolve = Callable[[str], str]  # of a node: from the declared name of a topic to that in the ROS graph
-_SHORT_TYPE = re.compile(r'^(\w+)/(\w+)$')  # package/Type, as ROS 1 spells it
+Resolve = Callable[[str], str]  # of a node: maps the declared name of a topic to that in the ROS graph
+_SHORT_TYPE = re.compile(r'^(\w+)/(\w+)$')  # package/Type, as in ROS 1
 
 
 class MappingError(ValueError):
@@ -31,12 +31,12 @@ class MappingError(ValueError):
 
 
 def load_mapping(path: str | Path, network: MpcSystem, resolve: Resolve) -> Mapping:
-    """Read the mapping of a network's agents.
+    """Read the mapping of the agents of a network.
 
     Args:
         path: of the YAML file.
         network: that the agents control.
-        resolve: of the node that makes the topics.
+        resolve: name resolution of the node that makes the topics.
 
     Raises:
         MappingError: the file cannot be read, does not follow bridging.schema.json, or does not map every element of
@@ -148,9 +148,10 @@ def _finite(name: str, key: str, value: float) -> float:
 
 
 def _check_topics(sources: list[Source], targets: list[Target]) -> None:
-    """Refuse topics that do not fit together.
+    """Refuse inconsistent topics.
 
-    Each has one type and is heard or commanded, but not both; each command has one frame, and one input for each place.
+    Each topic has one type and is either measured or commanded. Each command has one frame, and one input for each
+    place.
     """
     kinds: dict[Topic, type] = {}
     mapped: list[Source | Target] = [*sources, *targets]
@@ -164,7 +165,7 @@ def _check_topics(sources: list[Source], targets: list[Target]) -> None:
     for target in targets:
         place = target.topic, target.place
         if target.topic in heard:
-            raise MappingError(f'{target.name}: {target.topic} tells a state and cannot be commanded')
+            raise MappingError(f'{target.name}: {target.topic} measures a state and cannot be commanded')
         if frames.setdefault(target.topic, target.frame) != target.frame:
             raise MappingError(f'{target.name}: {target.topic} has another frame elsewhere, {frames[target.topic]}')
         if place in taken:
@@ -184,9 +185,11 @@ def _check_schema(declared: Any) -> None:
     errors = Draft202012Validator(schema).iter_errors(declared)
     # the deepest error is the most precise; a missing key explains a superfluous one, not the other way round
     for error in sorted(errors, key=lambda e: (-len(e.absolute_path), e.validator == 'unevaluatedProperties')):
-        # a pattern is for machines
+        # the description is clearer than a pattern
         reason = (
-            f'{error.instance!r} is no {error.schema["description"]}' if error.validator == 'pattern' else error.message
+            f'{error.instance!r} is not a {error.schema["description"]}'
+            if error.validator == 'pattern'
+            else error.message
         )
         raise MappingError(f'{_place(list(error.absolute_path), declared)}: {reason}')
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Values in the standard messages of a bridge: read where they are measured, written where they are commanded.
+"""Values in the standard messages of a bridge: measurements are read, commands are written.
 
 Pure functions; messages from outside are checked here.
 """
@@ -23,7 +23,7 @@ from dmpcrl_ros.transport.conversions import MessageError, doubles
 
 
 def type_name(kind: Any) -> str:
-    """Name of a class of messages in ROS 2, as geometry_msgs/msg/Twist."""
+    """Name of a class of messages in ROS 2, such as geometry_msgs/msg/Twist."""
     return f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
 
 
@@ -50,12 +50,12 @@ _PATHS: dict[tuple[type, str], str] = {
 }
 _AXES = {'roll': 'x', 'pitch': 'y', 'yaw': 'z'}
 _ROTATION_TOLERANCE = 0.01  # of the norm of a quaternion
-_UNKNOWN = -1.0  # first covariance of what an Imu does not measure
+_UNKNOWN = -1.0  # first covariance of a quantity that an Imu does not measure
 _NANOSECONDS = 10**9  # in a second
 
 
 def reader(kind: type, declared: Mapping[str, Any]) -> Callable[[Any], float]:
-    """Function that reads the declared value in a message of a kind, and raises MessageError if there is none."""
+    """Function that reads the declared value in a message of a kind, and raises MessageError without a value."""
     if kind is JointState:
         return partial(_joint, joint=declared['joint'], field=declared['field'])
     if kind is Float64MultiArray:
@@ -65,10 +65,10 @@ def reader(kind: type, declared: Mapping[str, Any]) -> Callable[[Any], float]:
 
 
 def measured_at(message: Any) -> int:
-    """Time in the header of a message [ns]; 0 where it is not given.
+    """Time in the header of a message [ns]; 0 if it is not set.
 
     Raises:
-        MessageError: it is no time.
+        MessageError: the time is not valid.
     """
     header = getattr(message, 'header', None)
     if header is None:
@@ -79,13 +79,13 @@ def measured_at(message: Any) -> int:
 
 
 def command(kind: type, values: Mapping[Any, float], frame: str, stamp: int) -> Any:
-    """Message that commands.
+    """Message of commands.
 
     Args:
         kind: Float64MultiArray, Twist or TwistStamped.
-        values: by their index in the array, or by part and axis of the twist, where those not given are zero.
-        frame: of the header, if there is one.
-        stamp: of the header, if there is one [ns].
+        values: by their index in the array, or by part and axis of the twist, whose other components are zero.
+        frame: of the header, if the message has one.
+        stamp: of the header, if the message has one [ns].
     """
     if kind is Float64MultiArray:
         return Float64MultiArray(data=doubles(np.array([values[i] for i in range(len(values))])))

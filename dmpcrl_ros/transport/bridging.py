@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Between standard topics and the states and inputs of agents: a mapping declared in YAML, without a node.
+"""Mapping between standard topics and the states and inputs of agents, declared in YAML; without a node.
 
 Every element of an input goes through::
 
     value in the message = sign * scale * input + offset, then limited in rate, then saturated
 
-How states are made of messages stands in measurements.py. bridging.schema.json documents every key.
+measurements.py computes states from messages. bridging.schema.json documents every key.
 """
 
 import math
@@ -38,7 +38,7 @@ class Target:
         low: smallest value sent.
         high: largest value sent.
         rate_limit: largest change of the value per second; may be infinite.
-        safe: value that does no harm.
+        safe: safe value.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Target:
     safe: float
 
     def command(self, action: float, last: float, period: float) -> float:
-        """The value to send for an input, `period` [s] after `last` was sent."""
+        """Value to send for an input, `period` [s] after `last` was sent."""
         wanted, change = self.gain * action + self.offset, self.rate_limit * period
         return min(max(min(max(wanted, last - change), last + change), self.low), self.high)
 
@@ -66,7 +66,7 @@ class Target:
 class Mapping:
     """Elements of the states and targets of all agents, with the last commands sent.
 
-    Before the first command the actuators are taken to be at their safe values.
+    Before the first command the actuators are assumed to be at their safe values.
 
     Args:
         elements: of each agent's state, in their order.
@@ -103,9 +103,9 @@ class Mapping:
 
         Args:
             topic: one of `subscriptions`.
-            message: that came on it.
+            message: received on the topic.
             now: monotonic time [s].
-            received: ROS time at which it came [ns].
+            received: ROS time of its arrival [ns].
         """
         reasons = set()
         for measurement in self._measurements[topic]:
@@ -122,7 +122,7 @@ class Mapping:
         return [np.array([element.value for element in agent]) for agent in self._elements]
 
     def measured_at(self) -> list[int]:
-        """Time at which each agent's state was measured, which is that of its oldest element [ns]; 0 where none was."""
+        """Time of measurement of each agent's state, that of its oldest element [ns]; 0 without measurements."""
         return [min((element.stamp for element in agent), default=0) for agent in self._elements]
 
     def stale(self, now: float, max_age: float) -> list[str]:
@@ -144,7 +144,7 @@ class Mapping:
             stamp: ROS time of sending [ns].
 
         Raises:
-            ValueError: an input has the wrong size or is not finite, or the period is negative; nothing is changed.
+            ValueError: an input has the wrong size or is not finite, or the period is negative; nothing has changed.
         """
         sizes = [np.shape(action) for action in actions]
         if sizes != [(size,) for size in self._input_sizes]:

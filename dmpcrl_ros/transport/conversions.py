@@ -18,16 +18,16 @@ from dmpcrl_ros.methods.method import Metric, check_metrics
 
 
 class MessageError(ValueError):
-    """A message does not fit; its text is the reason under which it is counted."""
+    """A message is not valid; the text is the reason under which it is counted."""
 
 
 def doubles(values: np.ndarray) -> 'array.array[float]':
-    """float64[] field of a message: rclpy takes an array.array ten times faster than a numpy array."""
+    """float64[] field of a message: rclpy accepts an array.array ten times faster than a numpy array."""
     return array.array('d', np.ascontiguousarray(values, dtype=np.float64).tobytes())
 
 
 def exchange_to_msg(envelope: Envelope) -> msg.Exchange:
-    """Message of an envelope; data (n,) travel as n rows of one column."""
+    """Message of an envelope; data (n,) become n rows of one column."""
     data = envelope.data
     rows, columns = data.shape if data.ndim == 2 else (data.size, 1)
     return msg.Exchange(
@@ -43,10 +43,10 @@ def exchange_to_msg(envelope: Envelope) -> msg.Exchange:
 
 
 def exchange_from_msg(message: msg.Exchange, sender: int) -> Envelope:
-    """Envelope of a message that came on the topic of neighbour `sender`.
+    """Envelope of a message received on the topic of neighbour `sender`.
 
     Raises:
-        MessageError: its size contradicts itself, or it claims another sender.
+        MessageError: its sizes are inconsistent, or it names another sender.
     """
     if message.sender != sender:
         raise MessageError('unknown sender')
@@ -62,7 +62,7 @@ def state_to_msg(*, header: Header, run: int, skipped: int, agent: int, observat
     Args:
         header: with the time of the measurement.
         run: number of the run.
-        skipped: ticks of the control loop that were skipped since its start.
+        skipped: number of skipped ticks of the control loop since its start.
         agent: index of the agent.
         observation: of the agent.
     """
@@ -90,7 +90,7 @@ def observation_from_msg(message: msg.State, agent: int, spec: AgentSpec) -> Obs
     """Observation of a state message.
 
     Raises:
-        MessageError: it is about another agent, or a part is of the wrong size, not finite, or not of its space.
+        MessageError: it belongs to another agent, or a part has the wrong size, is not finite, or not in its space.
     """
     if message.agent != agent:
         raise MessageError('unknown sender')
@@ -111,7 +111,7 @@ def action_from_msg(message: msg.Action, agent: int, spec: AgentSpec) -> np.ndar
     """Action (n_u,) of a message.
 
     Raises:
-        MessageError: it is of another agent, of the wrong size, not finite, or not of its space.
+        MessageError: it belongs to another agent, has the wrong size, is not finite, or not in its space.
     """
     if message.agent != agent:
         raise MessageError('unknown sender')
@@ -148,7 +148,7 @@ def status_to_msg(
 
     Args:
         report: of the step.
-        metrics: that the method declares; NaN stands for those that the report lacks.
+        metrics: of the method; NaN for those missing in the report.
         header: of the state.
         run: number of the run.
         step: control step.
@@ -156,9 +156,9 @@ def status_to_msg(
         rounds: communication rounds of the step.
         action_time: from the state to the action [s].
         step_time: from the state to the end of learning [s].
-        timeouts: rounds that were given up since the start.
-        dropped: messages that did not fit since the start.
-        fallback: whether the action was no fresh decision.
+        timeouts: number of failed rounds since the start.
+        dropped: number of dropped messages since the start.
+        fallback: whether the action replaced a fresh decision.
     """
     check_metrics(report.metrics, [metric.name for metric in metrics])
     values = array.array('d', [report.metrics.get(metric.name, np.nan) for metric in metrics])
@@ -181,10 +181,10 @@ def status_to_msg(
 
 
 def metrics_from_msg(message: msg.Status) -> dict[str, float]:
-    """Metrics of a status message by their names; NaN where one was not evaluated.
+    """Metrics of a status message by their names; NaN for those that were not evaluated.
 
     Raises:
-        MessageError: there are not as many values as names.
+        MessageError: the numbers of values and names differ.
     """
     if len(message.metric_names) != len(message.metrics):
         raise MessageError('wrong size')
@@ -211,7 +211,7 @@ def parameters_from_msg(message: msg.Parameters, layout: ParameterLayout) -> np.
     """theta (p,) of a message.
 
     Raises:
-        MessageError: it is not of this layout, or not finite.
+        MessageError: it does not have this layout, or is not finite.
     """
     if (
         tuple(message.names) != layout.names

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Messages as a plan of faults sees them. Pure functions; the relay node calls them."""
+"""Stamps and corruption of messages for a plan of faults. Pure functions; the relay node calls them."""
 
 import copy
 from typing import TypeAlias
@@ -25,7 +25,7 @@ def stamp(message: Message) -> tuple[int, int, str]:
 
 
 def corrupted(message: Message, corruption: str) -> Message:
-    """Another message with one of fault_plan.CORRUPTIONS. States and actions have no kind: they change size."""
+    """Message with one of fault_plan.CORRUPTIONS. States and actions have no kind: their size changes instead."""
     exchange, values = isinstance(message, msg.Exchange), _VALUES[type(message)]
     step, number, kind = stamp(message)
     sender = message.sender if exchange else message.agent

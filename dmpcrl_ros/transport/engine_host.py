@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The round engines of all agents of one process, driven by the monotonic clock."""
+"""Driver of the round engines of all agents of one process, on the monotonic clock."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted, Event, Send
 from dmpcrl_ros.core.mailbox import Envelope
 
-_DELIVERIES = 256  # in a row, before callbacks of the node get their turn
+_DELIVERIES = 256  # in a row, before the node runs its callbacks
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class EngineHost:
     def __init__(self) -> None:
         self._hosted: dict[int, Hosted] = {}
         self._local: deque[tuple[int, Envelope]] = deque()
-        self._earliest = math.inf  # no engine is to be woken before
+        self._earliest = math.inf  # before this time no engine is due
 
     def add(self, hosted: Hosted) -> None:
         """Host an agent."""
         self._hosted[hosted.engine.agent] = hosted
 
     def deliver(self, agent: int, envelope: Envelope) -> None:
-        """Pass an envelope that came from another process to an agent."""
+        """Pass an envelope from another process to an agent."""
         self.handle(agent, self._hosted[agent].engine.receive(envelope, time.monotonic()))
 
     def handle(self, agent: int, events: Sequence[Event]) -> None:
@@ -69,7 +69,7 @@ class EngineHost:
         self._earliest = min(self._earliest, hosted.engine.wake_at)
 
     def abandon(self, agent: int, reason: str) -> None:
-        """Let the step of an agent end as it can without its neighbours."""
+        """End the step of an agent without further messages of its neighbours."""
         engine = self._hosted[agent].engine
         if not engine.busy:
             return
@@ -95,7 +95,7 @@ class EngineHost:
         return max(0.0, min(longest, self._earliest - time.monotonic()))
 
     def _wake(self) -> None:
-        """Tick the engines that are due. All that have acted are heard before any of them learns."""
+        """Tick the engines that are due; all actions are handed on before any of the agents learns."""
         now, self._earliest = time.monotonic(), math.inf
         for agent, hosted in self._hosted.items():
             if hosted.engine.wake_at <= now:

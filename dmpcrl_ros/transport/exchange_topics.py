@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The exchanges of one agent over topics: one topic for each directed edge."""
+"""Exchanges of one agent over topics, one for each directed edge."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ from dmpcrl_ros.topics import exchange_topic
 from dmpcrl_ros.transport.conversions import MessageError, exchange_from_msg, exchange_to_msg
 from dmpcrl_ros.transport.qos import EXCHANGE, OVERRIDABLE
 
-_GREETING_PERIOD = 0.05  # s between two greetings of a neighbour that does not answer yet
+_GREETING_PERIOD = 0.05  # s between two greetings of a neighbour that has not answered
 
 
 class ExchangeTopics:
@@ -25,10 +25,10 @@ class ExchangeTopics:
     Args:
         node: on which the topics are made.
         agent: index of this agent.
-        names: of all agents it may address, by index.
+        names: of its neighbours and itself, by index.
         neighbours: indices of the agents in other processes that it exchanges with.
         deliver: called with each envelope that arrives.
-        dropped: counter of messages that do not fit, by reason.
+        dropped: counter of dropped messages, by reason.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ExchangeTopics:
         self._publishers[receiver].publish(exchange_to_msg(envelope))
 
     def unmatched(self) -> list[str]:
-        """Names of the neighbours that do not hear this agent or are not heard yet. They are greeted."""
+        """Names of the neighbours without a connection in both directions, to which greetings are sent."""
         if (now := time.monotonic()) >= self._next_greeting:
             self._next_greeting = now + _GREETING_PERIOD
             for neighbour in self._unmatched:
@@ -86,7 +86,7 @@ class ExchangeTopics:
             if envelope.kind == msg.Exchange.GREETING:
                 self._send_frame(sender, msg.Exchange.ANSWER_TO_GREETING)
             elif envelope.kind == msg.Exchange.ANSWER_TO_GREETING:
-                self._unmatched.discard(sender)  # a neighbour that answers hears this agent, and is heard
+                self._unmatched.discard(sender)  # an answer proves a connection in both directions
             else:
                 self._deliver(envelope)
 

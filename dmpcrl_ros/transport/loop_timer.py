@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Ticks of a control loop in real time, with statistics of its deadlines. Knows nothing of ROS."""
+"""Ticks of a control loop in real time, with statistics of its deadlines. Independent of ROS."""
 
 import time
 from collections import deque
@@ -9,15 +9,15 @@ from collections.abc import Collection
 
 import numpy as np
 
-_REMEMBERED = 100_000  # steps, the newest
-_LAST_CALL = 0.9  # of the period: an input that is later would hardly act before the next measurement
+_REMEMBERED = 100_000  # number of newest steps
+_LAST_CALL = 0.9  # of the period: a later input would hardly act before the next measurement
 
 
 class LoopTimer:
-    """Ticks of equal distance on the monotonic clock.
+    """Periodic ticks on the monotonic clock.
 
     Args:
-        period: between two ticks [s of the clock].
+        period: time between two ticks [s of the clock].
     """
 
     def __init__(self, period: float):
@@ -28,26 +28,26 @@ class LoopTimer:
         self.begin()
 
     def begin(self) -> None:
-        """Make the present moment a tick."""
+        """Set the present time as a tick."""
         self._tick = self._started = time.monotonic()
 
     def start(self) -> None:
-        """Take note that the step of the present tick starts."""
+        """Record the start of the step of the present tick."""
         self._started = time.monotonic()
         self._jitter.append(self._started - self._tick)
 
     def last_call(self) -> float:
-        """Time until which inputs are waited for in this period, on the monotonic clock [s]."""
+        """Latest time for inputs in this period, on the monotonic clock [s]."""
         return self._tick + _LAST_CALL * self._period
 
     def note(self, met: bool) -> None:
-        """Take note whether all inputs of this step were there in time."""
+        """Record whether all inputs of this step arrived in time."""
         self.met, self.missed = self.met + met, self.missed + (not met)
         if met:
             self._latencies.append(time.monotonic() - self._started)
 
     def tick(self) -> float:
-        """Advance to the next tick and return its time. Past ticks are skipped and counted: time is not made up for."""
+        """Advance to the next tick and return its time. Past ticks are skipped and counted."""
         behind = int((time.monotonic() - self._tick) / self._period)
         self.skipped += behind
         self._tick += (behind + 1) * self._period

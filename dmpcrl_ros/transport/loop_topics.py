@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The topics between the node that closes the loop and the agents."""
+"""Topics between the node that closes the loop and the agents."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Elements of agents' states from what sensors tell, without a node.
+"""Elements of agents' states from messages of sensors; without a node.
 
 state = sign * scale * value in the message + offset, minus the same of a second message where one is declared
 """
@@ -15,15 +15,15 @@ from typing import Any
 from dmpcrl_ros.transport.bridge_messages import measured_at
 from dmpcrl_ros.transport.conversions import MessageError
 
-_LARGEST = sys.float_info.max / 2  # the difference of two is a number, too
+_LARGEST = sys.float_info.max / 2  # the difference of two of them is finite
 
 
 @dataclass(frozen=True)
 class Topic:
-    """Name of a topic. Two that resolve alike are the same topic.
+    """Name of a topic. Two names that resolve to the same name are the same topic.
 
     Args:
-        declared: name to give to the node that makes the topic, which resolves it itself.
+        declared: name for the node that makes the topic, which resolves it.
         resolved: name in the ROS graph, after namespace and remapping.
     """
 
@@ -55,10 +55,10 @@ class Source:
     offset: float
 
     def state(self, message: Any) -> float:
-        """Part of the state, from a message.
+        """Contribution to the state, from a message.
 
         Raises:
-            MessageError: the message does not have it; says why.
+            MessageError: the message does not have the value; the text gives the reason.
         """
         state = self.gain * self.read(message) + self.offset
         if not abs(state) <= _LARGEST:
@@ -67,16 +67,16 @@ class Source:
 
 
 class Measurement:
-    """The newest value that a source has told.
+    """Newest value of a source.
 
     Args:
         source: of the value.
 
     Attributes:
         source: of the value.
-        value: in the units of the state; 0 if there was none yet.
-        stamp: time of the measurement [ns]: that in the header of its message, or else that at which it came; 0 if
-            there was none yet.
+        value: in the units of the state; 0 before the first message.
+        stamp: time of the measurement [ns], from the header of its message or else that of its arrival; 0 before the
+            first message.
     """
 
     def __init__(self, source: Source):
@@ -92,7 +92,7 @@ class Measurement:
             received: ROS time at which it came [ns].
 
         Raises:
-            MessageError: the value does not fit, or is not newer than the one before; that one is kept, with its age.
+            MessageError: the value is not valid, or not newer than the former one, which is then kept with its age.
         """
         value, stamp = self.source.state(message), measured_at(message)
         if stamp and stamp == self._header_stamp:
@@ -103,7 +103,7 @@ class Measurement:
     def is_fresh(self, now: float, max_age: float) -> bool:
         """Whether there is a value not older than `max_age` [s].
 
-        One that came after `now` is not: the clock was set back.
+        A value from after `now` is not fresh: the clock was set back.
         """
         return 0.0 <= now - self._heard <= max_age
 
@@ -112,8 +112,8 @@ class StateElement:
     """One element of an agent's state.
 
     Args:
-        sources: whose values are added up.
-        wrap: whether it is an angle, to be brought to -pi..pi.
+        sources: whose values are added.
+        wrap: whether it is an angle, to be wrapped to -pi..pi.
 
     Attributes:
         measurements: of the sources.

@@ -9,15 +9,15 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 # Parameters qos_overrides.<topic>.publisher.reliability and the like: ROS 2's own way to change these profiles.
 OVERRIDABLE = QoSOverridingOptions.with_default_policies()
 
-# A neighbour can be a round ahead, and a step ahead while this agent still learns: a depth of 1 would lose messages.
+# A neighbour can be a round ahead, or a step ahead while this agent still learns: a depth of 1 would lose messages.
 EXCHANGE = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=32,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
 )
-# Actions and outcomes of steps, and states for nodes that follow the loop: nothing from before they listened. A
-# restarted agent is asked again for the step that is due.
+# Actions and outcomes of steps, and states for nodes that follow the loop: no messages from before the subscription.
+# The plant repeats the state of the present step for a restarted agent.
 STREAM = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=100,
@@ -31,7 +31,7 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-# For readers that record a latched topic: the present value, and every later one.
+# For readers that record a latched topic: the present value and all later ones.
 RECORD = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=100,

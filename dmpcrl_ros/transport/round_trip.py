@@ -4,7 +4,7 @@
 """Measures a message round trip between two processes.
 
 `dmpcrl doctor` runs this module twice: `answer TOPIC` returns every message, `call TOPIC` measures and prints one line
-of JSON. Both end by themselves.
+of JSON. Both end without a signal.
 """
 
 import json
@@ -27,9 +27,9 @@ from dmpcrl_ros.transport.qos import EXCHANGE
 
 _SIZE = 22  # numbers in a message: a trajectory of two states over a horizon of ten
 _MESSAGES = 200
-_PATIENCE = 10.0  # s for the whole start, and for each answer
+_PATIENCE = 10.0  # s for the start, and for each answer
 _AGAIN = 0.1  # s until the first message is sent again
-_LIFETIME = 60.0  # s, after which the answering process ends by itself
+_LIFETIME = 60.0  # s after which the answering process ends
 
 
 class _End:
@@ -42,7 +42,7 @@ class _End:
         self._node.create_subscription(msg.Exchange, hear, heard, EXCHANGE)
 
     def wait(self, done: Callable[[], object], seconds: float) -> bool:
-        """Spin until `done` returns true, for so many seconds at most; whether it did."""
+        """Spin until `done` returns true or a timeout [s], and return whether it did."""
         deadline = time.monotonic() + seconds
         while not done():
             if not rclpy.ok():
@@ -54,7 +54,7 @@ class _End:
 
 
 def answer(name: str) -> None:
-    """Return every message, until the process is ended."""
+    """Return every message until the process ends."""
     end = _End(
         'round_trip_answerer',
         exchange_topic(name, 'caller'),
@@ -68,7 +68,7 @@ def call(name: str) -> dict[str, float]:
     """Median and 95th percentile of the round trip in ms.
 
     Raises:
-        TimeoutError: the processes do not find one another, or a message is lost.
+        TimeoutError: the processes do not discover each other, or a message is lost.
     """
     received: dict[int, msg.Exchange] = {}
     end = _End(
@@ -83,18 +83,18 @@ def call(name: str) -> dict[str, float]:
         end.send(exchange_to_msg(Envelope(1, 0, number, 0, 'copies', data)))
 
     deadline = time.monotonic() + _PATIENCE
-    while not received:  # nothing that is sent arrives before both have found the other
+    while not received:  # messages can be lost until both processes have discovered each other
         send(0)
         if not end.wait(lambda: received, _AGAIN) and time.monotonic() > deadline:
-            raise TimeoutError(f'two processes did not hear one another within {_PATIENCE:g} s')
+            raise TimeoutError(f'two processes did not receive messages of each other within {_PATIENCE:g} s')
     for number in range(1, _MESSAGES + 1):
         started = time.perf_counter()
         send(number)
         if not end.wait(partial(received.__contains__, number), _PATIENCE):
-            raise TimeoutError(f'a message did not come back within {_PATIENCE:g} s')
+            raise TimeoutError(f'a message did not return within {_PATIENCE:g} s')
         times.append(1e3 * (time.perf_counter() - started))
         if not np.array_equal(exchange_from_msg(received[number], 0).data[:, 0], data):
-            raise TimeoutError('a message came back changed')
+            raise TimeoutError('a message returned with changes')
     return {'median_ms': statistics.median(times), 'p95_ms': float(np.percentile(times, 95)), 'messages': _MESSAGES}
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Joins the messages of all agents into the transitions of the closed loop. Knows nothing of nodes."""
+"""Joins the messages of all agents into the transitions of the closed loop; without a node."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,16 +13,16 @@ from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.simulation.closed_loop import Step, transition_metrics
 from dmpcrl_ros.transport.conversions import metrics_from_msg
 
-_PATIENCE = 20  # steps after which a message that is still missing will not come
+_PATIENCE = 20  # steps after which a missing message counts as lost
 _NO_STATUS = 'no status of an agent'
 
 
 class StepAssembler:
     """Collects the messages of control steps until the transition that begins in a step is complete.
 
-    Transition t needs the states of the steps t and t + 1, with which the plant publishes the applied inputs and their
-    costs, and the status of the agents at t and at t + 1, in which it was evaluated. A status that does not come, as of
-    an agent that was away, leaves a fault in its place. Messages of another run than the first are left out.
+    Transition t needs the states of the steps t and t + 1, which contain the applied inputs and their costs. It also
+    needs the status of all agents at t and at t + 1, when they evaluated it. A fault replaces a missing status, for
+    example of an agent that was not running. Messages of other runs than the first are ignored.
 
     Args:
         n_agents: of the system.
@@ -34,11 +34,11 @@ class StepAssembler:
         self._parts: dict[tuple[int, str], dict[int, msg.State | msg.Status]] = defaultdict(dict)
         self._run: int | None = None
         self._newest = 0
-        self.next = 0  # transition that is waited for
-        self.lost = 0  # transitions given up because a state did not come
+        self.next = 0  # present transition
+        self.lost = 0  # transitions without a state, which was lost
 
     def add(self, agent: int, message: msg.State | msg.Status) -> Iterator[Step]:
-        """Take in a message; the transitions that it completes, in order."""
+        """Add a message, and return the transitions that it completes, in order."""
         if self._run is None:
             self._run = message.run
         if message.run != self._run or message.step < self.next:
@@ -49,7 +49,7 @@ class StepAssembler:
             yield from self._hand_out()
 
     def finish(self) -> Iterator[Step]:
-        """The remaining transitions, when no more messages will come."""
+        """Return the remaining transitions, after the last message."""
         while self.next < self._newest:
             yield from self._hand_out()
 

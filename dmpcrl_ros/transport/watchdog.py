@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The watchdog of a plant: the choice of inputs that have not come."""
+"""Watchdog of a plant, which replaces missing inputs."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from dmpcrl_ros.core.agent import AgentSpec
 class ActionWatchdog:
     """Chooses the input of every agent in every step.
 
-    It is the fresh one; without one the last, for some steps in a row; then the safe input of the agent. All of them
-    lie within the bounds.
+    It is the fresh input; without one the last input, for a limited number of steps in a row; then the safe input. All
+    of them lie within the bounds.
 
     Args:
         agents: of the system.
@@ -33,7 +33,7 @@ class ActionWatchdog:
         """Inputs (n_u,) to be applied.
 
         Args:
-            fresh: input of each agent (n_u,); None for one that has not come.
+            fresh: input of each agent (n_u,); None for a missing one.
             hold_steps: number of steps in a row in which the last input is held.
         """
         self._missed = np.where([action is None for action in fresh], self._missed + 1, 0)

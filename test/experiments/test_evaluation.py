@@ -111,14 +111,14 @@ def test_a_policy_does_not_fit_another_network(tmp_path, learned):
 def test_a_baseline_has_learned_nothing_to_evaluate(tmp_path):
     list(recorded(QUICK.but(method='nominal_mpc'), tmp_path / 'run'))
     done = CliRunner().invoke(main, ['evaluate', str(tmp_path / 'run')])
-    assert done.exit_code == 1 and 'a run that has learned nothing: no parameter was updated' in done.output
+    assert done.exit_code == 1 and 'a run without learning: no parameter was updated' in done.output
 
 
 @pytest.mark.parametrize('options', [{'learn': False}, {'steps': 1}])
 def test_a_run_without_an_update_has_learned_nothing_to_evaluate(tmp_path, options):
     list(recorded(QUICK.but(**options), tmp_path / 'run'))
     done = CliRunner().invoke(main, ['evaluate', str(tmp_path / 'run')])
-    assert done.exit_code == 1 and 'has learned nothing' in done.output and 'Traceback' not in done.output
+    assert done.exit_code == 1 and 'is a run without learning' in done.output and 'Traceback' not in done.output
     assert [path.name for path in tmp_path.iterdir()] == ['run']
 
 

@@ -142,5 +142,5 @@ def test_a_complete_run_that_was_cut_or_damaged_later_is_refused(tmp_path):
     with pytest.raises(RunDirectoryError, match='one holds 7 of 12 steps; remove it'):
         ExperimentSuite(tmp_path, JOBS[:1])
     file.write_text('not,a,table\n' + whole)
-    with pytest.raises(RunDirectoryError, match='other columns.*remove'):
+    with pytest.raises(RunDirectoryError, match='does not have the columns.*remove'):
         ExperimentSuite(tmp_path, JOBS[:1])

@@ -237,7 +237,7 @@ def test_the_commands_take_them(tmp_path):
     assert 'counters, 3 agents, seed 1' in done.output and '|loss|' in done.output
     assert 'dual_error' not in done.output and load_untrained(load_run(tmp_path / 'run'), tmp_path / 'run') is None
     refused = invoked('evaluate', tmp_path / 'run')
-    assert refused.exit_code == 1 and 'has learned nothing' in refused.output
+    assert refused.exit_code == 1 and 'is a run without learning' in refused.output
     central = invoked('train', 'counters', '--method', 'silent', '--central', '--output', tmp_path / 'central')
     assert central.exit_code == 1 and 'method silent has no centralised twin' in central.output
     assert not (tmp_path / 'central').exists()

@@ -67,7 +67,7 @@ def test_a_run_without_figures_gets_all_of_them_later(tmp_path):
 
 @pytest.mark.parametrize(
     ('command', 'message'),
-    [('plot', 'has no recorded step: there is nothing to draw'), ('evaluate', 'has no recorded parameters of agent_1')],
+    [('plot', 'has no recorded steps to draw'), ('evaluate', 'has no recorded parameters of agent_1')],
 )
 def test_a_run_without_a_step_gives_one_clear_line(tmp_path, command, message):
     dmpcrl('train', 'chain', '--steps', 1, '--no-figures', '--no-baseline', '--output', tmp_path / 'run')

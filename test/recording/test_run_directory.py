@@ -217,7 +217,7 @@ def test_without_a_whole_header_there_are_no_steps(tmp_path):
         ('\n1,0.3', '\n1.5,0.3', r'steps\.csv, line 3 is damaged: invalid literal'),
         ('\n1,0.3', '\n0.3', r'steps\.csv, line 3 is damaged: 18 columns instead of 19'),
         ('\n1,0.3', '\n1,\r,0.3', r'steps\.csv, line 3 is damaged'),
-        ('step,', 'time,', r'steps\.csv has other columns'),
+        ('step,', 'time,', r'steps\.csv does not have the columns'),
     ],
 )
 def test_damage_elsewhere_is_told_with_its_place(tmp_path, old, new, message):

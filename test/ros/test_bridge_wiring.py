@@ -117,7 +117,7 @@ def test_a_wrong_remapping_or_type_is_named_by_the_topic_that_it_leads_to(relati
     for missing in (
         'a publisher of /nowhere (geometry_msgs/msg/PoseStamped)',
         'a publisher of /bridge/rear (geometry_msgs/msg/PoseStamped)',
-        'a listener to /nobody/cmd_vel (geometry_msgs/msg/TwistStamped)',
+        'a subscriber of /nobody/cmd_vel (geometry_msgs/msg/TwistStamped)',
     ):
         assert missing in done.stderr
 
@@ -145,7 +145,7 @@ def test_a_missing_measurement_is_named_by_its_topic_as_resolved(relative_names,
     assert 'agent left: state 0 (/robot/joint_states)' in stale
     assert 'agent middle: state 0 (/first)' in stale and 'agent middle: state 0: minus (/fleet/bridge/rear)' in stale
     assert {subscription.topic_name for subscription in namesake.subscriptions} >= {'/first', '/robot/joint_states'}
-    assert 'a listener to /fleet/middle/cmd_vel (geometry_msgs/msg/TwistStamped)' in body.unmatched_topics()
+    assert 'a subscriber of /fleet/middle/cmd_vel (geometry_msgs/msg/TwistStamped)' in body.unmatched_topics()
 
 
 def test_states_carry_the_times_of_their_measurements(outsider):

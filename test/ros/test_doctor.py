@@ -20,7 +20,9 @@ def test_processes_that_cannot_find_one_another_are_noticed(domain, monkeypatch)
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
     done = dmpcrl('doctor')
     text = ' '.join(done.stdout.split())
-    assert done.returncode == 1 and 'two processes did not hear one another' in text, done.stdout + done.stderr
+    assert done.returncode == 1 and 'two processes did not receive messages of each other' in text, (
+        done.stdout + done.stderr
+    )
     assert not leftovers()
 
 

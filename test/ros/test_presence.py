@@ -110,10 +110,7 @@ def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(outsider
                 outsider.spin_until(lambda: len(actions) > seen + 2)
                 outsider.spin_for(5.0)  # a shorter time is none in which another agent could have been started
                 os.kill(frozen, signal.SIGCONT)
-                assert (
-                    'another agent_2 in the namespace / has taken the place of this one, which was frozen'
-                    in last_words(first)
-                )
+                assert 'another agent_2 in the namespace / has replaced this one, which was frozen' in last_words(first)
                 seen = len(actions)
                 outsider.spin_until(lambda: len(actions) > seen + 2)
                 assert not second.ended('agent_2')

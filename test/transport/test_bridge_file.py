@@ -40,7 +40,7 @@ ODOMETER = {'topic': '/other/odom', 'type': 'nav_msgs/msg/Odometry', 'field': 'p
         (changed(0, 'state', 0, offset=INF), ['agent a: state 0: offset', 'finite']),
         (
             changed(0, 'state', 0, topic='joint states'),
-            ['agent a: state 0: topic', "'joint states' is no name of a topic", '~/odom'],
+            ['agent a: state 0: topic', "'joint states' is not a name of a topic", '~/odom'],
         ),
         (
             changed(0, 'state', 0, type='geometry_msgs/msg/Pose'),
@@ -63,11 +63,11 @@ ODOMETER = {'topic': '/other/odom', 'type': 'nav_msgs/msg/Odometry', 'field': 'p
         (changed(0, 'input', 0, rate_limit=NAN), ['agent a: input 0', 'rate_limit']),
         (changed(0, 'input', 0, rate_limt=3.0), ['agent a: input 0', 'rate_limt']),
         (changed(0, 'input', 0, index=1), ['agent a: input 0', 'index 1']),
-        (changed(0, 'input', 0, topic='/force'), ['agent a: input 0', '/force tells a state']),
+        (changed(0, 'input', 0, topic='/force'), ['agent a: input 0', '/force measures a state']),
         (changed(1, 'input', 0, field='linear.x'), ['agent b: input 1', 'taken by agent b: input 0']),
         (changed(1, 'input', 0, field='pose.x'), ['agent b: input 1: field']),
-        (changed(0, 'state', 0, topic='/a//b'), ['agent a: state 0: topic', "'/a//b' is no name"]),
-        (changed(0, 'input', 0, topic=''), ['agent a: input 0: topic', "'' is no name"]),
+        (changed(0, 'state', 0, topic='/a//b'), ['agent a: state 0: topic', "'/a//b' is not a name"]),
+        (changed(0, 'input', 0, topic=''), ['agent a: input 0: topic', "'' is not a name"]),
         (changed(0, 'input', 0, topic='/' + 'x' * 300), ['agent a: input 0: topic', 'too long']),
         (changed(0, 'input', 0, type='nav_msgs/msg/Odometry'), ['agent a: input 0: type', 'msg/Odometry', 'msg/Twist']),
         (changed(1, 'input', 0, type='geometry_msgs/msg/TwistStamped'), ["'frame' is a required property"]),
@@ -128,7 +128,7 @@ def test_conflicts_are_found_however_a_topic_is_declared(load, relative, resolve
     """One that is heard and commanded, and one of two types."""
     declared = changed(0, 'input', 0, topic=relative)
     declared['agents'][0]['state'][1]['topic'] = resolved
-    with pytest.raises(MappingError, match=f'agent a: input 0: {resolved} tells a state'):
+    with pytest.raises(MappingError, match=f'agent a: input 0: {resolved} measures a state'):
         load(declared)
     declared = changed(1, 'state', 0, topic=relative)
     declared['agents'][0]['state'][1]['topic'] = resolved
