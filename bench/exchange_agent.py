@@ -101,7 +101,7 @@ def main() -> None:
     mpc, linear = controller.mpc, np.zeros(controller.admm.size)
     mpc.begin(np.array([0.05, 0.15]))
     found = {}
-    driver.run(0, _rounds(neighbours, data))  # warm-up, and nobody starts to measure before all are there
+    driver.run(0, _rounds(neighbours, data))  # warm-up; measuring begins when all agents are connected
     programs = (
         ('one_way', _ping_pong(agent, data)),
         ('round', _rounds(neighbours, data)),

@@ -101,7 +101,7 @@ def outsider(domain):
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Puts a package of somebody else on the path, as pip would: its module and the entry points that it declares; for
+    """Puts another package on the path, as pip would: its module and the entry points that it declares; for
     this process and those that it starts."""
 
     def installed(name, entry_points, code):

@@ -47,7 +47,7 @@ def listening(rounds, **exchange):
 
 
 def deciding(before, after, log=None, other=1):
-    """A control step with so many rounds before and after its action; out of time, it acts on the rounds so far."""
+    """A control step with rounds before and after its action; at its deadline it acts on the rounds so far."""
     reason, fallback = '', False
     try:
         for _ in range(before):

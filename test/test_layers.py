@@ -113,7 +113,7 @@ class Hidden(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Hidden())
 try:
     import rclpy
-    sys.exit('rclpy is not hidden: this says nothing')
+    sys.exit('rclpy is not hidden: this proves nothing')
 except ImportError:
     pass
 failed = []

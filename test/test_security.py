@@ -66,7 +66,7 @@ def test_no_node_may_publish_or_serve_what_another_does(changes):
         assert owners and set(owners.values()) == {1}
     heard = {name for each in ends.values() for name in each.subscribes}
     told = {name for each in ends.values() for name in each.publishes}
-    assert heard - told == ({'/joint_states'} if changes is ROBOT else set()), 'heard, but said by nobody'
+    assert heard - told == ({'/joint_states'} if changes is ROBOT else set()), 'subscribed to without a publisher'
 
 
 def test_a_monitor_says_only_that_it_is_there():

@@ -217,7 +217,7 @@ def test_ros2_launch_is_added_where_there_are_wheels_of_it(environment, tmp_path
     assert not capsys.readouterr().out
     shutil.rmtree(wheels)
     environment.add_ros2_tools(wheels)
-    assert not folder.exists(), 'tests would find it, although they are said to be skipped'
+    assert not folder.exists(), 'tests would find it, although they are declared as skipped'
 
 
 def test_a_folder_that_is_no_environment_is_left_alone(environment, machine):

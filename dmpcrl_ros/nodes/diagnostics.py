@@ -146,7 +146,7 @@ class LoopDiagnostics(Diagnostics):
             'deadlines met': timer.met,
             'deadlines missed': timer.missed,
             'ticks skipped': timer.skipped,
-            'waiting for': ', '.join(silent) or 'nobody',
+            'waiting for': ', '.join(silent) or 'none',
         }
         if not self._node.active:
             return DiagnosticStatus.STALE, 'not active', values

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         '--duration',
         type=_non_negative(float),
         default=0.0,
-        help='simulated seconds after which to end; 0 goes on until Ctrl-C [0]',
+        help='simulated seconds after which to end; 0 continues until Ctrl-C [0]',
     )
     parser.add_argument('--log', type=Path, help='CSV file of positions, velocities, forces and commands')
     parser.add_argument('--render', type=Path, help='PNG file of a film strip, drawn at the end')

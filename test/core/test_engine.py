@@ -108,7 +108,7 @@ def test_an_action_is_handed_out_before_the_program_goes_on():
     assert not events[0].fallback and engine.busy and log == []
     assert engine.wake_at == -math.inf  # as soon as the action is on its way
     engine.receive(envelope(), 1.0)
-    assert log == [] and engine.rounds == 0  # a message does not make it go on
+    assert log == [] and engine.rounds == 0  # a message does not resume it
     events = engine.tick(1.0)
     assert log == ['learning'] and sent(events) == [(1, 0)] and result(events) == 'learned'
 

@@ -38,7 +38,7 @@ def test_a_round_is_sent_again_twenty_times_at_most():
 
 
 def test_an_agent_that_has_ended_its_step_still_sends_its_last_rounds_again():
-    """A neighbour may lack them, until it is heard in the next step."""
+    """A neighbour may lack them until its first message of the next step."""
     engine = engine_of(resend_after=2.0)
     engine.begin(listening(3), 0.0)
     for number in range(3):
@@ -164,7 +164,7 @@ def test_a_lost_neighbour_is_left_out_from_the_next_step_on_until_it_is_heard():
     assert not engine.left_out  # the step itself is given up
     engine.open(RUN, 1, 11.0)
     assert engine.left_out == {1} and engine.lost == ['valve']
-    assert sent(engine.begin(listening(2, expects=(1, 2)), 11.0)) == [(1, 0), (2, 0)]  # it may hear what it cannot say
+    assert sent(engine.begin(listening(2, expects=(1, 2)), 11.0)) == [(1, 0), (2, 0)]  # may receive but not send
     assert sent(engine.receive(envelope(sender=2, step=1), 12.0)) == [(1, 1), (2, 1)]
     engine.receive(envelope(1, sender=1, step=1), 13.0)  # it is back
     assert engine.left_out == {1} and engine.lost == []  # but a step ends as it began
@@ -248,7 +248,7 @@ def test_a_message_of_a_distant_future_is_no_proof_that_a_neighbour_lacks_nothin
 
 
 def stubborn():
-    """Exchanges again whatever it is told."""
+    """Exchanges again after every exception."""
     while True:
         try:
             yield news()

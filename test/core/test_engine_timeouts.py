@@ -141,7 +141,7 @@ def test_a_deadline_before_an_agreement_makes_the_neighbours_fall_back():
     events = engine.tick(3.0)
     assert [event.fallback for event in events if isinstance(event, Acted)] == [True]
     assert sent(events, GIVEN_UP) == [(1, 0)] and not sent(events, OUT_OF_TIME)
-    assert engine.timeouts == 0 and engine.lost == ['valve']  # which has said nothing in the whole step
+    assert engine.timeouts == 0 and engine.lost == ['valve']  # which was silent in the whole step
 
 
 def test_a_deadline_after_an_agreement_lets_the_neighbours_act_on_what_they_have():
@@ -156,9 +156,9 @@ def test_a_deadline_after_an_agreement_lets_the_neighbours_act_on_what_they_have
     assert notice.kind == OUT_OF_TIME and [event.fallback for event in events if isinstance(event, Acted)] == [False]
     events = other.receive(notice, now + 1.0)
     assert [event.fallback for event in events if isinstance(event, Acted)] == [False]
-    assert sent(events, OUT_OF_TIME) == [(0, 1)]  # and it tells its own neighbours
+    assert sent(events, OUT_OF_TIME) == [(0, 1)]  # and it notifies its own neighbours
     assert result(other.tick(6.0)) == 'tank: out of time'
-    assert result(one.tick(6.0)) == 'out of time in round 1'  # it was heard: it is not to blame
+    assert result(one.tick(6.0)) == 'out of time in round 1'  # it has sent messages: it is not the cause
 
 
 def test_a_deadline_says_who_has_been_silent_in_the_whole_step():

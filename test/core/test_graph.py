@@ -8,7 +8,7 @@ import pytest
 
 from dmpcrl_ros.core.graph import CouplingGraph, NetworkError, path_graph
 
-# 0 uses 1 and 2, 1 uses 3, 2 uses nobody, 3 uses 0: edges 0-1, 0-2, 1-3, 3-0 of communication.
+# 0 uses 1 and 2, 1 uses 3, 2 uses none, 3 uses 0: edges 0-1, 0-2, 1-3, 3-0 of communication.
 DIRECTED = CouplingGraph([[2, 1], [3], [], [0]])
 
 

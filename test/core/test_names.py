@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Names that people type: typing errors are told from other names."""
+"""Typing errors are distinguished from other names."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Over the network only what the method says is told to a neighbour: the kinds and sizes of all messages of a step."""
+"""Only messages of the method go over the network: the kinds and sizes of all messages of a step."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ BATCH = 15  # transitions of a second-order update of the chain
 
 
 def told(system, settings, steps):
-    """(kind, sender, receiver, shape) of every message of a run."""
+    """List (kind, sender, receiver, shape) of every message of a run."""
     found = set()
 
     def watched(program, agent):

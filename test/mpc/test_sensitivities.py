@@ -59,7 +59,7 @@ class Case:
                     solution.dual_hard != 0,
                 ].astype(int)
             )
-        assert np.ptp(active, axis=0).max() == 0, 'the active set changes here: a finite difference says nothing'
+        assert np.ptp(active, axis=0).max() == 0, 'the active set changes here: a finite difference is meaningless'
         wide, narrow = (values[3] - values[0]) / (2 * STEP), (values[2] - values[1]) / STEP
         return (4 * narrow - wide) / 3
 

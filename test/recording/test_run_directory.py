@@ -274,7 +274,7 @@ def test_directories_that_are_missing_empty_or_hold_something_else_are_fine(tmp_
 @pytest.mark.parametrize('place', ['file', 'file/below'])
 def test_what_cannot_become_a_directory_is_refused(tmp_path, place):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(RunDirectoryError, match='no directory|cannot write'):
+    with pytest.raises(RunDirectoryError, match='is not a directory|cannot write'):
         RunWriter(tmp_path / place, NETWORK, SETTINGS)
 
 

@@ -130,7 +130,7 @@ def test_states_reach_the_agents_and_commands_the_robot_within_its_limits(system
         changes = np.abs(values[:, None] - values) - RATE * np.abs(moments[:, None] - moments)
         assert changes.max() <= RATE * SLACK
     applied = [state.applied[0] for state in robot.states['left'][1:]]
-    assert set(applied) <= {value for _, value in robot.commands['left']}  # what agents are told is what was sent
+    assert set(applied) <= {value for _, value in robot.commands['left']}  # agents receive the commands that were sent
 
 
 def test_how_old_a_measurement_may_be_can_be_changed_while_the_robot_moves(system, robot, outsider):

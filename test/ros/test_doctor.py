@@ -16,7 +16,7 @@ def test_messages_go_round_between_two_processes(domain):
 
 
 def test_processes_that_cannot_find_one_another_are_noticed(domain, monkeypatch):
-    """Without discovery two nodes of one process still hear one another."""
+    """Without discovery two nodes of one process still receive messages of each other."""
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
     done = dmpcrl('doctor')
     text = ' '.join(done.stdout.split())

@@ -92,7 +92,7 @@ def test_agents_that_share_a_process_make_the_same_numbers(tmp_path, domain, arg
 
 
 def compare(folder, arguments, deployment, updates):
-    """All files of the run over ROS 2 are those of the run in process; every agent made so many updates at least."""
+    """Compare all files of the run over ROS 2 with those of the run in process, and check the number of updates."""
     common = [*arguments, '--seed', 5, '--no-figures', '--no-baseline', '--output']
     for command, name in ((['run', *deployment], 'ros'), (['train'], 'process')):
         done = dmpcrl(*command, *common, folder / name)

@@ -132,7 +132,7 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
         )
     first, second = (
         {m.step: list(m.state) for m in states if m.run == run} for run in (states[0].run, states[-1].run)
-    )  # a state can be told twice
+    )  # a state can be published twice
     assert sorted(second) == list(range(13))
     assert all(second[step] == state for step, state in first.items())
     begun = [m for m in parameters if m.run == states[-1].run]

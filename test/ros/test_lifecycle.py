@@ -100,7 +100,7 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
 
 
 def test_in_lockstep_the_plant_waits_for_an_agent_that_is_not_active(outsider):
-    """It neither gets a safe input nor races on; when the agent is active again all goes on from the same step."""
+    """It neither applies a safe input nor continues; when the agent is active again, the run continues."""
     states, actions = watch(outsider, msg.State, 'agent_1', 'state'), watch(outsider, msg.Action, 'agent_2', 'action')
     status = watch(outsider, msg.Status, 'agent_3', 'status')
     with ProcessGroup(Deployed(**QUICK | {'real_time': False}).nodes()):
@@ -147,7 +147,7 @@ def test_save_learn_on_load_and_reset(tmp_path, outsider):
     settings = Deployed(**QUICK, checkpoints=str(tmp_path / 'kept'), checkpoint_every=None)
     with ProcessGroup(settings.nodes()):
         outsider.spin_until(lambda: parameters and parameters[-1].updates >= 3)
-        assert not outsider.ask('/agent_1/load').success  # there is none yet
+        assert not outsider.ask('/agent_1/load').success  # not discovered yet
         answer = outsider.ask('/agent_1/save')
         assert answer.success, answer.message
         saved = int(answer.message.split()[0])

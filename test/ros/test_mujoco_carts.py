@@ -85,7 +85,7 @@ class Listener:
         self.motors[cart].publish(Float64MultiArray(data=values))
 
     def hear(self, condition, what):
-        """The first message from now on that meets a condition."""
+        """First message from now on that meets a condition."""
         start = len(self.joints)
         self.spin_until(lambda: any(map(condition, self.joints[start:])), what)
         return next(filter(condition, self.joints[start:]))

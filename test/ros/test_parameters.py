@@ -187,7 +187,7 @@ def _value(status, key):
 
 
 def test_timeouts_and_held_steps_are_changed_while_an_agent_is_silent(outsider):
-    """The neighbour waits no longer than its round timeout, and the plant holds the input no longer than it is told."""
+    """The neighbour waits for its new round timeout, and the plant holds the input for the new number of steps."""
     status, states = watch(outsider, msg.Status, 'agent_1', 'status'), watch(outsider, msg.State, 'agent_2', 'state')
     settings = Deployed(**MOVING, period=0.3, round_timeout=None, hold_steps=1000)
     with ProcessGroup(settings.nodes()) as processes:

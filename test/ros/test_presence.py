@@ -108,7 +108,7 @@ def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(outsider
             with ProcessGroup([agent]) as second:
                 seen = len(actions)
                 outsider.spin_until(lambda: len(actions) > seen + 2)
-                outsider.spin_for(5.0)  # a shorter time is none in which another agent could have been started
+                outsider.spin_for(5.0)  # another agent cannot start in a shorter time
                 os.kill(frozen, signal.SIGCONT)
                 assert 'another agent_2 in the namespace / has replaced this one, which was frozen' in last_words(first)
                 seen = len(actions)

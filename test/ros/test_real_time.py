@@ -111,7 +111,7 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
     assert away and all(state.applied[0] == 0.0 for state in away)  # the watchdog of the plant: the safe input
     assert before.updates - 1 <= recovered <= before.updates  # killed in the midst of a save, it is the one before
     assert all(np.isfinite(m.theta).all() for m in neighbours)
-    assert not [m for m in neighbours if before.step + 3 < m.step <= gone]  # nobody learns without it
+    assert not [m for m in neighbours if before.step + 3 < m.step <= gone]  # no agent learns without it
     back = next(m.step for m in others if m.step > gone and evaluated(m))
     assert [m.fault for m in others if back < m.step <= back + 5 and m.fault and 'lost' in m.fault] == []
     faults = [m.fault for m in others if before.step + 3 < m.step < gone]
@@ -160,7 +160,7 @@ def test_pause_single_steps_and_going_on(outsider):
         assert late[msg.State][0].step == paused and late[msg.Parameters][0] == parameters[-1]
         told = len(states)
         outsider.spin_for(3.0)
-        assert states[-1].step == paused and len(states) > told  # who listens is not to think that the plant is gone
+        assert states[-1].step == paused and len(states) > told  # so that subscribers do not report a missing plant
         for count in (1, 2):
             outsider.ask('/plant/step')
             outsider.spin_until(lambda: states[-1].step == paused + count)  # noqa: B023
@@ -174,7 +174,7 @@ def test_time_runs_at_the_declared_speed(outsider):
     states = watch(outsider)
     with ProcessGroup(Deployed(**FAST, period=1.0, speed=5.0, steps=100000).nodes()):
         outsider.spin_until(lambda: len(states) > 2)
-        outsider.spin_for(0.5)  # what was told before comes at once
+        outsider.spin_for(0.5)  # latched messages arrive at once
         first, started = states[-1], time.monotonic()
         outsider.spin_for(4.0)
         elapsed = time.monotonic() - started

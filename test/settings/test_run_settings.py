@@ -234,7 +234,7 @@ def test_settings_cannot_be_changed_afterwards():
         Settings().of_method.admm.iterations = 2
 
 
-# Systems and methods of somebody else.
+# Systems and methods of another package.
 
 SOMEBODY = """
 from dataclasses import dataclass

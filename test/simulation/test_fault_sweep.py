@@ -252,7 +252,7 @@ def test_without_a_lost_agent_the_others_decide_and_nobody_learns_until_it_is_ba
             assert not any(act.fallback for act in found.acts[step]), (number, step)
             assert all(report.fault and 'td_error' not in report.metrics for report in found.reports[step])
             assert not any(found.learned(step)) and not any(found.moved(step)), (number, step)
-            if step < back:  # nobody waits for it
+            if step < back:  # no agent waits for it
                 assert found.ended[step] - found.ended[step - 1] <= PAUSE + rounds_of(name)
         assert not any(found.learned(back + 1)), number  # the transition begins where it is left out
         assert as_before(found, back + 2), number

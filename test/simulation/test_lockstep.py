@@ -88,7 +88,7 @@ def test_what_is_optional_is_in_the_inbox_if_it_was_sent():
 
 
 def step(other, action, before, after):
-    """A control step with so many exchanges before and after its action."""
+    """A control step with given numbers of exchanges before and after its action."""
     for _ in range(before):
         yield Exchange('news', {other: np.zeros(1)}, {other: (1,)})
     yield Act(np.array([action]), fallback=action < 0)

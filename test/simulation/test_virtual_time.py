@@ -42,7 +42,7 @@ def exchange(other, *messages):
 
 
 def test_who_waits_in_vain_is_told_and_stops_those_that_wait_for_it():
-    """Agent 0 misses round 6. Agent 1 has heard of it in round 6, and waits in round 7 for what 0 never sends."""
+    """Agent 0 misses round 6. Agent 1 has received its message of round 6, and waits in round 7 in vain."""
     driver = VirtualTimeNetwork(Chosen((1, 0, 0, 6)), [[1], [0]], round_timeout=4.0)
     heard = driver([exchange(1, *range(10, 20)), exchange(0, *range(20, 30))]).reports
     assert heard == [[*range(20, 26), "no 'news' from 1 in round 6 within 4 s"], [*range(10, 17), '0: step given up']]
@@ -160,7 +160,7 @@ def test_where_messages_are_sent_again_a_fifth_of_them_can_be_lost_and_no_number
 DUE, DIAMETER = 4, 2
 EVALUATION, AVERAGE = DIAMETER + 10, 2  # rounds: whether anyone starts cold, five iterations; V, Q and stage cost
 VALID = EVALUATION + AVERAGE + DIAMETER  # until it is agreed that the transition is valid everywhere
-UPDATED = VALID + DIAMETER  # until it is agreed that everybody can make the update
+UPDATED = VALID + DIAMETER  # until all agents have agreed to make the update
 ALL = UPDATED + EVALUATION  # Q(s, a) of the new parameters
 
 

@@ -120,6 +120,6 @@ def test_every_corruption_is_noticed_by_the_receiver(corruption, data):
     mailbox.now = (7, 2, 4)
     mailbox.put(corrupted)
     assert mailbox.take('copies', {1: data.shape}) is None and mailbox.dropped.total() == 1
-    assert envelope.data is data and np.isfinite(data).all()  # the original is left as it is
+    assert envelope.data is data and np.isfinite(data).all()  # the original does not change
     mailbox.put(envelope)
     assert mailbox.take('copies', {1: data.shape})[1].tobytes() == data.tobytes()

@@ -125,7 +125,7 @@ def test_a_topic_is_the_same_however_it_is_declared(load, relative, resolved):
 
 @pytest.mark.parametrize(('relative', 'resolved'), RELATIVE_AND_RESOLVED)
 def test_conflicts_are_found_however_a_topic_is_declared(load, relative, resolved):
-    """One that is heard and commanded, and one of two types."""
+    """One that is measured and commanded, and one of two types."""
     declared = changed(0, 'input', 0, topic=relative)
     declared['agents'][0]['state'][1]['topic'] = resolved
     with pytest.raises(MappingError, match=f'agent a: input 0: {resolved} measures a state'):

@@ -35,7 +35,7 @@ def fill(vector, values, axes='xyz'):
 
 
 def message(kind):
-    """A message whose values are all told apart, in the frame map, of the child base."""
+    """A message with different values, in the frame map, of the child base."""
     made = MESSAGES[kind]()
     if hasattr(made, 'header'):
         made.header.frame_id = 'map'

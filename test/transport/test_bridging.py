@@ -57,7 +57,7 @@ def test_states_are_none_until_all_is_known_and_fresh(load):
     assert mapping.states(10.5, 0.5) is not None
     assert mapping.states(10.6, 0.5) is None
     assert mapping.stale(10.6, 0.5) == ['agent a: state 0 (/joint_states)', 'agent a: state 1 (/force)']
-    assert mapping.stale(10.1, 0.5) == ['agent b: state 0 (/odom)']  # heard by a clock that was set back since
+    assert mapping.stale(10.1, 0.5) == ['agent b: state 0 (/odom)']  # received by a clock that was set back later
 
 
 def test_states_handed_out_do_not_change_afterwards(load):

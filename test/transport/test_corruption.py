@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Messages that a relay corrupts are refused by their receiver, and the original stays as it is."""
+"""Messages that a relay corrupts are refused by their receiver, and the original does not change."""
 
 import copy
 

@@ -61,7 +61,7 @@ def test_transitions_come_whole_and_in_order(seed):
     assert [step.step for step in steps] == list(range(STEPS)) and assembler.lost == 0
     seventh = steps[7]
     assert seventh.states.tolist() == [7.0, 7.1] and seventh.actions.tolist() == [-7.0, -7.1]
-    assert seventh.costs.tolist() == [800.0, 801.0]  # told with the state they led to
+    assert seventh.costs.tolist() == [800.0, 801.0]  # published with the state to which they led
     assert seventh.metrics == {'td_error': 8.5, 'explored': 0.0} and seventh.rounds == 7
     assert steps[6].metrics['explored'] == 1.0
 

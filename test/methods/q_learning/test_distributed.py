@@ -103,7 +103,7 @@ def test_the_agents_together_solve_the_dense_programme(name):
 
 
 def test_the_warm_solver_does_not_lead_admm_astray():
-    """In this case, at the 19th iteration, a multiplier comes back from the end of its box at one agent, and the solver
+    """In this case, at the 19th iteration, a multiplier returns from the end of its box at one agent, and the solver
     keeps the slack's curvature in its factorisation: from then on that state stays 8e-8 off its bound, a residual
     that passes for small, and ADMM agrees on a point with multipliers that are wrong by 2e-5."""
     network, draw = CHAINS['mallick2024'], np.random.default_rng(7)

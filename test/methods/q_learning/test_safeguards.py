@@ -20,7 +20,7 @@ def test_each_transition_has_the_absolute_values_of_its_curvature():
 
 
 def test_opposite_curvatures_do_not_cancel():
-    """A sum of -delta h that is zero says nothing of how sure the model is."""
+    """A zero sum of -delta h does not measure the certainty of the model."""
     hessians = np.tile(np.diag([0.0, 5.0]), (2, 1, 1))
     assert Safeguards(**WIDE, absolute_curvature=True).curvature(np.array([1.0, -1.0]), hessians)[0][1, 1] == 10.0
 
