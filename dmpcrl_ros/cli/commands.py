@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""The commands with their options, and the texts of their errors."""
+"""The commands with their options."""
 
 import json
 import re
 import shlex
-import signal
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 import cloup
@@ -22,18 +20,12 @@ from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.cli import experiments
 from dmpcrl_ros.cli.doctor import examine
 from dmpcrl_ros.cli.evaluate import evaluate
+from dmpcrl_ros.cli.group import CommandGroup
 from dmpcrl_ros.cli.listing import methods, settings_listing, systems
 from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
-from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.cli.reproduce import reproduce
 from dmpcrl_ros.cli.setting_option import Switch
-from dmpcrl_ros.core.exchange import ProgramError
-from dmpcrl_ros.core.graph import NetworkError
-from dmpcrl_ros.core.process import ENDING
-from dmpcrl_ros.core.registry import RegistryError
-from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.recording.run_directory import check_unused
-from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.security import policy as security_policy
 from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
@@ -71,25 +63,10 @@ _DEMO = {'seed': 6, 'admm__tolerance': 1e-3}  # stopping on residuals saves half
 _DEMO_STEPS = 500
 
 
-class _Group(cloup.Group):
-    """Reports errors that a user can correct in one line, with an exit code."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except RunDirectoryError as error:
-            raise click.ClickException(str(error)) from None
-        except ProcessDied as error:
-            raise click.ClickException(f'the run has ended early: {error}') from None
-        except (ArithmeticError, NetworkError, OSError, ProgramError, RegistryError, SettingError) as error:
-            raise click.ClickException(str(error)) from None
-
-
-@cloup.group(cls=_Group, context_settings=_CONTEXT)
+@cloup.group(cls=CommandGroup, context_settings=_CONTEXT)
 @click.version_option(dmpcrl_ros.__version__)
 def main() -> None:
     """Distributed model predictive controllers that learn, each agent a ROS 2 node."""
-    _handle_signals()
 
 
 @main.command(cls=DeployedCommand, section=_RUN)
@@ -234,13 +211,6 @@ def _run(
     except KeyboardInterrupt:
         _interrupted(output, console)
     _conclude(settings, output, console, figures, baseline and not deployment.bridge)
-
-
-def _handle_signals() -> None:
-    """Handle all ending signals like Ctrl-C, except those that the launcher made this process ignore."""
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
 
 
 def _interrupted(output: Path, console: Console) -> None:
