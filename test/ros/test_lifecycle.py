@@ -18,7 +18,7 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
-from dmpcrl_ros.transport.qos import RECORD, STREAM  # noqa: E402
+from dmpcrl_ros.transport.qos import LATCHED, RECORD, STREAM  # noqa: E402
 
 QUICK = {
     'admm__iterations': 5,
@@ -198,7 +198,7 @@ def test_without_learning_and_without_a_checkpoint_nothing_is_deployed(tmp_path,
 
 def test_a_state_of_the_future_that_the_plant_has_not_told_is_forgotten(outsider):
     states, status = watch(outsider, msg.State, 'agent_2', 'state'), watch(outsider, msg.Status, 'agent_2', 'status')
-    liar = outsider.create_publisher(msg.State, '/agent_2/state', STREAM)
+    liar = outsider.create_publisher(msg.State, '/agent_2/state', LATCHED)
     with ProcessGroup(Deployed(**QUICK).nodes()):
         outsider.spin_until(lambda: states and status and evaluated(status[-1]))
         now = states[-1]
