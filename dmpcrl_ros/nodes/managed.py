@@ -4,6 +4,7 @@
 """Lifecycle nodes, managed from outside or with autostart."""
 
 import gc
+import time
 from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +18,8 @@ from dmpcrl_ros.settings.nodes import ManagedNodeSettings
 from dmpcrl_ros.transport.executor import make_executor
 
 OptionsT = TypeVar('OptionsT', bound=ManagedNodeSettings)
+
+_DELIVERY = 0.2  # s, in which the response to a shutdown request can arrive before the node is gone
 
 
 class ManagedNode(LifecycleNode, Generic[OptionsT]):
@@ -63,6 +66,8 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
                     self.executor_.spin_once(timeout_sec=SPIN_SLICE)
         finally:
             self._leave()
+        if self._over:
+            time.sleep(_DELIVERY)
 
     def configure(self) -> None:
         """Make the objects that the settings describe."""
