@@ -10,7 +10,7 @@ import pytest
 from ros2_tools import DMPCRL, node_pid
 from ros_system import PATIENCE, leftovers, recorded_steps, wait_for
 
-from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.recording.run_reader import load_run
 
 RUN = ('run', 'chain', '--admm.iterations', 5, '--no-figures', '--no-baseline', '--output')
 

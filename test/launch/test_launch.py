@@ -12,7 +12,7 @@ from helpers import with_change
 from ros2_tools import node_pid
 from ros_system import PATIENCE, leftovers, wait_for
 
-from dmpcrl_ros.recording.recorded_run import load_run
+from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.systems.linear.chain import description
 
 FEW = ('chain.launch.py', 'agents_per_process:=3', 'admm.iterations:=5')  # two processes
