@@ -103,7 +103,7 @@ def _round_trip(console: Console) -> bool:
         reason = (done.stderr.strip().splitlines() or ['without a word'])[-1]
         console.print(f'[red]no message round trip[/]: {escape(reason)}: {_HINT}')
         return False
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout.splitlines()[-1])  # the middleware may print, too
     console.print(
         f'message round trip between two processes: median {found["median_ms"]:.2f} ms, '
         f'95 % below {found["p95_ms"]:.2f} ms ({found["messages"]} messages)'
