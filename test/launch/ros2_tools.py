@@ -114,12 +114,13 @@ class Tools:
         return code == 0
 
     def kill(self):
-        """End what a failed test has left."""
+        """End what a failed test has left; pytest shows what that was."""
         for pid in leftovers():
-            with suppress(ProcessLookupError):
+            with suppress(OSError):
+                print('left:', Path(f'/proc/{pid}/cmdline').read_text().replace('\0', ' '))
                 os.kill(pid, signal.SIGKILL)
         for terminal in self._started:
-            terminal.end()
+            print(terminal.end()[1])
 
 
 def node_pid(name):
