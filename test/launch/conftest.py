@@ -4,7 +4,7 @@
 """The real ros2 launch and command line, each test in a ROS domain of its own."""
 
 import pytest
-from ros2_tools import Tools, found
+from terminal import Tools, found
 
 
 @pytest.fixture

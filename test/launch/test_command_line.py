@@ -22,7 +22,7 @@ def system(tools, outsider):
     with ProcessGroup(Deployed(steps=1000000, admm__iterations=5).nodes(report_period=None)) as processes:
         states = []
         outsider.create_subscription(msg.State, '/agent_2/state', states.append, STREAM)
-        outsider.spin_until(lambda: states and states[-1].step > 150)
+        outsider.spin_until(lambda: states and states[-1].step > 50)
         yield states
     codes = processes.wait(0.0)
     assert set(codes.values()) == {0}, codes
@@ -36,7 +36,6 @@ def test_the_command_line_sees_and_steers_a_running_system(system, tools, outsid
     present = system[-1].step
     assert _echoed(tools, '/agent_2/state')['step'] == present
     assert _echoed(tools, '/agent_2/parameters')['step'] in (present - 1, present)
-    assert 'active [3]' in tools.ros2('lifecycle', 'get', '/plant')
     assert 'round_timeout' in tools.ros2('param', 'list', AGENT)
     assert 'successful' in tools.ros2('param', 'set', AGENT, 'round_timeout', '7.5')
     assert tools.ros2('param', 'get', AGENT, 'round_timeout').endswith(' 7.5\n')

@@ -7,8 +7,8 @@ import os
 import signal
 
 import pytest
-from ros2_tools import DMPCRL, node_pid
 from ros_system import PATIENCE, leftovers, recorded_steps, wait_for
+from terminal import DMPCRL, node_pid
 
 from dmpcrl_ros.recording.run_reader import load_run
 

@@ -9,8 +9,8 @@ import signal
 import pytest
 import yaml
 from helpers import with_change
-from ros2_tools import node_pid
 from ros_system import PATIENCE, leftovers, wait_for
+from terminal import node_pid
 
 from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.systems.linear.chain import description
