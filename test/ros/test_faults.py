@@ -124,6 +124,7 @@ def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tm
     with ProcessGroup(Deployed(steps=12, seed=5).nodes()):
         for _ in range(3):
             outsider.spin_until(lambda: states and states[-1].run not in runs and states[-1].step == 12)
+            outsider.spin_until(lambda: any(m.run == states[-1].run for m in parameters))
             runs.append(states[-1].run)
             outsider.spin_until(reset.service_is_ready)
             reset.call_async(Trigger.Request())
