@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from builtin_interfaces.msg import Time
+from rclpy.time import Time
 from std_srvs.srv import Trigger
 
 from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
@@ -31,7 +31,7 @@ from dmpcrl_ros.settings.nodes import PlantSettings
 from dmpcrl_ros.simulation.episodes import PlantStep
 from dmpcrl_ros.topics import MONITOR, PLANT
 from dmpcrl_ros.transport.loop_timer import LoopTimer
-from dmpcrl_ros.transport.loop_topics import LoopTopics, time_to_msg
+from dmpcrl_ros.transport.loop_topics import LoopTopics
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published again
@@ -104,7 +104,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         """Drop the plant."""
         del self._interface, self._watchdog, self._topics, self._presence, self._step_control, self._diagnostics
 
-    def tick(self, stamp: Time) -> None:
+    def tick(self, moment: Time) -> None:
         """Publish the time of a step."""
 
     def _close_loop(self) -> None:
@@ -195,7 +195,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         self._told = time.monotonic()
         simulated = round(seen.step * self._period * 1e9)
         stamps = [simulated] * self.system.n_agents if seen.stamps is None else seen.stamps
-        self.tick(time_to_msg(simulated))
+        self.tick(Time(nanoseconds=simulated))
         self._topics.publish(seen, run=self._run, stamps=stamps, skipped=self.timer.skipped, only_silent=only_silent)
 
     def _await_actions(self, seen: PlantStep) -> None:

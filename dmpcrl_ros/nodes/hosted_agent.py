@@ -20,6 +20,7 @@ from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.systems.system import System
 from dmpcrl_ros.topics import PLANT
 from dmpcrl_ros.transport.agent_topics import AgentTopics, ReceivedState
+from dmpcrl_ros.transport.conversions import StepStatistics
 from dmpcrl_ros.transport.engine_host import EngineHost, Hosted
 from dmpcrl_ros.transport.exchange_topics import ExchangeTopics
 
@@ -194,9 +195,7 @@ class HostedAgent:
             self._node.get_logger().warning(f'step {begun.observation.step}: {report.fault}', throttle_duration_sec=1.0)
         if report.updates != self._updates:
             self._publish_parameters(begun)
-        self._topics.report(
-            begun,
-            report,
+        statistics = StepStatistics(
             rounds=self.engine.rounds,
             action_time=self._action_time,
             step_time=step_time,
@@ -204,6 +203,7 @@ class HostedAgent:
             dropped=self.engine.dropped,
             fallback=self._answer.fallback,
         )
+        self._topics.report(begun, report, statistics)
         self.diagnostics.note(report, self._action_time, self._answer.fallback)
 
     def _publish_parameters(self, begun: ReceivedState | None = None) -> None:

@@ -4,7 +4,6 @@
 """Lifecycle nodes, managed from outside or with autostart."""
 
 import gc
-import time
 from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 
@@ -67,7 +66,7 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
         finally:
             self._leave()
         if self._over:
-            time.sleep(_DELIVERY)
+            self.executor_.spin_once(timeout_sec=_DELIVERY)
 
     def configure(self) -> None:
         """Make the objects that the settings describe."""

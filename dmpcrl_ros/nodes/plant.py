@@ -10,7 +10,7 @@ Parameters: the common settings, those of the system (settings.run), and those o
 import sys
 
 import numpy as np
-from builtin_interfaces.msg import Time
+from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 
 from dmpcrl_ros.nodes.common import run_node
@@ -67,9 +67,9 @@ class PlantNode(ControlLoopNode[PlantSettings]):
         self._clock_publisher = self.create_publisher(Clock, '/clock', CLOCK)
         return SimulatedSystem(self.system, self.settings.seed)
 
-    def tick(self, stamp: Time) -> None:
+    def tick(self, moment: Time) -> None:
         """Publish the time of the step."""
-        self._clock_publisher.publish(Clock(clock=stamp))
+        self._clock_publisher.publish(Clock(clock=moment.to_msg()))
 
 
 def main() -> int:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rclpy.node import Node
 from std_msgs.msg import Header
@@ -19,6 +18,7 @@ from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.topics import agent_topic
 from dmpcrl_ros.transport.conversions import (
     MessageError,
+    StepStatistics,
     action_to_msg,
     observation_from_msg,
     parameters_to_msg,
@@ -119,25 +119,16 @@ class AgentTopics:
         """Publish an action again, in case the first message was lost."""
         self._actions.publish(message)
 
-    def report(self, state: ReceivedState, report: StepReport, **counts: Any) -> None:
+    def report(self, state: ReceivedState, report: StepReport, statistics: StepStatistics) -> None:
         """Publish the status of a step that has ended.
 
         Args:
             state: with which it began.
             report: of the agent.
-            counts: rounds, times, timeouts and the like, as for conversions.status_to_msg.
+            statistics: of the step.
         """
-        self._status.publish(
-            status_to_msg(
-                report,
-                self._metrics,
-                header=state.header,
-                run=state.run,
-                step=state.observation.step,
-                agent=self._index,
-                **counts,
-            )
-        )
+        place = {'header': state.header, 'run': state.run, 'step': state.observation.step, 'agent': self._index}
+        self._status.publish(status_to_msg(report, self._metrics, statistics, **place))
 
     def publish_parameters(self, agent: Agent, state: ReceivedState | None) -> None:
         """Publish the parameters of the agent.

@@ -5,6 +5,7 @@
 
 import array
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from std_msgs.msg import Header
@@ -129,30 +130,11 @@ def _vector(values: Sequence[float], space: Space) -> np.ndarray:
     return vector
 
 
-def status_to_msg(
-    report: StepReport,
-    metrics: Sequence[Metric],
-    *,
-    header: Header,
-    run: int,
-    step: int,
-    agent: int,
-    rounds: int,
-    action_time: float,
-    step_time: float,
-    timeouts: int,
-    dropped: int,
-    fallback: bool,
-) -> msg.Status:
-    """Message of the report of a step.
+@dataclass(frozen=True, kw_only=True)
+class StepStatistics:
+    """Statistics of a step, from its driver.
 
     Args:
-        report: of the step.
-        metrics: of the method; NaN for those missing in the report.
-        header: of the state.
-        run: number of the run.
-        step: control step.
-        agent: index of the agent.
         rounds: communication rounds of the step.
         action_time: from the state to the action [s].
         step_time: from the state to the end of learning [s].
@@ -160,23 +142,48 @@ def status_to_msg(
         dropped: number of dropped messages since the start.
         fallback: whether the action replaced a fresh decision.
     """
-    check_metrics(report.metrics, [metric.name for metric in metrics])
-    values = array.array('d', [report.metrics.get(metric.name, np.nan) for metric in metrics])
+
+    rounds: int
+    action_time: float
+    step_time: float
+    timeouts: int
+    dropped: int
+    fallback: bool
+
+
+def status_to_msg(
+    report: StepReport,
+    metrics: Sequence[Metric],
+    statistics: StepStatistics,
+    *,
+    header: Header,
+    run: int,
+    step: int,
+    agent: int,
+) -> msg.Status:
+    """Message of the report of a step.
+
+    Args:
+        report: of the step.
+        metrics: of the method; NaN for those missing in the report.
+        statistics: of the step.
+        header: of the state.
+        run: number of the run.
+        step: control step.
+        agent: index of the agent.
+    """
+    names = [metric.name for metric in metrics]
+    check_metrics(report.metrics, names)
     return msg.Status(
         header=header,
         run=run,
         step=step,
         agent=agent,
         updates=report.updates,
-        rounds=rounds,
-        fallback=fallback,
-        action_time=action_time,
-        step_time=step_time,
-        timeouts=timeouts,
-        dropped=dropped,
         fault=report.fault,
-        metric_names=[metric.name for metric in metrics],
-        metrics=values,
+        metric_names=names,
+        metrics=array.array('d', [report.metrics.get(name, np.nan) for name in names]),
+        **asdict(statistics),
     )
 
 

@@ -6,8 +6,8 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from rclpy.node import Node
+from rclpy.time import Time
 from std_msgs.msg import Header
 
 import dmpcrl_ros.msg as msg
@@ -76,7 +76,7 @@ class LoopTopics:
         """
         for agent, publisher in enumerate(self._states):
             if not only_silent or self.actions[agent] is None:
-                header = Header(stamp=time_to_msg(stamps[agent]), frame_id=self._system.names[agent])
+                header = Header(stamp=Time(nanoseconds=stamps[agent]).to_msg(), frame_id=self._system.names[agent])
                 publisher.publish(
                     state_to_msg(header=header, run=run, skipped=skipped, agent=agent, observation=seen.of(agent))
                 )
@@ -91,8 +91,3 @@ class LoopTopics:
                 self._logger.warning(f'action of {self._system.names[agent]} dropped: {reason}')
 
         return receive
-
-
-def time_to_msg(nanoseconds: int) -> Time:
-    """Time message of a number of nanoseconds."""
-    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)

@@ -47,7 +47,7 @@ class Terminal:
 
     @property
     def text(self):
-        """What was said so far."""
+        """Output so far."""
         return ''.join(self._lines)
 
     def _read(self):
@@ -79,7 +79,7 @@ class Terminal:
 
 
 class Tools:
-    """What ran in one test.
+    """Commands of one test.
 
     Args:
         folder: of the tools; empty where the environment has them.
@@ -103,7 +103,7 @@ class Tools:
         return self.start(*ROS2, 'launch', *filter(None, [package]), *arguments)
 
     def ros2(self, *arguments):
-        """What a ros2 command says when it succeeds; its daemon, which it starts, may not know the nodes yet."""
+        """Output of a ros2 command that succeeds; the daemon that it starts may not know the nodes yet."""
         said = []
         wait_for(lambda: self._succeeds(arguments, said), PATIENCE, f'success of {arguments}: {said}')
         return said[-1]

@@ -149,7 +149,7 @@ def test_a_missing_measurement_is_named_by_its_topic_as_resolved(relative_names,
 
 
 def test_states_carry_the_times_of_their_measurements(outsider):
-    """Of the header, or of arrival where that has none."""
+    """Times of the headers, or of arrival without a stamp."""
     body = interface_of(outsider, CONFIG / 'mujoco_carts_bridge.yaml')
     joints = outsider.create_publisher(JointState, '/joint_states', 10)
     outsider.spin_until(lambda: joints.get_subscription_count() == 1)

@@ -24,7 +24,7 @@ ROBOT = {'system': str(CONFIG / 'mujoco_carts.yaml'), 'bridge': str(CONFIG / 'mu
 
 
 def made(outsider):
-    """What the nodes in the graph have made, as rules_of() has what they may make; of nodes with an enclave."""
+    """Topics and services of the nodes with an enclave in the ROS graph, in the form of rules_of()."""
     questions = (
         outsider.get_publisher_names_and_types_by_node,
         outsider.get_subscriber_names_and_types_by_node,

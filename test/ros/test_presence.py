@@ -28,7 +28,7 @@ def with_change(nodes, name, **parameters):
 
 
 def last_words(processes):
-    """Of the first node that ends in another way than regularly."""
+    """Last lines of the first node that fails."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:

@@ -90,7 +90,7 @@ def test_every_field_is_read_where_it_stands(kind, field, value):
 
 
 def test_every_type_and_field_that_the_schema_names_is_known_and_no_other():
-    """Of each type the fields that the branches of the schema allow are those that are read above."""
+    """The branches of the schema allow exactly the fields that are read above, type by type."""
     assert {type_name(kind): kind for kind in MESSAGES.values()} == MESSAGES
     branches = [SCHEMA['$defs']['twist'], *SCHEMA['$defs']['source']['allOf']]
     documented = {

@@ -167,18 +167,10 @@ METRICS = (Metric(name='value', meaning='a value'), Metric(name='td_error', mean
 
 def test_a_status_has_the_metrics_that_the_method_declares():
     report = StepReport(updates=3, fault='a neighbour was late', metrics={'value': np.float64(1.5)})
-    message = convert.status_to_msg(
-        report,
-        METRICS,
-        **PLACE,
-        agent=0,
-        rounds=7,
-        action_time=0.1,
-        step_time=0.2,
-        timeouts=1,
-        dropped=2,
-        fallback=True,
-    )
+    statistics = convert.StepStatistics(rounds=7, action_time=0.1, step_time=0.2, timeouts=1, dropped=2, fallback=True)
+    message = convert.status_to_msg(report, METRICS, statistics, **PLACE, agent=0)
+    assert (message.rounds, message.timeouts, message.dropped) == (7, 1, 2)
+    assert (message.action_time, message.step_time) == (0.1, 0.2)
     assert (message.updates, message.fault, message.fallback) == (3, 'a neighbour was late', True)
     found = convert.metrics_from_msg(message)
     assert found['value'] == 1.5 and np.isnan(found['td_error']) and list(found) == ['value', 'td_error']

@@ -109,7 +109,7 @@ def test_an_angle_is_wrapped_if_so_declared(load, wrap, mine, other, difference)
 
 
 def test_the_time_of_a_state_is_that_of_its_oldest_element(load):
-    """Of the header if it has one, or else of arrival."""
+    """Time in the header, or of arrival without a stamp."""
     mapping = load(declaration())
     assert mapping.measured_at() == [0, 0]
     take(mapping, '/joint_states', stamped(joints(), 12, 345), 0.0, 90 * 10**9)
