@@ -37,7 +37,7 @@ from dmpcrl_ros.transport.step_assembler import StepAssembler
 # The parameters last: DDS matches the readers of a node in order. When the latched parameters have arrived, the writers
 # of the other topics have matched their readers, too.
 _TOPICS = (('state', msg.State, STREAM), ('status', msg.Status, STREAM), ('parameters', msg.Parameters, RECORD))
-_GRACE = 2.0  # s after the last state until the last status must arrive
+_GRACE = 4.0  # s after the last state until the last status must arrive: see step_assembler
 
 
 class MonitorNode(Node):
@@ -138,7 +138,7 @@ class MonitorNode(Node):
             self._begin(message.run, message.step)
         self._last_heard = time.monotonic()
         self._complete |= isinstance(message, msg.State) and message.step >= self.settings.steps
-        self._record_steps(self._assembler.add(agent, message))
+        self._record_steps(self._assembler.add(agent, message, self._last_heard))
 
     def _record_steps(self, steps: Iterable[Step]) -> None:
         for step in steps:

@@ -13,7 +13,9 @@ from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.simulation.closed_loop import Step, transition_metrics
 from dmpcrl_ros.transport.conversions import metrics_from_msg
 
-_PATIENCE = 20  # steps after which a missing message counts as lost
+# A missing message counts as lost when both have passed. The writer needs up to 3 s, the period of its heartbeats, to
+# notice that a reliable message has not arrived, as after a link was cut; a fast loop makes many steps in this time.
+_PATIENT_STEPS, _PATIENT_TIME = 20, 4.0  # s
 _NO_STATUS = 'no status of an agent'
 
 
@@ -32,20 +34,28 @@ class StepAssembler:
     def __init__(self, n_agents: int, metrics: Sequence[Metric]):
         self._n_agents, self._metrics = n_agents, metrics
         self._parts: dict[tuple[int, str], dict[int, msg.State | msg.Status]] = defaultdict(dict)
+        self._begun: dict[int, float] = {}  # arrival of the first message of each step
         self._run: int | None = None
         self._newest = 0
         self.next = 0  # present transition
         self.lost = 0  # transitions without a state, which was lost
 
-    def add(self, agent: int, message: msg.State | msg.Status) -> Iterator[Step]:
-        """Add a message, and return the transitions that it completes, in order."""
+    def add(self, agent: int, message: msg.State | msg.Status, now: float) -> Iterator[Step]:
+        """Add a message, and return the transitions that it completes, in order.
+
+        Args:
+            agent: index of the agent.
+            message: about the agent.
+            now: time of arrival [s].
+        """
         if self._run is None:
             self._run = message.run
         if message.run != self._run or message.step < self.next:
             return
         self._parts[message.step, type(message).__name__].setdefault(agent, message)
+        self._begun.setdefault(message.step, now)
         self._newest = max(self._newest, message.step)
-        while self._whole(self.next) or self.next + _PATIENCE < message.step:
+        while self._whole(self.next) or self._overdue(now):
             yield from self._hand_out()
 
     def finish(self) -> Iterator[Step]:
@@ -61,7 +71,13 @@ class StepAssembler:
             self.lost += 1
         for kind in ('State', 'Status'):
             self._parts.pop((step, kind), None)
+        self._begun.pop(step, None)
         self.next += 1
+
+    def _overdue(self, now: float) -> bool:
+        """Whether a message of the present transition is missing although later ones arrived some time ago."""
+        later = self.next + _PATIENT_STEPS
+        return any(step > later and now - begun > _PATIENT_TIME for step, begun in self._begun.items())
 
     def _whole(self, step: int) -> bool:
         return all(self._complete(each, kind) for each in (step, step + 1) for kind in ('State', 'Status'))

@@ -46,9 +46,12 @@ def messages(run=1):
             )
 
 
-def assemble(stream):
+def assemble(stream, period=1.0):
+    """Assemble messages that arrive at the time of their step."""
     assembler = StepAssembler(AGENTS, METRICS)
-    return assembler, [step for agent, message in stream for step in assembler.add(agent, message)]
+    return assembler, [
+        step for agent, message in stream for step in assembler.add(agent, message, period * message.step)
+    ]
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -76,6 +79,18 @@ def test_a_transition_without_the_word_of_an_agent_is_recorded_with_a_fault():
     assert [step.step for step in steps] == list(range(STEPS)) and assembler.lost == 0
     assert steps[4].faults == ('', 'no status of an agent') and steps[4].metrics['td_error'] == 5.5
     assert all(not any(step.faults) for step in steps if step.step != 4)
+
+
+def test_a_fast_loop_waits_until_a_message_is_sent_again():
+    """A middleware that sends a lost message again after 3 s does so 300 steps later."""
+    stream = list(messages())
+    (late,) = [(a, m) for a, m in stream if (m.step, type(m), a) == (5, msg.Status, 1)]
+    stream.remove(late)
+    assembler = StepAssembler(AGENTS, METRICS)
+    early = [step for a, m in stream for step in assembler.add(a, m, 0.01 * m.step)]
+    assert [step.step for step in early] == list(range(4))
+    rest = list(assembler.add(*late, 3.4))
+    assert [step.step for step in rest] == list(range(4, STEPS)) and not any(any(step.faults) for step in rest)
 
 
 def test_what_is_late_at_the_end_is_not_waited_for():
