@@ -3,6 +3,7 @@
 
 """Common functions of all nodes: service responses, waiting with a timeout, and a clean exit."""
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -125,5 +126,10 @@ def run_node(make: Callable[[], Runnable], name: str, interrupted: int = 0) -> i
             if node.executor:
                 node.executor.shutdown()  # threads of the middleware call it while it has entities
             node.destroy_node()
+            node = None
         rclpy.try_shutdown()
+        # Handles in reference cycles keep the participant of DDS. The end of the process would destroy it while its
+        # threads deliver messages: now and then a node crashed or hung.
+        gc.unfreeze()
+        gc.collect()
         ignore_signals()

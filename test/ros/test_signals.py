@@ -7,10 +7,12 @@ import itertools
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
-from ros_system import Deployed
+from ros_system import PATIENCE, Deployed
 
 pytest.importorskip('rclpy')
 
@@ -18,6 +20,36 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 
 MOMENTS = [0.05 + 0.24 * k for k in range(12)]  # s after the start: until all nodes are in the midst of steps
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+# Runs a node, which ends by a signal or by itself, and prints the threads that the process has then.
+THREADS_LEFT = """
+import os, signal, sys, threading
+from importlib import import_module
+from dmpcrl_ros.nodes import common
+
+module, node, delay = sys.argv[1], sys.argv[2], float(sys.argv[3])
+make = getattr(import_module('dmpcrl_ros.nodes.' + module), node)
+del sys.argv[1:4]
+killer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGTERM))
+killer.daemon = True
+killer.start()
+common.run_node(make, module)
+print(*(open(f'/proc/self/task/{task}/comm').read().strip() for task in os.listdir('/proc/self/task')), sep='\\n')
+"""
+
+
+@pytest.mark.parametrize('delay', [0.5, 60.0], ids=['by a signal', 'by a failure'])
+@pytest.mark.parametrize(
+    ('module', 'node', 'parameters'), [('agent', 'AgentNode', ['agents:=[agent_1]']), ('plant', 'PlantNode', [])]
+)
+def test_a_node_that_ends_has_left_dds_in_order(domain, module, node, parameters, delay):
+    """A participant of DDS that the exit handlers of the process must destroy crashes or hangs now and then."""
+    words = [word for each in (*parameters, 'start_timeout:=1.0') for word in ('-p', each)]
+    command = [sys.executable, '-P', '-c', THREADS_LEFT, module, node, str(delay), '--ros-args', *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    threads = done.stdout.splitlines()
+    assert 'python' in threads[0] and not [name for name in threads if name.startswith(('dds.udp', 'dds.ev'))], threads
 
 
 @pytest.mark.parametrize('real_time', [True, False], ids=['real time', 'lockstep'])
