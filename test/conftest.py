@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ros_system import PATIENCE, leftovers, wait_for
+from ros_system import PATIENCE, Received, leftovers, wait_for
 
 _DOMAINS = itertools.cycle(range(1, 100))  # from 102 on the ports of DDS are those that the system gives to anybody
 
@@ -48,13 +48,17 @@ def outsider(domain):
     """A node of each test's own in the ROS graph of the system that it watches.
 
     It is spun while it waits: `spin_until(done)`, `spin_for(seconds)`, `ask(service)` for its answer to a Trigger,
-    `get_value(node, parameter)`, and `set_value(node, parameter, value)` for the result.
+    `get_value(node, parameter)`, and `set_value(node, parameter, value)` for the result. `subscribe(kind, topic)`
+    returns the messages that it has received and receives from now on, with the profile of this package's topics.
     """
     import rclpy
     from rcl_interfaces.srv import GetParameters, SetParameters
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.parameter import Parameter, parameter_value_to_python
     from std_srvs.srv import Trigger
+
+    from dmpcrl_ros import msg
+    from dmpcrl_ros.transport.qos import RECORD, STREAM
 
     def spin_until(done, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
@@ -87,12 +91,18 @@ def outsider(domain):
         (result,) = ask(f'{of}/set_parameters', SetParameters, parameters=[parameter]).results
         return result
 
+    def subscribe(kind, topic, profile=None, take=lambda message: message):
+        received = Received(lambda: spin_until(lambda: received))
+        profile = profile or (STREAM if kind in (msg.Status, msg.Action) else RECORD)
+        node.create_subscription(kind, topic, lambda message: received.append(take(message)), profile)
+        return received
+
     rclpy.init(domain_id=domain)
     try:
         node, executor = rclpy.create_node('outsider'), SingleThreadedExecutor()
         executor.add_node(node)
         node.spin_until, node.spin_for, node.ask = spin_until, spin_for, ask
-        node.get_value, node.set_value = get_value, set_value
+        node.get_value, node.set_value, node.subscribe = get_value, set_value, subscribe
         yield node
         node.destroy_node()
     finally:

@@ -11,7 +11,6 @@ pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
-from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
 
 AGENT = '/agent_2'
 
@@ -20,9 +19,8 @@ AGENT = '/agent_2'
 def system(tools, outsider):
     """A chain in lockstep, in the midst of its steps."""
     with ProcessGroup(Deployed(steps=1000000, admm__iterations=5).nodes(report_period=None)) as processes:
-        states = []
-        outsider.create_subscription(msg.State, '/agent_2/state', states.append, STREAM)
-        outsider.spin_until(lambda: states and states[-1].step > 50)
+        states = outsider.subscribe(msg.State, '/agent_2/state')
+        outsider.spin_until(lambda: states.last.step > 50)
         yield states
     codes = processes.wait(0.0)
     assert set(codes.values()) == {0}, codes
@@ -33,7 +31,7 @@ def test_the_command_line_sees_and_steers_a_running_system(system, tools, outsid
     wait_for(lambda: nodes <= set(tools.ros2('node', 'list').split()), PATIENCE, 'nodes')
     assert 'success=True' in tools.ros2('service', 'call', '/plant/pause', 'std_srvs/srv/Trigger')
     outsider.spin_for(1.0)  # for the step in which the request came
-    present = system[-1].step
+    present = system.last.step
     assert _echoed(tools, '/agent_2/state')['step'] == present
     assert _echoed(tools, '/agent_2/parameters')['step'] in (present - 1, present)
     assert 'round_timeout' in tools.ros2('param', 'list', AGENT)

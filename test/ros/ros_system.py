@@ -39,6 +39,28 @@ class Deployed:
         return ClosedLoop(self.settings.make_system(), self.settings, **options)
 
 
+class Received(list):
+    """Messages of a subscription, in their order.
+
+    A subscription is joined to its publisher at some moment after both exist: what must have been received is waited
+    for, here with `last`.
+
+    Args:
+        wait: spins the node until there is a message.
+    """
+
+    def __init__(self, wait):
+        super().__init__()
+        self._wait = wait
+
+    @property
+    def last(self):
+        """The newest message, as soon as there is one."""
+        if not self:
+            self._wait()
+        return self[-1]
+
+
 def leftovers():
     """Processes started in this test, by the mark in their environment."""
     mark = f'DMPCRL_TEST={os.environ["DMPCRL_TEST"]}'.encode()

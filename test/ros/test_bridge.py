@@ -29,7 +29,7 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.nodes.bridge import RobotInterface  # noqa: E402
 from dmpcrl_ros.systems.files import load_system  # noqa: E402
 from dmpcrl_ros.transport.bridge_file import load_mapping  # noqa: E402
-from dmpcrl_ros.transport.qos import LATCHED, STREAM  # noqa: E402
+from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / 'config' / 'mujoco_carts.yaml'
@@ -45,17 +45,18 @@ class Robot:
     def __init__(self, node):
         self.positions, self.velocities = [0.3, 0.1, 0.2], [0.01, 0.02, 0.03]
         self.silent, self.told_at = False, 0.0
-        self.commands = {cart: [] for cart in CARTS}
-        self.states, self._node = {cart: [] for cart in CARTS}, node
+        self.commands, self._node = {}, node
         self._joints = node.create_publisher(JointState, '/joint_states', 10)
         node.create_timer(0.02, self._tell)
-        for cart in CARTS:
-            node.create_subscription(msg.State, f'/{cart}/state', self.states[cart].append, STREAM)
+        self.states = {cart: node.subscribe(msg.State, f'/{cart}/state') for cart in CARTS}
 
     def listen(self, *carts):
         for cart in carts:
-            self._node.create_subscription(
-                Float64MultiArray, f'/{cart}_effort_controller/commands', self._taker(cart), 10
+            self.commands[cart] = self._node.subscribe(
+                Float64MultiArray,
+                f'/{cart}_effort_controller/commands',
+                10,
+                lambda message: (time.monotonic(), *message.data),
             )
 
     def _tell(self):
@@ -63,18 +64,15 @@ class Robot:
             self.told_at = time.monotonic()
             self._joints.publish(JointState(name=CARTS, position=self.positions, velocity=self.velocities))
 
-    def _taker(self, cart):
-        return lambda message: self.commands[cart].append((time.monotonic(), *message.data))
-
     def step(self):
-        return self.states['middle'][-1].step if self.states['middle'] else -1
+        return self.states['middle'].last.step
 
     def wait_steps(self, count):
         first = self.step()
         self._node.spin_until(lambda: self.step() >= first + count)
 
     def newest(self):
-        return [self.commands[cart][-1][1] for cart in CARTS]
+        return [self.commands[cart].last[1] for cart in CARTS]
 
 
 @pytest.fixture
@@ -118,10 +116,10 @@ def system(mapping, robot):
 
 def test_states_reach_the_agents_and_commands_the_robot_within_its_limits(system, robot, outsider):
     for cart, position, velocity in zip(CARTS, robot.positions, robot.velocities, strict=True):
-        assert list(robot.states[cart][-1].state) == [position, velocity]
+        assert list(robot.states[cart].last.state) == [position, velocity]
     robot.positions = [-0.3, -0.3, -0.3]  # far out of the bounds: all force there is
     outsider.spin_until(lambda: robot.newest() == [LIMIT] * 3)
-    assert all(robot.states[cart][-1].state[0] == -0.3 for cart in CARTS)
+    assert all(robot.states[cart].last.state[0] == -0.3 for cart in CARTS)
     robot.positions = [0.7, 0.7, 0.7]
     outsider.spin_until(lambda: max(robot.newest()) < 0.0)
     for sent in robot.commands.values():
@@ -142,27 +140,27 @@ def test_how_old_a_measurement_may_be_can_be_changed_while_the_robot_moves(syste
 
 
 def test_silent_sensors_make_the_robot_safe_until_they_return(system, robot, outsider):
-    robot.silent, episode = True, robot.states['left'][-1].episode
+    robot.silent, episode = True, robot.states['left'].last.episode
     outsider.spin_until(lambda: robot.newest() == [SAFE] * 3)
-    assert robot.commands['left'][-1][0] - robot.told_at <= SENSOR_TIMEOUT + PERIOD + SLACK
+    assert robot.commands['left'].last[0] - robot.told_at <= SENSOR_TIMEOUT + PERIOD + SLACK
     step, sent = robot.step(), len(robot.commands['left'])
     outsider.spin_for(0.5)
     assert robot.step() == step and {value for _, value in robot.commands['left'][sent:]} == {SAFE}
     robot.silent = False
     robot.wait_steps(5)
-    assert robot.states['left'][-1].episode == episode + 1
+    assert robot.states['left'].last.episode == episode + 1
     assert robot.newest() != [SAFE] * 3
 
 
 def test_a_pause_makes_the_robot_safe_even_if_it_is_asked_for_in_the_midst_of_a_step(system, robot, outsider):
     for _ in range(4):
-        episode = robot.states['left'][-1].episode
+        episode = robot.states['left'].last.episode
         assert outsider.ask('/bridge/pause').success
         outsider.spin_for(2 * PERIOD + SLACK)
         assert robot.newest() == [SAFE] * 3
         assert outsider.ask('/bridge/resume').success
         robot.wait_steps(3)
-        assert robot.states['left'][-1].episode == episode + 1 and robot.newest() != [SAFE] * 3
+        assert robot.states['left'].last.episode == episode + 1 and robot.newest() != [SAFE] * 3
     outsider.ask('/bridge/pause')
     outsider.spin_for(2 * PERIOD)
     sent = len(robot.commands['left'])
@@ -174,7 +172,7 @@ def test_a_pause_makes_the_robot_safe_even_if_it_is_asked_for_in_the_midst_of_a_
 def test_the_input_of_an_agent_that_is_killed_is_held_and_then_its_safe_one_until_ctrl_c(system, robot, outsider):
     os.kill(system.pids()['middle'], signal.SIGKILL)
     first = len(robot.commands['middle'])
-    outsider.spin_until(lambda: robot.commands['middle'][-1][1] == 0.0)
+    outsider.spin_until(lambda: robot.commands['middle'].last[1] == 0.0)
     held = [value for _, value in robot.commands['middle'][first:]]
     assert len(held) - held.count(0.0) <= HOLD + 6  # a step that was decided before, and 2 N at most by 0.4 N a step
     outsider.spin_for(5 * PERIOD)
@@ -202,7 +200,7 @@ def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode
     def change(transition):
         assert outsider.ask('/bridge/change_state', ChangeState, transition=Transition(id=transition)).success
 
-    episode = robot.states['left'][-1].episode
+    episode = robot.states['left'].last.episode
     change(Transition.TRANSITION_DEACTIVATE)
     outsider.spin_for(3 * PERIOD)
     assert robot.newest() == [SAFE] * 3
@@ -211,16 +209,14 @@ def test_deactivation_makes_the_robot_safe_and_activation_begins_another_episode
     assert robot.step() == step
     change(Transition.TRANSITION_ACTIVATE)
     robot.wait_steps(3)
-    assert robot.states['left'][-1].episode == episode + 1 and robot.newest() != [SAFE] * 3
+    assert robot.states['left'].last.episode == episode + 1 and robot.newest() != [SAFE] * 3
 
 
 def test_a_run_begins_when_all_actuators_listen(mapping, robot, outsider):
     robot.listen('left', 'right')
-    present = {cart: [] for cart in CARTS}
-    for cart, heard in present.items():
-        outsider.create_subscription(msg.Presence, f'{cart}/presence', heard.append, LATCHED)
+    present = [outsider.subscribe(msg.Presence, f'{cart}/presence', LATCHED) for cart in CARTS]
     with ProcessGroup(settings_of(mapping).nodes()):
-        outsider.spin_until(lambda: all(heard and heard[-1].ready for heard in present.values()))
+        outsider.spin_until(lambda: all(heard.last.ready for heard in present))
         outsider.spin_for(1.0)
         assert not robot.states['left'] and not robot.commands['left']
         robot.listen('middle')

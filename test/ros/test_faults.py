@@ -24,7 +24,7 @@ from dmpcrl_ros.methods.registry import METHODS  # noqa: E402
 from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 from dmpcrl_ros.systems.linear.chain import chain  # noqa: E402
 from dmpcrl_ros.transport.conversions import parameters_to_msg  # noqa: E402
-from dmpcrl_ros.transport.qos import EXCHANGE, LATCHED, RECORD, STREAM  # noqa: E402
+from dmpcrl_ros.transport.qos import EXCHANGE, LATCHED, STREAM  # noqa: E402
 
 ONE = ['-p', 'agents:=[agent_1]']
 LONG = ['chain', '--steps', 100000, '--no-figures', '--no-baseline', '--output']
@@ -81,9 +81,8 @@ def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsi
     reference = list(system.loop().run(30))
     exchange = outsider.create_publisher(msg.Exchange, '/agent_1/to/agent_2', EXCHANGE)
     states = outsider.create_publisher(msg.State, '/agent_2/state', LATCHED)
-    heard, seen = [], []
-    outsider.create_subscription(msg.Status, '/agent_2/status', heard.append, STREAM)
-    outsider.create_subscription(msg.State, '/agent_2/state', seen.append, STREAM)
+    heard = outsider.subscribe(msg.Status, '/agent_2/status')
+    seen = outsider.subscribe(msg.State, '/agent_2/state')
 
     def disturb(state):
         now = {'run': state.run, 'step': state.step + 1}
@@ -109,23 +108,22 @@ def test_messages_that_do_not_fit_are_counted_and_change_nothing(tmp_path, outsi
                 seen.clear()
         outsider.spin_for(0.5)
     run = load_run(tmp_path / 'run')
-    assert heard[-1].dropped >= 8
+    assert heard.last.dropped >= 8
     assert np.array_equal(run.states, [step.states for step in reference])
     assert np.array_equal(run.actions, [step.actions for step in reference])
     assert not any(run.faults)
 
 
 def test_reset_begins_a_new_run_from_the_same_state_with_the_first_parameters(tmp_path, outsider):
-    states, parameters = [], []
-    outsider.create_subscription(msg.State, '/agent_1/state', states.append, RECORD)
-    outsider.create_subscription(msg.Parameters, '/agent_1/parameters', parameters.append, RECORD)
+    states = outsider.subscribe(msg.State, '/agent_1/state')
+    parameters = outsider.subscribe(msg.Parameters, '/agent_1/parameters')
     reset = outsider.create_client(Trigger, '/plant/reset')
     runs = []
     with ProcessGroup(Deployed(steps=12, seed=5).nodes()):
         for _ in range(3):
-            outsider.spin_until(lambda: states and states[-1].run not in runs and states[-1].step == 12)
-            outsider.spin_until(lambda: any(m.run == states[-1].run for m in parameters))
-            runs.append(states[-1].run)
+            outsider.spin_until(lambda: states.last.run not in runs and states.last.step == 12)
+            outsider.spin_until(lambda: any(m.run == states.last.run for m in parameters))
+            runs.append(states.last.run)
             outsider.spin_until(reset.service_is_ready)
             reset.call_async(Trigger.Request())
     assert sorted(runs) == runs
@@ -221,9 +219,8 @@ def lone_system(outsider, lone_monitor):
         publishers['parameters'].publish(
             parameters_to_msg(np.ones(layout.size), layout, header=Header(), run=ready, step=7, agent=0, updates=3)
         )
-        heard = []
-        outsider.create_subscription(msg.Presence, 'monitor/presence', heard.append, LATCHED)
-        outsider.spin_until(lambda: heard and heard[-1].ready)
+        heard = outsider.subscribe(msg.Presence, 'monitor/presence', LATCHED)
+        outsider.spin_until(lambda: heard.last.ready)
         return publishers
 
     return present

@@ -18,7 +18,7 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
-from dmpcrl_ros.transport.qos import LATCHED, RECORD, STREAM  # noqa: E402
+from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
 QUICK = {
     'admm__iterations': 5,
@@ -33,13 +33,6 @@ NODES = ['/plant', '/agent_1', '/agent_2', '/agent_3']
 
 def managed(nodes):
     return [replace(node, parameters=node.parameters | {'autostart': False}) for node in nodes]
-
-
-def watch(outsider, kind, agent, topic):
-    heard = []
-    latched = kind in (msg.State, msg.Parameters)
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, RECORD if latched else STREAM)
-    return heard
 
 
 def change(outsider, node, transition):
@@ -59,7 +52,7 @@ def state(outsider, node):
 
 
 def test_a_manager_brings_the_system_up_and_down(outsider):
-    states, actions = watch(outsider, msg.State, 'agent_2', 'state'), watch(outsider, msg.Action, 'agent_2', 'action')
+    states, actions = outsider.subscribe(msg.State, '/agent_2/state'), outsider.subscribe(msg.Action, '/agent_2/action')
     with ProcessGroup(managed(Deployed(**QUICK).nodes())) as processes:
         assert {state(outsider, node) for node in NODES} == {'unconfigured'}
         assert not change(outsider, NODES[1], Transition.TRANSITION_ACTIVATE)  # refused, and the node lives
@@ -69,27 +62,27 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
         assert not states
         for node in NODES:  # one after another: each waits for the network
             assert change(outsider, node, Transition.TRANSITION_ACTIVATE)
-        outsider.spin_until(lambda: states and states[-1].step > 5)
+        outsider.spin_until(lambda: actions and states.last.step > 5)
         assert change(outsider, '/agent_2', Transition.TRANSITION_DEACTIVATE)
-        left = states[-1].step
-        outsider.spin_until(lambda: states[-1].step > left + 8)
+        left = states.last.step
+        outsider.spin_until(lambda: states.last.step > left + 8)
         answers = [m for m in actions if m.step > left + 1]
         assert answers and all(m.fallback and m.action[0] == 0.0 for m in answers)
         assert all(s.applied[0] == 0.0 for s in states if s.step > left + 2)
         assert change(outsider, '/agent_2', Transition.TRANSITION_CLEANUP)
         assert state(outsider, '/agent_2') == 'unconfigured'
-        outsider.spin_until(lambda: states[-1].step > left + 16)
+        outsider.spin_until(lambda: states.last.step > left + 16)
         assert all(s.applied[0] == 0.0 for s in states if s.step > left + 2)  # now by the watchdog of the plant
         assert change(outsider, '/agent_2', Transition.TRANSITION_CONFIGURE)
         assert change(outsider, '/agent_2', Transition.TRANSITION_ACTIVATE)
-        outsider.spin_until(lambda: not actions[-1].fallback)
+        outsider.spin_until(lambda: not actions.last.fallback)
         assert change(outsider, '/plant', Transition.TRANSITION_DEACTIVATE)
         outsider.spin_for(0.5)
-        last = states[-1].step
+        last = states.last.step
         outsider.spin_for(1.0)
-        assert states[-1].step == last
+        assert states.last.step == last
         assert change(outsider, '/plant', Transition.TRANSITION_ACTIVATE)
-        outsider.spin_until(lambda: states[-1].step > last + 3)
+        outsider.spin_until(lambda: states.last.step > last + 3)
         assert change(outsider, '/agent_3', Transition.TRANSITION_ACTIVE_SHUTDOWN)
         outsider.spin_until(
             lambda: (
@@ -101,18 +94,18 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
 
 def test_in_lockstep_the_plant_waits_for_an_agent_that_is_not_active(outsider):
     """It neither applies a safe input nor continues; when the agent is active again, the run continues."""
-    states, actions = watch(outsider, msg.State, 'agent_1', 'state'), watch(outsider, msg.Action, 'agent_2', 'action')
-    status = watch(outsider, msg.Status, 'agent_3', 'status')
+    states, actions = outsider.subscribe(msg.State, '/agent_1/state'), outsider.subscribe(msg.Action, '/agent_2/action')
+    status = outsider.subscribe(msg.Status, '/agent_3/status')
     with ProcessGroup(Deployed(**QUICK | {'real_time': False}).nodes()):
-        outsider.spin_until(lambda: states and status and states[-1].step > 5)
+        outsider.spin_until(lambda: actions and status and states.last.step > 5)
         assert change(outsider, '/agent_2', Transition.TRANSITION_DEACTIVATE)
         outsider.spin_for(0.5)
-        left = states[-1].step
+        left = states.last.step
         outsider.spin_for(3.0)
-        assert states[-1].step == left and all(m.step < left or not m.fallback for m in actions)
+        assert states.last.step == left and all(m.step < left or not m.fallback for m in actions)
         assert change(outsider, '/agent_2', Transition.TRANSITION_ACTIVATE)
-        outsider.spin_until(lambda: states[-1].step > left + 10 and status[-1].step > left + 10)
-        assert evaluated(status[-1]) and not status[-1].fault
+        outsider.spin_until(lambda: states.last.step > left + 10 and status.last.step > left + 10)
+        assert evaluated(status.last) and not status.last.fault
     assert all(abs(s.applied[0]) <= 1.0 for s in states if s.step)
 
 
@@ -130,60 +123,60 @@ def test_a_wrong_setting_is_told_when_a_managed_node_is_configured(outsider):
 
 
 def test_learning_stops_for_all_when_it_is_stopped_at_one_and_goes_on_with_it(outsider):
-    status = watch(outsider, msg.Status, 'agent_3', 'status')
+    status = outsider.subscribe(msg.Status, '/agent_3/status')
     with ProcessGroup(Deployed(**QUICK).nodes()):
-        outsider.spin_until(lambda: status and status[-1].updates >= 3)
+        outsider.spin_until(lambda: status.last.updates >= 3)
         assert outsider.ask('/agent_1/set_learning', SetBool, data=False).success
-        outsider.spin_until(lambda: 'held by another' in status[-1].fault)
-        updates, step = status[-1].updates, status[-1].step
-        outsider.spin_until(lambda: status[-1].step > step + 10)
-        assert status[-1].updates == updates and not status[-1].fallback
+        outsider.spin_until(lambda: 'held by another' in status.last.fault)
+        updates, step = status.last.updates, status.last.step
+        outsider.spin_until(lambda: status.last.step > step + 10)
+        assert status.last.updates == updates and not status.last.fallback
         assert outsider.ask('/agent_1/set_learning', SetBool, data=True).success
-        outsider.spin_until(lambda: status[-1].updates > updates + 2)
+        outsider.spin_until(lambda: status.last.updates > updates + 2)
 
 
 def test_save_learn_on_load_and_reset(tmp_path, outsider):
-    parameters = watch(outsider, msg.Parameters, 'agent_1', 'parameters')
+    parameters = outsider.subscribe(msg.Parameters, '/agent_1/parameters')
     settings = Deployed(**QUICK, checkpoints=str(tmp_path / 'kept'), checkpoint_every=None)
     with ProcessGroup(settings.nodes()):
-        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 3)
+        outsider.spin_until(lambda: parameters.last.updates >= 3)
         assert not outsider.ask('/agent_1/load').success  # not discovered yet
         answer = outsider.ask('/agent_1/save')
         assert answer.success, answer.message
         saved = int(answer.message.split()[0])
-        outsider.spin_until(lambda: parameters[-1].updates >= saved + 5)
+        outsider.spin_until(lambda: parameters.last.updates >= saved + 5)
         count = len(parameters)
         assert outsider.ask('/agent_1/load').success
-        outsider.spin_until(lambda: parameters[-1].updates <= saved + 2)
+        outsider.spin_until(lambda: parameters.last.updates <= saved + 2)
         assert outsider.ask('/agent_1/reset').success
-        outsider.spin_until(lambda: parameters[-1].updates <= 2)
+        outsider.spin_until(lambda: parameters.last.updates <= 2)
     known = {m.updates: list(m.theta) for m in parameters[:count]}
     restored = next(m for m in parameters[count:] if m.updates <= saved)
-    assert list(restored.theta) == known[saved] and np.isfinite(parameters[-1].theta).all()
+    assert list(restored.theta) == known[saved] and np.isfinite(parameters.last.theta).all()
 
 
 def test_where_no_checkpoint_can_be_written_the_run_goes_on_and_says_so(tmp_path, outsider):
     (tmp_path / 'file').write_text('in the way')
-    status = watch(outsider, msg.Status, 'agent_1', 'status')
+    status = outsider.subscribe(msg.Status, '/agent_1/status')
     settings = Deployed(**QUICK, checkpoints=str(tmp_path / 'file'), checkpoint_every=1)
     with ProcessGroup(settings.nodes()) as processes:
-        outsider.spin_until(lambda: status and status[-1].updates >= 10)
+        outsider.spin_until(lambda: status.last.updates >= 10)
         assert any('cannot save a checkpoint' in line for _, line in processes.output(timeout=2.0))
         assert not processes._processes['agent_1'].poll()
 
 
 def test_a_deployed_controller_acts_on_what_was_learned_and_learns_nothing(tmp_path, outsider):
-    parameters = watch(outsider, msg.Parameters, 'agent_1', 'parameters')
+    parameters = outsider.subscribe(msg.Parameters, '/agent_1/parameters')
     settings = Deployed(**QUICK, checkpoints=str(tmp_path))
     with ProcessGroup(settings.nodes()):
-        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 4)
+        outsider.spin_until(lambda: parameters.last.updates >= 4)
     outsider.spin_for(0.5)
-    learned = parameters[-1]
+    learned = parameters.last
     parameters.clear()
-    status = watch(outsider, msg.Status, 'agent_1', 'status')
+    status = outsider.subscribe(msg.Status, '/agent_1/status')
     with ProcessGroup(settings.but(learn=False).nodes()):
-        outsider.spin_until(lambda: status and status[-1].step > 10)
-    assert parameters[-1].updates == learned.updates and list(parameters[-1].theta) == list(learned.theta)
+        outsider.spin_until(lambda: status.last.step > 10)
+    assert parameters.last.updates == learned.updates and list(parameters.last.theta) == list(learned.theta)
     assert all(m.updates == learned.updates and metric(m, 'primal_residual') > 0.0 for m in status if not m.fallback)
 
 
@@ -197,18 +190,18 @@ def test_without_learning_and_without_a_checkpoint_nothing_is_deployed(tmp_path,
 
 
 def test_a_state_of_the_future_that_the_plant_has_not_told_is_forgotten(outsider):
-    states, status = watch(outsider, msg.State, 'agent_2', 'state'), watch(outsider, msg.Status, 'agent_2', 'status')
+    states, status = outsider.subscribe(msg.State, '/agent_2/state'), outsider.subscribe(msg.Status, '/agent_2/status')
     liar = outsider.create_publisher(msg.State, '/agent_2/state', LATCHED)
     with ProcessGroup(Deployed(**QUICK).nodes()):
-        outsider.spin_until(lambda: states and status and evaluated(status[-1]))
-        now = states[-1]
+        outsider.spin_until(lambda: states and evaluated(status.last))
+        now = states.last
         liar.publish(msg.State(run=now.run, step=now.step + 50000, agent=1, state=now.state, applied=now.applied))
         outsider.spin_until(lambda: any(m.step >= now.step + 50000 for m in states))
         outsider.spin_until(
             lambda: (
-                status[-1].step < now.step + 1000
-                and status[-1].step > now.step + 5
-                and evaluated(status[-1])
-                and not status[-1].fault
+                status.last.step < now.step + 1000
+                and status.last.step > now.step + 5
+                and evaluated(status.last)
+                and not status.last.fault
             )
         )

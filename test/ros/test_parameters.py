@@ -21,7 +21,6 @@ from std_srvs.srv import SetBool  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
-from dmpcrl_ros.transport.qos import STREAM  # noqa: E402
 
 NODES = {'agent': '/controller', 'plant': '/plant', 'bridge': '/bridge', 'monitor': '/monitor', 'relay': '/relay'}
 AGENT = '/agent_1'
@@ -145,14 +144,8 @@ def test_agents_made_without_a_learner_cannot_be_told_to_learn(outsider):
         assert outsider.get_value(AGENT, 'learn') is False
 
 
-def watch(outsider, kind, agent, topic):
-    heard = []
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, STREAM)
-    return heard
-
-
 def test_learning_deadlines_and_diagnostics_are_changed_while_the_system_runs(outsider):
-    near, far = (watch(outsider, msg.Status, agent, 'status') for agent in ('agent_1', 'agent_3'))
+    near, far = (outsider.subscribe(msg.Status, f'/{agent}/status') for agent in ('agent_1', 'agent_3'))
     told = []
     outsider.create_subscription(
         DiagnosticArray,
@@ -161,25 +154,25 @@ def test_learning_deadlines_and_diagnostics_are_changed_while_the_system_runs(ou
         10,
     )
     with ProcessGroup(Deployed(**MOVING, period=0.2, diagnostics_period=None).nodes()):
-        outsider.spin_until(lambda: far and far[-1].updates >= 2)
+        outsider.spin_until(lambda: far.last.updates >= 2)
         assert not told
         assert outsider.set_value(AGENT, 'learn', False).successful
-        outsider.spin_until(lambda: 'held by another' in far[-1].fault)
+        outsider.spin_until(lambda: 'held by another' in far.last.fault)
         assert outsider.set_value(AGENT, 'diagnostics_period', 0.1).successful
         outsider.spin_until(lambda: len(told) > 3 and _value(told[-1], 'learning') == 'off')
-        updates = far[-1].updates
+        updates = far.last.updates
         assert outsider.ask(f'{AGENT}/set_learning', SetBool, data=True).success
         assert outsider.get_value(AGENT, 'learn') is True
-        outsider.spin_until(lambda: far[-1].updates > updates and _value(told[-1], 'learning') == 'on')
+        outsider.spin_until(lambda: far.last.updates > updates and _value(told[-1], 'learning') == 'on')
         assert outsider.ask(f'{AGENT}/set_learning', SetBool, data=False).success
         assert outsider.get_value(AGENT, 'learn') is False
         assert outsider.set_value(AGENT, 'diagnostics_period', 'never').successful
         outsider.spin_for(0.5)  # what was on its way
-        count, step = len(told), far[-1].step
-        outsider.spin_until(lambda: far[-1].step > step + 5)
+        count, step = len(told), far.last.step
+        outsider.spin_until(lambda: far.last.step > step + 5)
         assert len(told) == count
         assert outsider.set_value(AGENT, 'action_deadline', 0.001).successful
-        outsider.spin_until(lambda: 'out of time' in near[-1].fault)
+        outsider.spin_until(lambda: 'out of time' in near.last.fault)
 
 
 def _value(status, key):
@@ -188,19 +181,20 @@ def _value(status, key):
 
 def test_timeouts_and_held_steps_are_changed_while_an_agent_is_silent(outsider):
     """The neighbour waits for its new round timeout, and the plant holds the input for the new number of steps."""
-    status, states = watch(outsider, msg.Status, 'agent_1', 'status'), watch(outsider, msg.State, 'agent_2', 'state')
+    status = outsider.subscribe(msg.Status, '/agent_1/status')
+    states = outsider.subscribe(msg.State, '/agent_2/state')
     settings = Deployed(**MOVING, period=0.3, round_timeout=None, hold_steps=1000)
     with ProcessGroup(settings.nodes()) as processes:
-        outsider.spin_until(lambda: status and status[-1].step > 3 and not status[-1].fault)
+        outsider.spin_until(lambda: status.last.step > 3 and not status.last.fault)
         os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
-        outsider.spin_until(lambda: 'out of time' in status[-1].fault)
+        outsider.spin_until(lambda: 'out of time' in status.last.fault)
         assert outsider.set_value(AGENT, 'round_timeout', 0.05).successful
-        outsider.spin_until(lambda: 'within 0.05 s' in status[-1].fault)
-        step = states[-1].step
-        outsider.spin_until(lambda: states[-1].step > step + 3)
-        held = states[-1].applied[0]
+        outsider.spin_until(lambda: 'within 0.05 s' in status.last.fault)
+        step = states.last.step
+        outsider.spin_until(lambda: states.last.step > step + 3)
+        held = states.last.applied[0]
         assert held and states[-2].applied[0] == held
         assert outsider.set_value('/plant', 'hold_steps', 0).successful
-        outsider.spin_until(lambda: states[-1].applied[0] == 0.0)
+        outsider.spin_until(lambda: states.last.applied[0] == 0.0)
         os.kill(processes.pids()['agent_2'], signal.SIGCONT)
-        outsider.spin_until(lambda: states[-1].applied[0])
+        outsider.spin_until(lambda: states.last.applied[0])

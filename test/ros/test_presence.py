@@ -18,7 +18,7 @@ pytest.importorskip('rclpy')
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
 from dmpcrl_ros.systems.linear.chain import description  # noqa: E402
-from dmpcrl_ros.transport.qos import LATCHED, STREAM  # noqa: E402
+from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
 QUICK = Deployed(admm__iterations=5, steps=100000)
 
@@ -71,22 +71,20 @@ def test_nodes_with_another_file_refuse_to_begin(domain, tmp_path):
 
 @pytest.mark.parametrize('name', ['agent_2', 'plant'])
 def test_a_second_instance_is_refused_and_the_first_goes_on(outsider, name):
-    states = []
-    outsider.create_subscription(msg.State, 'agent_1/state', states.append, LATCHED)
+    states = outsider.subscribe(msg.State, 'agent_1/state')
     nodes = QUICK.nodes()
     with ProcessGroup(nodes) as processes:
-        outsider.spin_until(lambda: states and states[-1].step > 2)
+        outsider.spin_until(lambda: states.last.step > 2)
         with ProcessGroup([node for node in nodes if node.name == name]) as second:
             text = last_words(second)
         assert f'there is another {name} in the namespace /: end it' in text, text
-        before = states[-1].step
-        outsider.spin_until(lambda: states[-1].step > before + 2)
+        before = states.last.step
+        outsider.spin_until(lambda: states.last.step > before + 2)
         assert not processes.ended('plant') and len({state.run for state in states}) == 1
 
 
 def test_of_two_instances_that_wait_the_younger_is_refused(outsider):
-    heard = []
-    outsider.create_subscription(msg.Presence, 'agent_2/presence', heard.append, LATCHED)
+    heard = outsider.subscribe(msg.Presence, 'agent_2/presence', LATCHED)
     (agent,) = [node for node in QUICK.nodes() if node.name == 'agent_2']
     with ProcessGroup([agent]) as elder:
         outsider.spin_until(lambda: heard)
@@ -96,8 +94,7 @@ def test_of_two_instances_that_wait_the_younger_is_refused(outsider):
 
 
 def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(outsider):
-    actions = []
-    outsider.create_subscription(msg.Action, 'agent_2/action', actions.append, STREAM)
+    actions = outsider.subscribe(msg.Action, 'agent_2/action')
     nodes = QUICK.but(real_time=True).nodes()
     (agent,) = [node for node in nodes if node.name == 'agent_2']
     with ProcessGroup(nodes) as first:

@@ -20,29 +20,12 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
-from dmpcrl_ros.transport.qos import RECORD, STREAM  # noqa: E402
-
-LATCHED_TOPICS = {msg.State: 'state', msg.Parameters: 'parameters'}
 
 FAST = {'real_time': True, 'admm__iterations': 10, 'seed': 5, 'learning__exploration': False}
 
 
 def respawning(nodes, *labels):
     return [replace(node, respawn=node.name in labels) for node in nodes]
-
-
-def watch(outsider, agent='agent_1', kind=msg.State, topic='state'):
-    heard = []
-    latched = kind in (msg.State, msg.Parameters)
-    outsider.create_subscription(kind, f'/{agent}/{topic}', heard.append, RECORD if latched else STREAM)
-    return heard
-
-
-def late_subscriber(outsider, kind, topic):
-    """Messages of agent_1, those from before it subscribed included, as `ros2 topic echo` receives them."""
-    heard = []
-    outsider.create_subscription(kind, f'agent_1/{topic}', heard.append, RECORD)
-    return heard
 
 
 def evaluated(status):
@@ -92,21 +75,24 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
         fallback_steps=2,
         hold_steps=1,
     )
-    states, parameters = watch(outsider, 'agent_2'), watch(outsider, 'agent_2', msg.Parameters, 'parameters')
-    others = watch(outsider, 'agent_1', msg.Status, 'status')
-    neighbours = watch(outsider, 'agent_1', msg.Parameters, 'parameters')
+    states, parameters = (
+        outsider.subscribe(msg.State, '/agent_2/state'),
+        outsider.subscribe(msg.Parameters, '/agent_2/parameters'),
+    )
+    others = outsider.subscribe(msg.Status, '/agent_1/status')
+    neighbours = outsider.subscribe(msg.Parameters, '/agent_1/parameters')
     with ProcessGroup(respawning(settings.nodes(), 'agent_2')) as processes:
-        outsider.spin_until(lambda: parameters and parameters[-1].updates >= 5)
+        outsider.spin_until(lambda: parameters.last.updates >= 5)
         del states[:-1]  # a subscriber that has just joined may miss some
         kill(processes, 'agent_2')
         outsider.spin_for(1.0)
-        outsider.spin_until(lambda: states[-1].step > parameters[-1].step + 12)
-        before, gone = parameters[-1], states[-1].step
+        outsider.spin_until(lambda: states.last.step > parameters.last.step + 12)
+        before, gone = parameters.last, states.last.step
         assert not processes.ended('plant')  # which starts it again
-        outsider.spin_until(lambda: parameters[-1].updates > before.updates + 3)
+        outsider.spin_until(lambda: parameters.last.updates > before.updates + 3)
         told = ' '.join(line for _, line in processes.output(timeout=0.5))
     recovered = int(re.search(r'agent_2 continues from (\d+) updates', told)[1])
-    assert gone >= 13 and [s.step for s in states] == list(range(states[0].step, states[-1].step + 1))
+    assert gone >= 13 and [s.step for s in states] == list(range(states[0].step, states.last.step + 1))
     assert all(abs(a) <= 1.0 for state in states for a in state.applied)
     away = [state for state in states if before.step + 6 < state.step <= gone]
     assert away and all(state.applied[0] == 0.0 for state in away)  # the watchdog of the plant: the safe input
@@ -125,62 +111,72 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
 
 def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_they_know(tmp_path, outsider):
     settings = Deployed(**FAST, period=0.1, steps=100000, checkpoints=str(tmp_path))
-    states, parameters = watch(outsider), watch(outsider, kind=msg.Parameters, topic='parameters')
+    states, parameters = (
+        outsider.subscribe(msg.State, '/agent_1/state'),
+        outsider.subscribe(msg.Parameters, '/agent_1/parameters'),
+    )
     with ProcessGroup(respawning(settings.nodes(), 'plant')) as processes:
-        outsider.spin_until(lambda: states and parameters and parameters[-1].updates >= 5)
+        outsider.spin_until(lambda: parameters.last.updates >= 5)
         kill(processes, 'plant')
         outsider.spin_for(1.0)
-        before, run = parameters[-1].updates, states[-1].run
+        before, run = parameters.last.updates, states.last.run
         time.sleep(2.0)
         assert not processes.ended('agent_1')
         outsider.spin_until(
-            lambda: states[-1].run > run and parameters[-1].run == states[-1].run and parameters[-1].updates > before
+            lambda: (
+                states.last.run > run and parameters.last.run == states.last.run and parameters.last.updates > before
+            )
         )
-    assert all(m.updates >= before for m in parameters if m.run == states[-1].run)
+    assert all(m.updates >= before for m in parameters if m.run == states.last.run)
 
 
 def test_the_loop_goes_on_without_its_monitor(tmp_path, outsider):
-    states = watch(outsider)
+    states = outsider.subscribe(msg.State, '/agent_1/state')
     with ProcessGroup(Deployed(**FAST, steps=100000).nodes(output=str(tmp_path / 'run'))) as processes:
         outsider.spin_until(lambda: len(states) > 5)
         kill(processes, 'monitor')
-        last = states[-1].step
-        outsider.spin_until(lambda: states[-1].step > last + 10)
+        last = states.last.step
+        outsider.spin_until(lambda: states.last.step > last + 10)
     assert recorded_steps(tmp_path / 'run') > 0 and not leftovers()
 
 
 def test_pause_single_steps_and_going_on(outsider):
-    states, parameters = watch(outsider), watch(outsider, kind=msg.Parameters, topic='parameters')
+    states, parameters = (
+        outsider.subscribe(msg.State, '/agent_1/state'),
+        outsider.subscribe(msg.Parameters, '/agent_1/parameters'),
+    )
     with ProcessGroup(Deployed(**FAST, period=0.1, steps=100000).nodes()):
-        outsider.spin_until(lambda: parameters and parameters[-1].step > 3)
+        outsider.spin_until(lambda: parameters.last.step > 3)
         assert outsider.ask('/plant/pause').success
         outsider.spin_for(0.5)
-        paused = states[-1].step
-        late = {kind: late_subscriber(outsider, kind, topic) for kind, topic in LATCHED_TOPICS.items()}
-        outsider.spin_until(lambda: all(late.values()))
-        assert late[msg.State][0].step == paused and late[msg.Parameters][0] == parameters[-1]
+        paused = states.last.step
+        late = (
+            outsider.subscribe(msg.State, '/agent_1/state'),
+            outsider.subscribe(msg.Parameters, '/agent_1/parameters'),
+        )
+        assert [each.last for each in late] == [states.last, parameters.last] and states.last.step == paused
         told = len(states)
         outsider.spin_for(3.0)
-        assert states[-1].step == paused and len(states) > told  # so that subscribers do not report a missing plant
+        assert states.last.step == paused and len(states) > told  # so that subscribers do not report a missing plant
         for count in (1, 2):
             outsider.ask('/plant/step')
-            outsider.spin_until(lambda: states[-1].step == paused + count)  # noqa: B023
+            outsider.spin_until(lambda: states.last.step == paused + count)  # noqa: B023
             outsider.spin_for(0.4)
-            assert states[-1].step == paused + count
+            assert states.last.step == paused + count
         outsider.ask('/plant/resume')
-        outsider.spin_until(lambda: states[-1].step > paused + 6)
+        outsider.spin_until(lambda: states.last.step > paused + 6)
 
 
 def test_time_runs_at_the_declared_speed(outsider):
-    states = watch(outsider)
+    states = outsider.subscribe(msg.State, '/agent_1/state')
     with ProcessGroup(Deployed(**FAST, period=1.0, speed=5.0, steps=100000).nodes()):
         outsider.spin_until(lambda: len(states) > 2)
         outsider.spin_for(0.5)  # latched messages arrive at once
-        first, started = states[-1], time.monotonic()
+        first, started = states.last, time.monotonic()
         outsider.spin_for(4.0)
         elapsed = time.monotonic() - started
-    told = states[-1].header.stamp.sec - first.header.stamp.sec
-    assert told == states[-1].step - first.step and abs(told - 5.0 * elapsed) <= 3.0  # a period of 1 s at either end
+    told = states.last.header.stamp.sec - first.header.stamp.sec
+    assert told == states.last.step - first.step and abs(told - 5.0 * elapsed) <= 3.0  # a period of 1 s at either end
 
 
 def test_diagnostics_tell_how_agents_and_plant_are(outsider):
