@@ -6,6 +6,7 @@
 import fcntl
 import itertools
 import os
+import signal
 import tempfile
 import time
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import pytest
 from ros_system import PATIENCE, Received, leftovers, wait_for
+
+# A suite that nohup started ignores the end of its terminal, and so would the nodes that it starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _DOMAINS = itertools.cycle(range(1, 100))  # from 102 on the ports of DDS are those that the system gives to anybody
 

@@ -7,6 +7,7 @@ import csv
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ class Listener:
     """Hears the joints, commands the motors."""
 
     def __init__(self):
+        rclpy.init()
         self.node = rclpy.create_node('listener')
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
@@ -66,14 +68,6 @@ class Listener:
             for cart in CARTS
         }
         self.reset = self.node.create_client(Trigger, '/simulator/reset')
-        self.spin_until(
-            lambda: (
-                self.joints
-                and self.reset.service_is_ready()
-                and all(motor.get_subscription_count() for motor in self.motors.values())
-            ),
-            'the simulator',
-        )
 
     def spin_until(self, condition, what):
         deadline = time.monotonic() + 20.0
@@ -91,15 +85,33 @@ class Listener:
         return next(filter(condition, self.joints[start:]))
 
 
+@contextmanager
+def listening():
+    """A listener that is joined to the simulator."""
+    listener = Listener()
+    try:
+        listener.spin_until(
+            lambda: (
+                listener.joints
+                and listener.reset.service_is_ready()
+                and all(motor.get_subscription_count() for motor in listener.motors.values())
+            ),
+            'the simulator',
+        )
+        yield listener
+    finally:
+        listener.node.destroy_node()  # leaves the domain, which the next test may have
+        rclpy.try_shutdown()
+
+
 @pytest.fixture
 def carts(domain, tmp_path):
     """Listener and running simulator, without gusts unless asked for, whose log is tmp_path/log.csv."""
     process = simulate('--gusts', 0, '--log', tmp_path / 'log.csv')
-    rclpy.init()
     try:
-        yield Listener(), process
+        with listening() as listener:
+            yield listener, process
     finally:
-        rclpy.try_shutdown()
         process.kill()
         process.communicate()
 
@@ -199,15 +211,13 @@ def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):
     assert (tmp_path / 'strip.png').read_bytes().startswith(b'\x89PNG')
 
     process = simulate('--seed', 7, '--log', tmp_path / 'reset.csv')
-    rclpy.init()
     try:
-        listener = Listener()
-        listener.spin_until(lambda: len(listener.joints) > 30, 'some gusts')
-        listener.spin_until(listener.reset.call_async(Trigger.Request()).done, 'the reset')
-        start = len(listener.joints)
-        listener.spin_until(lambda: len(listener.joints) > start + 50, 'the gusts to begin again')
+        with listening() as listener:
+            listener.spin_until(lambda: len(listener.joints) > 30, 'some gusts')
+            listener.spin_until(listener.reset.call_async(Trigger.Request()).done, 'the reset')
+            start = len(listener.joints)
+            listener.spin_until(lambda: len(listener.joints) > start + 50, 'the gusts to begin again')
     finally:
-        rclpy.try_shutdown()
         interrupt(process)
         finished(process)
     log = read_log(tmp_path / 'reset.csv')
@@ -218,19 +228,17 @@ def test_gusts_repeat_with_the_seed_and_after_a_reset(domain, tmp_path):
 def test_brakes_hold_until_the_first_command_and_the_gusts_begin_with_it(domain, tmp_path):
     process = simulate('--seed', 7, '--hold', '--log', tmp_path / 'held.csv')
     finished(simulate('--seed', 7, '--rate', 10, '--duration', 1, '--log', tmp_path / 'free.csv'))
-    rclpy.init()
     try:
-        listener = Listener()
-        start = len(listener.joints)
-        listener.spin_until(lambda: len(listener.joints) > start + 30, 'joint states of carts that are held')
-        assert all(list(message.position) == START and not any(message.velocity) for message in listener.joints)
-        before, clock = listener.joints[-1].header.stamp, len(listener.clocks)
-        listener.command('middle', 0.0)
-        moved = listener.hear(lambda message: message.position[0] < 0.25, 'the carts to move')
-        assert (moved.header.stamp.sec, moved.header.stamp.nanosec) > (before.sec, before.nanosec)
-        assert len(listener.clocks) > clock
+        with listening() as listener:
+            start = len(listener.joints)
+            listener.spin_until(lambda: len(listener.joints) > start + 30, 'joint states of carts that are held')
+            assert all(list(message.position) == START and not any(message.velocity) for message in listener.joints)
+            before, clock = listener.joints[-1].header.stamp, len(listener.clocks)
+            listener.command('middle', 0.0)
+            moved = listener.hear(lambda message: message.position[0] < 0.25, 'the carts to move')
+            assert (moved.header.stamp.sec, moved.header.stamp.nanosec) > (before.sec, before.nanosec)
+            assert len(listener.clocks) > clock
     finally:
-        rclpy.try_shutdown()
         interrupt(process)
         finished(process)
     held, free = read_log(tmp_path / 'held.csv'), read_log(tmp_path / 'free.csv')

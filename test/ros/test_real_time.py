@@ -82,7 +82,7 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
     others = outsider.subscribe(msg.Status, '/agent_1/status')
     neighbours = outsider.subscribe(msg.Parameters, '/agent_1/parameters')
     with ProcessGroup(respawning(settings.nodes(), 'agent_2')) as processes:
-        outsider.spin_until(lambda: parameters.last.updates >= 5)
+        outsider.spin_until(lambda: states and parameters.last.updates >= 5)
         del states[:-1]  # a subscriber that has just joined may miss some
         kill(processes, 'agent_2')
         outsider.spin_for(1.0)
@@ -116,7 +116,7 @@ def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_
         outsider.subscribe(msg.Parameters, '/agent_1/parameters'),
     )
     with ProcessGroup(respawning(settings.nodes(), 'plant')) as processes:
-        outsider.spin_until(lambda: parameters.last.updates >= 5)
+        outsider.spin_until(lambda: states and parameters.last.updates >= 5)
         kill(processes, 'plant')
         outsider.spin_for(1.0)
         before, run = parameters.last.updates, states.last.run
