@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components, shortest_path
 
 
 class NetworkError(ValueError):
@@ -40,12 +39,19 @@ class CouplingGraph:
                     raise NetworkError(f'agent {agent} is listed as its own neighbour')
                 if not 0 <= j < self.n_agents:
                     raise NetworkError(f'agent {agent} uses agent {j}, but agents are 0 to {self.n_agents - 1}')
-        parts, label = connected_components(self.adjacency, directed=False)
-        if parts != 1:
-            groups = [np.flatnonzero(label == part).tolist() for part in range(parts)]
+        if groups := self._groups():
             raise NetworkError(
                 'the communication graph is not connected: agents ' + ' and '.join(map(str, groups)) + ' share no edge'
             )
+
+    def _groups(self) -> list[list[int]]:
+        """Parts of a communication graph that is not connected; empty if it is."""
+        left, groups = set(range(self.n_agents)), []
+        while left:
+            reached = set(distances(self.neighbours, min(left)))
+            groups.append(sorted(reached))
+            left -= reached
+        return groups if len(groups) != 1 else []
 
     @property
     def n_agents(self) -> int:
@@ -82,7 +88,24 @@ class CouplingGraph:
     @cached_property
     def diameter(self) -> int:
         """Largest distance between two agents of the communication graph, in hops."""
-        return int(shortest_path(self.adjacency, unweighted=True).max())
+        return max(max(distances(self.neighbours, agent).values()) for agent in range(self.n_agents))
+
+
+def distances(neighbours: Sequence[Sequence[int]], start: int) -> dict[int, int]:
+    """Distance from one agent to each that it reaches, in hops, nearest first.
+
+    Args:
+        neighbours: of each agent.
+        start: index of the agent.
+    """
+    found = {start: 0}
+    queue = [start]
+    for agent in queue:
+        for neighbour in neighbours[agent]:
+            if neighbour not in found:
+                found[neighbour] = found[agent] + 1
+                queue.append(neighbour)
+    return found
 
 
 def path_graph(n_agents: int) -> CouplingGraph:

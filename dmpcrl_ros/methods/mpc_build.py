@@ -4,6 +4,7 @@
 """Construction of the parts that all methods of distributed MPC share."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -11,13 +12,17 @@ from dmpcrl_ros.core.averaging import finite_time
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
 from dmpcrl_ros.methods.learner import Explorer, Learner
 from dmpcrl_ros.methods.mpc_agent import MpcAgent
 from dmpcrl_ros.methods.mpc_settings import MpcSettings
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
+from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.mpc.problem import ParametricProblem
+from dmpcrl_ros.mpc.shared_entries import SharedEntries
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
@@ -34,6 +39,20 @@ def local_parts(
     layout, _ = system.parameters(index)
     mpc = ParametricMpc(system.local_problem(index), layout, theta, rho=options.rho, n_consensus=admm.size)
     return mpc, admm
+
+
+def local_structure(
+    system: MpcSystem, index: int, tree: SpanningTree, problem: ParametricProblem | None = None
+) -> LocalStructure:
+    """Places of the variables of one agent, and what it shares with its neighbours in the tree.
+
+    Raises:
+        ValueError: the dynamics of its problem do not determine its trajectory.
+    """
+    places = system.trajectory_places(index)
+    shared = SharedEntries(index, system.graph, tree, len(places.pop(index)), cache(system.shared_entries))
+    copies = {j: place[system.shared_entries(j)] for j, place in places.items()}
+    return LocalStructure(problem or system.local_problem(index), shared, copies)
 
 
 def central_parts(options: AdmmOptions) -> tuple[Admm, Consensus]:

@@ -4,9 +4,9 @@
 """Systems for MPC-based methods, with problems, parameters, costs, and published constants."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Protocol, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from dmpcrl_ros.core.graph import CouplingGraph, NetworkError
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.spaces import Box
 from dmpcrl_ros.mpc.problem import ParametricProblem
+from dmpcrl_ros.mpc.shared_entries import used_variables
 from dmpcrl_ros.systems.system import System
 
 
@@ -151,6 +152,24 @@ class MpcSystem(System):
     def trajectory_shapes(self, index: int) -> dict[int, tuple[int, int]]:
         """(N+1, n_x) of the trajectory of an agent and of each agent whose state it uses."""
         return {j: (self.structure.horizon + 1, self.local[j].n_states) for j in (index, *self.graph.parents[index])}
+
+    def trajectory_places(self, index: int) -> dict[int, np.ndarray]:
+        """Indices in v of the problem of an agent of its own trajectory and of its copy of each parent's."""
+        sizes = {j: int(np.prod(shape)) for j, shape in self.trajectory_shapes(index).items()}
+        ends = np.cumsum(list(sizes.values()))
+        return {j: np.arange(end - size, end) for (j, size), end in zip(sizes.items(), ends, strict=True)}
+
+    def shared_entries(self, index: int) -> np.ndarray:
+        """Entries of the trajectory of an agent, stage by stage, that the problem of another agent uses.
+
+        They depend on the structure of the problems only, not on their parameters.
+        """
+        used = [self._used(i)[self.trajectory_places(i)[index]] for i in self.graph.holders[index]]
+        return np.flatnonzero(np.any(used, axis=0))
+
+    @cached_property
+    def _used(self) -> Callable[[int], np.ndarray]:
+        return cache(lambda index: used_variables(self.local_problem(index)))
 
     def stacked(self, name: str) -> np.ndarray:
         """Stack a bound of all agents in their order."""

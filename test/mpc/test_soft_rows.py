@@ -51,7 +51,8 @@ def with_slack(p, lower, upper):
 
 def solved(p, lower, upper):
     qp = SoftRowsQp(p['hessian'], p['rows'], p['penalty'])
-    return qp.solve(p['linear'], lower, upper, p['row_lower'], p['row_upper'])
+    found = qp.solve(p['linear'], lower, upper, p['row_lower'], p['row_upper'])
+    return found.primal, found.kkt_residual
 
 
 @pytest.mark.parametrize('seed', range(20))

@@ -115,13 +115,13 @@ class CentralScenarioMpc(Parametrised):
             QpFailure: there is no solution.
         """
         offset = self._rows_by_state @ self._at
-        inputs, residual = self._qp.solve(
+        found = self._qp.solve(
             self._linear + self._linear_by_state @ self._at,
             *self._bounds,
             self._row_lower - offset,
             self._row_upper - offset,
         )
-        self._solution = InputSolution(inputs.reshape(self._inputs.shape), residual)
+        self._solution = InputSolution(found.primal.reshape(self._inputs.shape), found.kkt_residual)
         return np.zeros(0)
 
     def solution(self) -> InputSolution:

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""A spanning tree of the communication graph, and the sums, maxima and stops that travel along its edges."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from dmpcrl_ros.core.graph import CouplingGraph, distances
+
+UNKNOWN = float(np.finfo(float).max)  # a change that is not known; messages have finite numbers
+
+
+class SpanningTree:
+    """Breadth-first spanning tree from a centre of the communication graph, the same at every agent.
+
+    Attributes:
+        neighbours: of each agent along the edges of the tree, in ascending order.
+        diameter: D, the largest number of edges between two agents.
+
+    Args:
+        graph: of the coupling; all its agents are connected.
+    """
+
+    def __init__(self, graph: CouplingGraph):
+        self.n_agents = graph.n_agents
+        reach = [distances(graph.neighbours, agent) for agent in range(graph.n_agents)]
+        centre = min(range(graph.n_agents), key=lambda agent: max(reach[agent].values()))
+        found: list[list[int]] = [[] for _ in range(graph.n_agents)]
+        for agent, distance in reach[centre].items():
+            if distance:
+                parent = next(j for j in reach[centre] if j in graph.neighbours[agent])
+                found[agent].append(parent)
+                found[parent].append(agent)
+        self.neighbours = tuple(tuple(sorted(each)) for each in found)
+        self.diameter = max(max(distances(self.neighbours, agent).values()) for agent in range(graph.n_agents))
+        self.side = cache(self._side)
+
+    def _side(self, agent: int, neighbour: int) -> frozenset[int]:
+        """Agents on the side of `agent` when its edge to `neighbour` is cut."""
+        left = [tuple(j for j in each if {i, j} != {agent, neighbour}) for i, each in enumerate(self.neighbours)]
+        return frozenset(distances(left, agent))
+
+
+class TreeAgreement:
+    """One agent's sums, maxima and common stop, carried by the messages of a protocol along a spanning tree.
+
+    In each round every agent sends each neighbour one array: the sums of all agents on its side of the edge, the
+    maxima of all that it has heard of, and a pipeline of D numbers. Place k of the pipeline is the largest change that
+    any agent within k hops reported k rounds before. Sums and maxima are exact after D rounds. Place D is the largest
+    change of the whole network D rounds before, the same float at every agent: all agents stop in the same round.
+
+    Args:
+        agent: index of the agent.
+        tree: spanning tree of its network.
+        sums: this agent's terms (n_s,).
+        maxima: this agent's values (n_m,).
+    """
+
+    def __init__(self, agent: int, tree: SpanningTree, sums: Sequence[float], maxima: Sequence[float]):
+        self._neighbours, self._depth = tree.neighbours[agent], tree.diameter
+        self._own, self._top = np.asarray(sums, dtype=float), np.asarray(maxima, dtype=float)
+        self._subtrees = {j: np.zeros(len(self._own)) for j in self._neighbours}
+        self._changes = np.full(self._depth + 1, UNKNOWN)
+        self.rounds = 0
+
+    @property
+    def size(self) -> int:
+        """Number of elements of a message."""
+        return len(self._own) + len(self._top) + self._depth
+
+    def report(self, change: float, sums: Sequence[float] | None = None) -> None:
+        """Enter this agent's part of the present round.
+
+        Args:
+            change: of this agent, not negative; UNKNOWN if it has none.
+            sums: new terms (n_s,) of this agent; None keeps them. The sums of a round then have terms of up to D rounds
+                before, which differ by as much as the agents have changed since.
+        """
+        self._changes[0] = change
+        if sums is not None:
+            self._own = np.asarray(sums, dtype=float)
+
+    def message(self, neighbour: int) -> np.ndarray:
+        """Message (size,) to a neighbour along the tree."""
+        others = sum((part for j, part in self._subtrees.items() if j != neighbour), start=self._own)
+        return np.concatenate([others, self._top, self._changes[: self._depth]])
+
+    def receive(self, messages: dict[int, np.ndarray]) -> None:
+        """Take the messages (size,) of all neighbours along the tree, at the end of a round."""
+        ends = np.cumsum([len(self._own), len(self._top)])
+        changes = self._changes[: self._depth]
+        for j, message in messages.items():
+            self._subtrees[j], top, theirs = np.split(message, ends)
+            self._top = np.maximum(self._top, top)
+            changes = np.maximum(changes, theirs)
+        self._changes = np.concatenate([[UNKNOWN], changes])
+        self.rounds += 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether sums and maxima have every agent's part."""
+        return self.rounds >= self._depth
+
+    @property
+    def change(self) -> float:
+        """Largest change of all agents D rounds before, the same float at every agent; UNKNOWN in the first rounds."""
+        return float(self._changes[self._depth])
+
+    @property
+    def sums(self) -> np.ndarray:
+        """Sums over all agents (n_s,), once it is complete; equal at all agents up to rounding."""
+        return sum(self._subtrees.values(), start=self._own)
+
+    @property
+    def maxima(self) -> np.ndarray:
+        """Maxima over all agents (n_m,), once it is complete; the same floats at every agent."""
+        return self._top

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""Exact coordination by quadratic reactions that neighbours in a spanning tree tell one another.
+
+Agent a tells its neighbour b how the part of the network behind a reacts, with its present active set, to the
+trajectories X of b's side that it uses, and to prices p on the trajectories of its own side that b's side uses::
+
+    W(X, p) = min {cost of a's side + p'X_P} = 1/2 [X; p]' [[Hxx, Hpx'], [Hpx, -Hpp]] [X; p] + gx'X + gp'p + c
+
+W is convex in X and concave in p, and X_P = dW/dp. Each agent solves its own programme, all inequalities included, with
+the reactions of its neighbours added; the optimal value is that of the whole network. With the right active sets all
+agents are exact after as many rounds as the tree has edges between two of them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dmpcrl_ros.core.exchange import DeadlineReached, Exchange, Protocol
+from dmpcrl_ros.core.spanning_tree import UNKNOWN, SpanningTree, TreeAgreement
+from dmpcrl_ros.mpc.condensed import LocalStructure
+from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Request
+from dmpcrl_ros.mpc.reaction_model import ReactingEvaluation, reaction_size
+from dmpcrl_ros.mpc.solver import QpFailure
+
+
+class Reactions:
+    """One agent's part of the rounds in which neighbours in the tree tell one another their reactions.
+
+    The reactions are kept from step to step: each evaluation begins with the last ones of its name, and need not agree
+    with the others on whether it does.
+
+    Args:
+        agent: index of the agent.
+        tree: spanning tree of its network.
+        structure: places of the variables of its problem.
+        options: when the rounds end.
+    """
+
+    def __init__(self, agent: int, tree: SpanningTree, structure: LocalStructure, options: CoordinationOptions):
+        self._agent, self._tree, self._structure, self._options = agent, tree, structure, options
+        shared = structure.shared
+        self._sizes = {j: reaction_size(len(shared.ours[j]), len(shared.theirs[j])) for j in tree.neighbours[agent]}
+        self._most = options.rounds or 4 * tree.diameter + 20
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all reactions: the next evaluations begin without them."""
+        self._evaluations: dict[str, ReactingEvaluation] = {}
+
+    def run(
+        self, requests: Mapping[str, Request], sums: Sequence[float] = (), maxima: Sequence[float] = ()
+    ) -> Protocol[Outcome]:
+        """Evaluate all requests, and add up and compare numbers over the network, in the same rounds.
+
+        Args:
+            requests: by names; the same names in the same order at every agent.
+            sums: this agent's terms (n_s,).
+            maxima: this agent's values (n_m,).
+        """
+        agreement = TreeAgreement(self._agent, self._tree, sums, maxima)
+        evaluations = [self._evaluation(name) for name in requests]
+        failures = [_begin(*each) for each in zip(evaluations, requests.values(), strict=True)]
+        late = ''
+        while True:
+            change = 0.0
+            for k, evaluation in enumerate(evaluations):
+                try:
+                    change = max(change, evaluation.solve() if not failures[k] else UNKNOWN)
+                except QpFailure as failure:
+                    failures[k] = str(failure)
+                    change = UNKNOWN
+            agreement.report(min(change, UNKNOWN))
+            if agreement.change <= self._options.tolerance or agreement.rounds >= self._most:
+                break
+            try:
+                yield from self._round(evaluations, failures, agreement)
+            except DeadlineReached as deadline:
+                if agreement.rounds <= self._tree.diameter:
+                    raise
+                late = str(deadline)
+                break
+        return Outcome(
+            answers={
+                name: Answer(None, 0.0, failure) if failure else Answer(each.solution(), each.value, '')
+                for name, each, failure in zip(requests, evaluations, failures, strict=True)
+            },
+            sums=agreement.sums,
+            maxima=agreement.maxima,
+            rounds=agreement.rounds,
+            change=agreement.change,
+            certified=agreement.change <= self._options.tolerance,
+            late=late,
+        )
+
+    def _evaluation(self, name: str) -> ReactingEvaluation:
+        return self._evaluations.setdefault(name, ReactingEvaluation(self._structure))
+
+    def _round(
+        self, evaluations: Sequence[ReactingEvaluation], failures: Sequence[str], agreement: TreeAgreement
+    ) -> Protocol[None]:
+        """Tell every neighbour the reactions of all evaluations, and take theirs.
+
+        An agent without a solution tells nothing of use, but goes on: no neighbour waits for it.
+        """
+        outbox = {
+            j: np.concatenate(
+                [
+                    *(
+                        np.zeros(size) if failure else each.reaction(j)
+                        for each, failure in zip(evaluations, failures, strict=True)
+                    ),
+                    agreement.message(j),
+                ]
+            )
+            for j, size in self._sizes.items()
+        }
+        expects = {j: (len(message),) for j, message in outbox.items()}
+        inbox = yield Exchange('reactions', outbox, expects)
+        for j, message in inbox.items():
+            for k, each in enumerate(evaluations):
+                each.models[j].take(message[k * self._sizes[j] : (k + 1) * self._sizes[j]])
+        agreement.receive({j: message[len(evaluations) * self._sizes[j] :] for j, message in inbox.items()})
+
+
+def _begin(evaluation: ReactingEvaluation, request: Request) -> str:
+    """Begin an evaluation: the reason of a failure, empty without one."""
+    try:
+        evaluation.begin(*request)
+    except QpFailure as failure:
+        return str(failure)
+    return ''

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""Evaluations of a whole network by reactions, and the centralised ones to compare them with."""
+
+import numpy as np
+from dense_programme import optimum
+from helpers import agents_of, central_of
+
+from dmpcrl_ros.core.spanning_tree import SpanningTree
+from dmpcrl_ros.methods.mpc_build import local_structure
+from dmpcrl_ros.mpc.condensed import CondensedQp
+from dmpcrl_ros.mpc.coordination import CoordinationOptions, Request
+from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.reactions import Reactions
+from dmpcrl_ros.simulation.lockstep import run_lockstep
+
+
+class Coordinated:
+    """All agents of a network, coordinated by reactions."""
+
+    def __init__(self, network, thetas=None, **options):
+        self.network, self.tree = network, SpanningTree(network.graph)
+        self.mpcs = [agent.mpc for agent in agents_of(network, thetas)]
+        self.structures = [local_structure(network, i, self.tree) for i in range(network.n_agents)]
+        self.methods = [
+            Reactions(i, self.tree, structure, CoordinationOptions(**options))
+            for i, structure in enumerate(self.structures)
+        ]
+
+    def request(self, index, state, action=None, exogenous=None):
+        mpc = self.mpcs[index]
+        mpc.begin(state, action, exogenous=exogenous)
+        return Request(CondensedQp(self.structures[index], mpc.programme), mpc.programme, state, action)
+
+    def requests(self, states, actions=None, exogenous=None):
+        """One request for each agent."""
+        nothing = [None] * len(states)
+        return [
+            self.request(i, *each)
+            for i, each in enumerate(zip(states, actions or nothing, exogenous or nothing, strict=True))
+        ]
+
+    def run(self, requests, sums=(), maxima=()):
+        """Outcomes of all agents for requests by name, each a list over agents."""
+        programs = [
+            method.run(
+                {name: each[i] for name, each in requests.items()},
+                [term[i] for term in sums],
+                [value[i] for value in maxima],
+            )
+            for i, method in enumerate(self.methods)
+        ]
+        return run_lockstep(programs)[0]
+
+    def evaluate(self, states, actions=None, exogenous=None):
+        return self.run({'V': self.requests(states, actions, exogenous)})
+
+    def action(self, outcomes, name='V'):
+        return np.concatenate(
+            [mpc.action(each.answers[name].solution) for mpc, each in zip(self.mpcs, outcomes, strict=True)]
+        )
+
+    def gradient(self, outcomes, name='V'):
+        """Of the value, in the stacked parameters."""
+        return np.concatenate(
+            [
+                mpc.sensitivities(each.answers[name].solution).gradient
+                for mpc, each in zip(self.mpcs, outcomes, strict=True)
+            ]
+        )
+
+
+class Central:
+    """The problem of the whole network, solved at once by another solver with explicit slack variables."""
+
+    def __init__(self, network, thetas=None):
+        self.mpc = central_of(network, thetas).mpc
+        self._problem = network.central_problem()
+
+    def evaluate(self, states, actions=None, exogenous=None):
+        """First inputs, value, and gradient in the stacked parameters."""
+        state, action = np.concatenate(states), None if actions is None else np.concatenate(actions)
+        self.mpc.begin(state, action, exogenous=None if exogenous is None else np.concatenate(exogenous))
+        solution = self._solution(self.mpc.programme, state, action)
+        mpc = self.mpc
+        return mpc.action(solution), mpc.value(solution), mpc.sensitivities(solution).gradient.copy()
+
+    def _solution(self, data, state, action):
+        n, r, m = len(data.linear), len(data.soft), len(data.equality_value)
+        hessian, rows = np.zeros((n + r, n + r)), np.zeros((m + 2 * r, n + r))
+        hessian[:n, :n] = data.hessian
+        rows[:m, :n] = data.equality
+        each = np.arange(r)
+        rows[m + each, data.soft] = rows[m + r + each, data.soft] = 1.0
+        rows[m + each, n + each], rows[m + r + each, n + each] = -1.0, 1.0  # v - sigma <= upper, v + sigma >= lower
+        free = np.full(r, np.inf)
+        lower, upper = np.concatenate([data.lower, np.zeros(r)]), np.concatenate([data.upper, free])
+        lower[self._problem.state] = upper[self._problem.state] = state
+        if action is not None:
+            lower[self._problem.action] = upper[self._problem.action] = action
+        v, dual, _ = optimum(
+            H=hessian,
+            q=np.concatenate([data.linear, data.penalty]),
+            A=rows,
+            lba=np.concatenate([data.equality_value, -free, data.soft_lower]),
+            uba=np.concatenate([data.equality_value, data.soft_upper, free]),
+            lbx=lower,
+            ubx=upper,
+        )
+        return QpSolution(v[:n], v[n:], dual[:m], np.zeros(n), -dual[m + r :], dual[m : m + r], 0.0)
+
+
+def hard_states(network, count, seed):
+    """States at random within one and a half times their bounds: many inputs on their bounds, many bounds violated."""
+    draw = np.random.default_rng(seed)
+    for _ in range(count):
+        states = []
+        for data in network.local:
+            lower = np.where(np.isfinite(data.state_lower), data.state_lower, -0.5)
+            upper = np.where(np.isfinite(data.state_upper), data.state_upper, 0.5)
+            states.append(0.5 * (lower + upper) + 0.75 * (upper - lower) * draw.uniform(-1.0, 1.0, len(lower)))
+        yield states

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""Coordination by reactions, against the problem of the whole network solved at once by another solver."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coordinated import Central, Coordinated, hard_states
+from helpers import CHAINS, directed_network, initial_thetas, perturbed, split
+
+from dmpcrl_ros.mpc.qp import SoftBoundedQp
+from dmpcrl_ros.mpc.reaction_model import reaction_size
+from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.simulation.lockstep import run_lockstep
+from dmpcrl_ros.systems.files import load_system
+from dmpcrl_ros.systems.linear.chain import chain
+from dmpcrl_ros.systems.linear.description import from_description
+
+CONFIG = Path(__file__).resolve().parents[2] / 'config'
+
+
+def star(points=4):
+    """A hub whose input does nothing; the points around it use its state, and it uses theirs."""
+    hub = {
+        'name': 'hub',
+        'initial_state': [0.5],
+        'dynamics': {'A': [[0.9]], 'B': [[0.0]], 'neighbours': {f'point_{k}': [[0.2]] for k in range(points)}},
+        'noise': {'lower': [0.0], 'upper': [0.0]},
+        'bounds': {'state': {'lower': [-0.2], 'upper': [0.3]}, 'input': {'lower': [-1.0], 'upper': [1.0]}},
+        'cost': {'state': [1.0], 'input': [1.0], 'violation': [10.0]},
+    }
+    around = [
+        {
+            'name': f'point_{k}',
+            'initial_state': [0.1 * k],
+            'dynamics': {'A': [[1.1]], 'B': [[0.5]], 'neighbours': {'hub': [[0.1]]}},
+            'noise': {'lower': [0.0], 'upper': [0.0]},
+            'bounds': {'state': {'lower': [-0.1], 'upper': [0.4]}, 'input': {'lower': [-0.3], 'upper': [0.3]}},
+            'cost': {'state': [0.5], 'input': [0.2], 'violation': [2.0]},
+        }
+        for k in range(points)
+    ]
+    return from_description({'name': 'star', 'mpc': {'horizon': 6, 'discount': 0.9}, 'agents': [hub, *around]})
+
+
+def ring(n=7):
+    """A directed ring: each agent uses the state of the next one, and trajectories travel along the whole tree."""
+    agents = [
+        {
+            'name': f'agent_{i}',
+            'initial_state': [0.1, 0.0],
+            'dynamics': {
+                'A': [[0.9, 0.3], [0.0, 0.8]],
+                'B': [[0.0], [0.4]],
+                'neighbours': {f'agent_{(i + 1) % n}': [[0.0, 0.1], [0.05, 0.0]]},
+            },
+            'noise': {'lower': [0.0, 0.0], 'upper': [0.0, 0.0]},
+            'bounds': {'state': {'lower': [-0.3, -0.5], 'upper': [0.3, 0.5]}, 'input': {'lower': [-1], 'upper': [1]}},
+            'cost': {'state': [1.0, 0.1], 'input': [0.3], 'violation': [3.0, 3.0]},
+        }
+        for i in range(n)
+    ]
+    return from_description({'name': 'ring', 'mpc': {'horizon': 5, 'discount': 1.0}, 'agents': agents})
+
+
+NETWORKS = CHAINS | {
+    'chain of 6': chain(6),
+    'directed': directed_network(),
+    'power grid': Settings(system='power_grid').make_system(),
+    'grid on a ring': load_system(CONFIG / 'ring_grid.yaml'),
+    'carts': load_system(CONFIG / 'three_carts.yaml'),
+    'star with an idle hub': star(),
+    'ring': ring(),
+    'one agent': chain(1),
+}
+each_network = pytest.mark.parametrize('network', NETWORKS.values(), ids=NETWORKS.keys())
+
+
+def loads_of(network, draw):
+    return [0.1 * draw.standard_normal(data.n_exogenous) for data in network.local]
+
+
+def check(network, coordinated, outcomes, expected, name='V', action_given=False):
+    """Certified answers are those of the whole network, at every agent; the others say that they are not."""
+    u, value, gradient = expected
+    assert len({each.certified for each in outcomes}) == len({each.change for each in outcomes}) == 1
+    if not outcomes[0].certified:
+        return False
+    for each in outcomes:
+        assert each.answers[name].value == pytest.approx(value, rel=1e-9, abs=1e-9)
+    if not action_given:
+        assert coordinated.action(outcomes, name) == pytest.approx(u, abs=1e-7)
+    found = coordinated.gradient(outcomes, name)
+    assert np.linalg.norm(found - gradient) <= 1e-6 * max(1.0, np.linalg.norm(gradient))
+    return True
+
+
+@each_network
+def test_value_inputs_and_gradient_are_those_of_the_whole_network(network):
+    draw = np.random.default_rng(1)
+    thetas = perturbed(initial_thetas(network), draw, 0.01)
+    coordinated, central = Coordinated(network, thetas), Central(network, thetas)
+    for _ in range(4):
+        start = network.initial_state + draw.uniform(-0.1, 0.2, network.initial_state.size)
+        states, loads = split(start, network.state_parts), loads_of(network, draw)
+        outcomes = coordinated.evaluate(states, exogenous=loads)
+        assert check(network, coordinated, outcomes, central.evaluate(states, exogenous=loads))
+
+
+@each_network
+def test_no_answer_to_a_hard_state_is_silently_wrong_and_most_are_certified(network):
+    """Cold, from states far beyond the bounds, V and Q(s, a) of an action that is not the best one."""
+    draw, settled, n = np.random.default_rng(2), 0, 12
+    coordinated, central = Coordinated(network, rounds=40), Central(network)
+    for states in hard_states(network, n, 5):
+        loads = loads_of(network, draw)
+        for method in coordinated.methods:
+            method.reset()
+        outcomes = coordinated.evaluate(states, exogenous=loads)
+        expected = central.evaluate(states, exogenous=loads)
+        settled += check(network, coordinated, outcomes, expected)
+        lower, upper = network.stacked('input_lower'), network.stacked('input_upper')
+        action = np.clip(expected[0] + 0.3 * draw.standard_normal(len(lower)), lower, upper)
+        actions = split(action, network.input_parts)
+        outcomes = coordinated.evaluate(states, actions, loads)
+        settled += check(network, coordinated, outcomes, central.evaluate(states, actions, loads), action_given=True)
+    assert settled >= 0.8 * 2 * n, settled
+
+
+def test_without_inequalities_it_is_exact_after_as_many_rounds_as_the_tree_is_deep():
+    """Nothing on a bound: the answer of round D is not changed by the next one, which takes D rounds to be known."""
+    network = chain(5)
+    states = split(0.01 * np.ones(network.initial_state.size), network.state_parts)
+    coordinated, central = Coordinated(network), Central(network)
+    u, value, _ = central.evaluate(states)
+    assert (np.abs(u) < network.stacked('input_upper')).all()
+    assert coordinated.evaluate(states)[0].certified
+    exact = Coordinated(network, rounds=coordinated.tree.diameter).evaluate(states)
+    assert not exact[0].certified
+    assert [each.answers['V'].value for each in exact] == pytest.approx([value] * 5, rel=1e-12)
+
+
+@pytest.mark.parametrize('network', [network for name, network in NETWORKS.items() if 'star' not in name])
+def test_evaluations_sums_and_flags_share_their_rounds(network):
+    """Without the star, whose Q cycles from a cold start: see the test of hard states."""
+    draw = np.random.default_rng(4)
+    states = split(network.initial_state, network.state_parts)
+    others = split(network.initial_state + draw.uniform(-0.1, 0.1, network.initial_state.size), network.state_parts)
+    middle = 0.5 * (network.stacked('input_lower') + network.stacked('input_upper'))
+    actions = split(middle, network.input_parts)
+    coordinated, n = Coordinated(network), network.n_agents
+    requests = {'V': coordinated.requests(states), 'Q': coordinated.requests(others, actions)}
+    terms, flags = draw.normal(size=(2, n)), draw.normal(size=(1, n))
+    outcomes = coordinated.run(requests, terms, flags)
+    assert len({each.rounds for each in outcomes}) == 1 and all(each.certified for each in outcomes)
+    for each in outcomes:
+        assert each.sums == pytest.approx(terms.sum(axis=1), abs=1e-12)
+        assert each.maxima == [flags.max()]
+    central = Central(network)
+    check(network, coordinated, outcomes, central.evaluate(states), 'V')
+    check(network, coordinated, outcomes, central.evaluate(others, actions), 'Q', action_given=True)
+
+
+def test_a_reaction_is_the_optimal_value_of_the_side_behind_the_edge():
+    """W(X, p) of an end of a chain, against its problem with X fixed and the price p, solved by itself."""
+    network = chain(3)
+    states = split(network.initial_state + 0.05, network.state_parts)
+    coordinated = Coordinated(network)
+    coordinated.evaluate(states)
+    evaluation = coordinated.methods[0]._evaluations['V']
+    message, shared = evaluation.reaction(1), coordinated.structures[0].shared
+    n_x, n_p = len(shared.theirs[1]), len(shared.ours[1])
+    assert len(message) == reaction_size(n_x, n_p)
+    n = n_x + n_p
+    matrix = np.zeros((n, n))
+    matrix[np.triu_indices(n)] = message[: n * (n + 1) // 2]
+    matrix += np.triu(matrix, 1).T
+    slope, constant = message[n * (n + 1) // 2 : -1], message[-1]
+    data, problem = coordinated.mpcs[0].programme, network.local_problem(0)
+    places = network.trajectory_places(0)
+    copies = places[1][network.shared_entries(1)]
+    of_fixed = np.zeros(len(data.linear))
+    of_fixed[places[1]] = 1.0  # makes the programme definite and changes no solution
+    definite = replace(data, hessian=data.hessian + np.diag(of_fixed))
+    draw = np.random.default_rng(6)
+    x = evaluation.w[shared.theirs[1]]
+    for scale in (0.0, 1e-4, 1e-3):
+        point = np.concatenate([x + scale * draw.standard_normal(n_x), scale * draw.standard_normal(n_p)])
+        qp = SoftBoundedQp(definite, np.concatenate([problem.state, places[1]]), np.zeros(len(data.linear)))
+        values = np.zeros(len(places[1]))
+        values[network.shared_entries(1)] = point[:n_x]
+        qp.fix(np.concatenate([states[0], values]))
+        linear = data.linear.copy()
+        linear[shared.ours[1]] += point[n_x:]
+        qp.solve(linear)
+        found = qp.solution()
+        v = found.primal
+        expected = 0.5 * v @ data.hessian @ v + linear @ v + data.constant + data.penalty @ found.slack
+        told = 0.5 * point @ matrix @ point + slope @ point + constant
+        assert told == pytest.approx(expected, rel=1e-8)
+    assert np.linalg.eigvalsh(matrix[:n_x, :n_x]).min() >= -1e-9  # convex in X
+    assert np.linalg.eigvalsh(matrix[n_x:, n_x:]).max() <= 1e-9  # concave in p
+    assert len(copies) == n_x
+
+
+def test_it_begins_where_it_was_whoever_has_forgotten():
+    """An agent that starts again without its reactions needs no agreement with the others on that."""
+    network = chain(4)
+    draw = np.random.default_rng(7)
+    coordinated, central = Coordinated(network), Central(network)
+    for _ in range(3):
+        start = network.initial_state + draw.uniform(-0.1, 0.2, network.initial_state.size)
+        states = split(start, network.state_parts)
+        assert check(network, coordinated, coordinated.evaluate(states), central.evaluate(states))
+        coordinated.methods[2].reset()
+
+
+def test_a_lost_round_delays_the_answer_and_does_not_change_it():
+    network = chain(4)
+    states = split(network.initial_state + 0.1, network.state_parts)
+    coordinated, central = Coordinated(network), Central(network)
+
+    def losing(program, lost):
+        """The program, which does not get the messages of one round."""
+        request, rounds = next(program), 0
+        try:
+            while True:
+                inbox = yield request
+                rounds += 1
+                request = program.send({} if rounds == lost else inbox)
+        except StopIteration as end:
+            return end.value
+
+    for lost in (1, 2, 4):
+        for method in coordinated.methods:
+            method.reset()
+        requests = coordinated.requests(states)
+        programs = [method.run({'V': request}) for method, request in zip(coordinated.methods, requests, strict=True)]
+        programs[1] = losing(programs[1], lost)
+        outcomes, _ = run_lockstep(programs)
+        assert check(network, coordinated, outcomes, central.evaluate(states))
+
+
+def test_an_agent_without_a_solution_is_named_and_certifies_nothing():
+    network = chain(3)
+    states = split(network.initial_state, network.state_parts)
+    coordinated = Coordinated(network)
+    requests = coordinated.requests(states)
+    requests[1] = requests[1]._replace(state=np.array([np.nan, 0.0]))
+    outcomes = coordinated.run({'V': requests})
+    assert not any(each.certified for each in outcomes)
+    assert 'not finite' in outcomes[1].answers['V'].failure and outcomes[1].answers['V'].solution is None
+    assert not outcomes[0].answers['V'].failure
+    assert check(network, coordinated, coordinated.evaluate(states), Central(network).evaluate(states))
