@@ -5,12 +5,12 @@
 
 import numpy as np
 from dense_programme import optimum
-from helpers import agents_of, central_of
+from helpers import central_of, initial_thetas
 
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.mpc_build import local_structure
-from dmpcrl_ros.mpc.condensed import CondensedQp
-from dmpcrl_ros.mpc.coordination import CoordinationOptions, Request
+from dmpcrl_ros.mpc.coordination import CoordinationOptions
+from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.mpc.reactions import Reactions
 from dmpcrl_ros.simulation.lockstep import run_lockstep
@@ -21,25 +21,21 @@ class Coordinated:
 
     def __init__(self, network, thetas=None, **options):
         self.network, self.tree = network, SpanningTree(network.graph)
-        self.mpcs = [agent.mpc for agent in agents_of(network, thetas)]
         self.structures = [local_structure(network, i, self.tree) for i in range(network.n_agents)]
+        self.mpcs = [
+            ParametricMpc(network.local_problem(i), network.parameters(i)[0], theta, structure=self.structures[i])
+            for i, theta in enumerate(thetas or initial_thetas(network))
+        ]
         self.methods = [
             Reactions(i, self.tree, structure, CoordinationOptions(**options))
             for i, structure in enumerate(self.structures)
         ]
 
-    def request(self, index, state, action=None, exogenous=None):
-        mpc = self.mpcs[index]
-        mpc.begin(state, action, exogenous=exogenous)
-        return Request(CondensedQp(self.structures[index], mpc.programme), mpc.programme, state, action)
-
     def requests(self, states, actions=None, exogenous=None):
         """One request for each agent."""
         nothing = [None] * len(states)
-        return [
-            self.request(i, *each)
-            for i, each in enumerate(zip(states, actions or nothing, exogenous or nothing, strict=True))
-        ]
+        given = zip(states, actions or nothing, exogenous or nothing, strict=True)
+        return [mpc.request(*each) for mpc, each in zip(self.mpcs, given, strict=True)]
 
     def run(self, requests, sums=(), maxima=()):
         """Outcomes of all agents for requests by name, each a list over agents."""

@@ -52,19 +52,32 @@ class TreeAgreement:
     any agent within k hops reported k rounds before. Sums and maxima are exact after D rounds. Place D is the largest
     change of the whole network D rounds before, the same float at every agent: all agents stop in the same round.
 
+    Attributes:
+        rounds: number of rounds so far.
+        missing: neighbours without a message in the last round.
+
     Args:
         agent: index of the agent.
         tree: spanning tree of its network.
         sums: this agent's terms (n_s,).
         maxima: this agent's values (n_m,).
+        absent: neighbours that were lost before, and of which no messages are expected.
     """
 
-    def __init__(self, agent: int, tree: SpanningTree, sums: Sequence[float], maxima: Sequence[float]):
+    def __init__(
+        self,
+        agent: int,
+        tree: SpanningTree,
+        sums: Sequence[float],
+        maxima: Sequence[float],
+        absent: frozenset[int] = frozenset(),
+    ):
+        self._absent, self._broken = absent, False
         self._neighbours, self._depth = tree.neighbours[agent], tree.diameter
         self._own, self._top = np.asarray(sums, dtype=float), np.asarray(maxima, dtype=float)
         self._subtrees = {j: np.zeros(len(self._own)) for j in self._neighbours}
         self._changes = np.full(self._depth + 1, UNKNOWN)
-        self.rounds = 0
+        self.rounds, self.missing = 0, absent
 
     @property
     def size(self) -> int:
@@ -79,7 +92,7 @@ class TreeAgreement:
             sums: new terms (n_s,) of this agent; None keeps them. The sums of a round then have terms of up to D rounds
                 before, which differ by as much as the agents have changed since.
         """
-        self._changes[0] = change
+        self._changes[0] = UNKNOWN if self._broken else change
         if sums is not None:
             self._own = np.asarray(sums, dtype=float)
 
@@ -89,14 +102,22 @@ class TreeAgreement:
         return np.concatenate([others, self._top, self._changes[: self._depth]])
 
     def receive(self, messages: dict[int, np.ndarray]) -> None:
-        """Take the messages (size,) of all neighbours along the tree, at the end of a round."""
+        """Take the messages (size,) of the neighbours along the tree, at the end of a round.
+
+        If one is missing that was expected, this agent and all that hear from it know no change any more: none of them
+        stops before the last round. A lost neighbour may return in the first round only.
+        """
+        self.missing = frozenset(self._neighbours) - set(messages)
+        if not self.rounds:
+            self._absent &= self.missing
+        self._broken |= self.missing != self._absent
         ends = np.cumsum([len(self._own), len(self._top)])
         changes = self._changes[: self._depth]
         for j, message in messages.items():
             self._subtrees[j], top, theirs = np.split(message, ends)
             self._top = np.maximum(self._top, top)
             changes = np.maximum(changes, theirs)
-        self._changes = np.concatenate([[UNKNOWN], changes])
+        self._changes = np.concatenate([[UNKNOWN], np.full_like(changes, UNKNOWN) if self._broken else changes])
         self.rounds += 1
 
     @property

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeGuard, cast
 
 import numpy as np
 
-from dmpcrl_ros.methods.mpc_agent import MpcAgent
+from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.recording.recorded_run import Run
@@ -18,7 +18,7 @@ from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 from dmpcrl_ros.systems.system import System
 
-_Agent: TypeAlias = MpcAgent[QpSolution]  # agents of the methods that has_local_multipliers allows
+_Agent: TypeAlias = AdmmAgent[QpSolution]  # agents of the methods that has_local_multipliers allows
 _Duals: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
@@ -59,7 +59,7 @@ def has_local_multipliers(system: System, settings: Settings) -> TypeGuard[MpcSy
     if not isinstance(system, MpcSystem) or not hasattr(settings.make_method(), 'central_agent'):
         return False
     agent = settings.make_agent(system, 0)
-    return isinstance(agent, MpcAgent) and isinstance(agent.mpc, ParametricMpc)
+    return isinstance(agent, AdmmAgent) and isinstance(agent.mpc, ParametricMpc)
 
 
 def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterations: int, step: int = 0) -> np.ndarray:

@@ -17,12 +17,12 @@ class FallbackPlan:
     """
 
     def __init__(self, lower: np.ndarray, upper: np.ndarray, safe_input: np.ndarray, steps: int):
-        self._lower, self._upper, self._safe_input, self._steps = lower, upper, safe_input, steps
+        self._lower, self._upper, self.safe_input, self._steps = lower, upper, safe_input, steps
         self.reset()
 
     def reset(self) -> None:
         """Forget the plan."""
-        self._plan, self._followed = self._safe_input[None], 0
+        self._plan, self._followed = self.safe_input[None], 0
 
     def begin(self, plan: np.ndarray) -> np.ndarray:
         """First input (n_u,) of a fresh plan (N, n_u)."""
@@ -34,5 +34,5 @@ class FallbackPlan:
         self._followed += 1
         self._plan = self._plan[1:]
         if self._followed > self._steps or not len(self._plan):
-            return self._safe_input
+            return self.safe_input
         return np.clip(self._plan[0], self._lower, self._upper)

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""One agent of distributed MPC: acts, agrees with the others on the transition, and learns if it has a learner."""
+"""The life of an agent of distributed MPC: parameters, checkpoints, and the frame of a control step.
 
+The subclasses say in which rounds the agent decides and learns.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Generic, cast
+from typing import Generic, TypeVar
+from typing import Protocol as Interface
 
 import numpy as np
 
@@ -14,26 +19,39 @@ from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Act, ExchangeTimeout, Protocol
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
-from dmpcrl_ros.methods.learner import Explorer, Learner, Transition, Update
-from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, decision_metrics, void_reason
-from dmpcrl_ros.mpc.admm import Admm
-from dmpcrl_ros.mpc.evaluation import Evaluation, evaluate
-from dmpcrl_ros.mpc.interface import LearnableMpc, Mpc, SolutionT
-from dmpcrl_ros.mpc.parametric_mpc import Sensitivities
+from dmpcrl_ros.methods.learner import Explorer, Learner, Update
+from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.solver import QpFailure
 
 
-class MpcAgent(Generic[SolutionT]):
-    """Agent i of Algorithm 2 of paper 001; without a learner, of the MPC of its comparisons.
+class StepDecision(Interface):
+    """Decision of an agent in a step."""
 
-    When no agent explores and theta stays, the policy gives the executed action and Q(s, a) = V(s): one ADMM run serves
-    both. One consensus run sums the parts of V, Q and the stage cost. The agents agree exactly on whether all parts are
-    valid, so either all or none of them learn from a transition. The network without neighbours (one agent) is the
-    centralised controller.
+    @property
+    def action(self) -> np.ndarray:
+        """Input to be applied (n_u,)."""
+
+    @property
+    def fallback(self) -> bool:
+        """Whether the action replaces a fresh decision."""
+
+    @property
+    def late(self) -> str:
+        """Reason why the rounds ended before their end; empty otherwise."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Metrics by their names."""
+
+
+DecisionT = TypeVar('DecisionT', bound=StepDecision)
+
+
+class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
+    """Agent i of a network of MPC, with or without a learner.
 
     Args:
         mpc: problem of the agent; a LearnableMpc if there is a learner or exploration.
-        admm: agreement with the neighbours on trajectories.
         consensus: agreement over the network.
         plan: inputs for steps without a fresh decision.
         discount: gamma.
@@ -45,7 +63,6 @@ class MpcAgent(Generic[SolutionT]):
         self,
         *,
         mpc: Mpc[SolutionT],
-        admm: Admm,
         consensus: Consensus,
         plan: FallbackPlan,
         discount: float,
@@ -53,7 +70,6 @@ class MpcAgent(Generic[SolutionT]):
         exploration: Explorer | None = None,
     ):
         self.mpc = mpc
-        self.admm = admm
         self.consensus = consensus
         self.learner = learner
         self.exploration = exploration
@@ -80,11 +96,6 @@ class MpcAgent(Generic[SolutionT]):
     def theta(self, theta: np.ndarray) -> None:
         self.mpc.theta = theta
 
-    @property
-    def _learnable(self) -> LearnableMpc[SolutionT]:
-        # The constructor requires such a problem for a learner or exploration.
-        return cast(LearnableMpc[SolutionT], self.mpc)
-
     def reset(self) -> None:
         """Forget everything learned: initial parameters, no memory."""
         self.begin_run()
@@ -92,9 +103,7 @@ class MpcAgent(Generic[SolutionT]):
 
     def begin_run(self) -> None:
         """Forget the state of the former run; the parameters stay."""
-        self.admm.reset()
         self._holding = False  # an agent held learning in the former step
-        self._memory: Memory | None = None
         self._plan.reset()
         if self.learner:
             self.learner.reset()
@@ -129,9 +138,9 @@ class MpcAgent(Generic[SolutionT]):
         decision = None
         try:
             decision = yield from self._decide(observation)
-            yield Act(decision.action, fallback=decision.policy.solution is None)
-            if decision.policy.report.late:
-                return self._give_up(decision, decision.policy.report.late)
+            yield Act(decision.action, fallback=decision.fallback)
+            if decision.late:
+                return self._give_up(decision, decision.late)
             return (yield from self._learn(decision))
         except ExchangeTimeout as timeout:
             reason = str(timeout)
@@ -143,81 +152,17 @@ class MpcAgent(Generic[SolutionT]):
         """Input (n_u,) for a step without a fresh decision."""
         return self._plan.follow()
 
-    def evaluate(
-        self, state: np.ndarray, action: np.ndarray | None = None, exogenous: np.ndarray | None = None
-    ) -> Protocol[Evaluation[SolutionT]]:
-        """V(state) or, with an action, Q(state, action); see mpc.evaluation."""
-        return evaluate(self.mpc, self.admm, state, action, exogenous)
+    @abstractmethod
+    def _decide(self, observation: Observation) -> Protocol[DecisionT]:
+        """Find the action of the step."""
 
-    def _decide(self, observation: Observation) -> Protocol[Decision[SolutionT]]:
-        """Evaluate V(s), and perturb the objective if this agent explores."""
-        step, state, exogenous = observation.step, observation.state, observation.exogenous
-        if self._memory and not self._memory.was_applied(observation):
-            self._memory = None
-        anyone_explores = explored = False
-        if self.exploration:
-            coins = self.exploration.coins(step)
-            anyone_explores = bool(coins.any())
-            explored = bool(coins[self.exploration.agent]) and not (observation.hold or self._holding)
-        policy = yield from self.evaluate(state, exogenous=exogenous)
-        solution = policy.solution
-        if self.exploration and explored and solution:
-            solution = self._perturbed(state, exogenous, self.exploration.direction(step)) or solution
-        action = self._plan.begin(self.mpc.inputs(solution)) if solution else self._plan.follow()
-        return Decision(observation, policy, action, explored, anyone_explores)
+    @abstractmethod
+    def _learn(self, decision: DecisionT) -> Protocol[StepReport]:
+        """Learn from the transition that ended in this step, and remember the one that begins."""
 
-    def _learn(self, decision: Decision[SolutionT]) -> Protocol[StepReport]:
-        """Agree on the transition that ended in this step and learn from it.
-
-        V(s') and Q(s, a) of one TD error must belong to the same theta. So the agent evaluates Q of the transition that
-        begins after the update.
-        """
-        memory, self._memory = self._memory, None
-        agreement = yield from self._agree(decision, memory)
-        fault, visited, update = agreement.fault, decision.policy, Update()
-        if self.learner:
-            step = decision.observation.step
-            if memory and agreement.evaluated:
-                self.learner.observe(Transition(step, agreement.td_error, memory.gradient, memory.hessian))
-            if due := self.learner.due(step) and not self._holding:
-                update = yield from self._update(self.learner, step)
-                fault = update.fault or fault
-            if decision.anyone_explores or due:
-                observation = decision.observation
-                visited = yield from self.evaluate(observation.state, decision.action, observation.exogenous)
-                fault = fault or visited.failure or visited.report.late
-        if visited.solution and not (agreement.partial or visited.report.late):
-            self._memory = self._remember(decision, visited)
-        return StepReport(
-            updates=self.updates,
-            fault=fault,
-            metrics={**decision_metrics(decision), **agreement_metrics(agreement), **update.metrics},
-        )
-
-    def _agree(self, decision: Decision[SolutionT], memory: Memory | None) -> Protocol[Agreement]:
-        """Sum V, Q and the stage cost over the network, and agree on whether all agents have the transition."""
-        policy, observation, n_agents = decision.policy, decision.observation, self.consensus.n_agents
-        continues = memory is not None and (memory.step, memory.episode) == (observation.step - 1, observation.episode)
-        whole = continues and not policy.failure
-        valid = float(not policy.failure)
-        own = [observation.stage_cost, memory.q_value, 1.0] if memory and whole else [0.0] * 3
-        value, valid, cost, q_value, samples = (
-            yield from self.consensus.total(np.array([policy.value, valid, *own]))
-        ).tolist()
-        partial = self.consensus.partial
-        # branching needs the exact maximum: averages may be inexact
-        lacking, self._holding = (
-            yield from self.consensus.maximum([not whole, partial or bool(observation.hold)])
-        ) > 0.5
-        evaluated = not (lacking or self._holding)
-        td_error = cost + self._discount * value - q_value if evaluated else 0.0
-        fault = policy.failure or void_reason(valid, 'a valid evaluation', n_agents)
-        if self._holding:
-            held = 'a neighbour is lost' if partial else 'learning is held by another agent'
-            fault = fault or observation.hold or held
-        elif not (fault or evaluated) and (continues or samples > 0.5):  # at the start of a run no agent has it
-            fault = void_reason(min(samples, n_agents - 1), 'the whole transition', n_agents)
-        return Agreement(value, cost, td_error, evaluated, fault, partial)
+    def _give_up(self, decision: DecisionT | None, reason: str) -> StepReport:
+        """End the step without learning from the transition that ended or the one that begins."""
+        return StepReport(updates=self.updates, fault=reason, metrics=decision.metrics if decision else {})
 
     def _update(self, learner: Learner, step: int) -> Protocol[Update]:
         """Update theta at all agents, or at none if the problem of one has no solution with its update."""
@@ -240,41 +185,3 @@ class MpcAgent(Generic[SolutionT]):
             return replace(update, fault=refusal or 'update refused by another agent')
         self.updates += update.theta is not None
         return update
-
-    def _remember(self, decision: Decision[SolutionT], visited: Evaluation[SolutionT]) -> Memory | None:
-        """Memory of the transition that begins, for the next step.
-
-        None if a derivative is not finite, which makes the transition void for all agents. Without a learner no
-        derivatives are needed.
-        """
-        derivatives = Sensitivities(np.zeros(0), None)
-        if self.learner and visited.solution:
-            derivatives = self._learnable.sensitivities(visited.solution, self.learner.second_order)
-        numbers = [derivatives.gradient] if derivatives.hessian is None else [derivatives.gradient, derivatives.hessian]
-        if not all(np.isfinite(each).all() for each in numbers):
-            return None
-        return Memory(
-            decision.observation.step,
-            decision.observation.episode,
-            decision.action,
-            visited.value,
-            derivatives.gradient,
-            derivatives.hessian,
-        )
-
-    def _perturbed(self, state: np.ndarray, exogenous: np.ndarray | None, direction: np.ndarray) -> SolutionT | None:
-        """Solve the local problem again with the perturbed objective.
-
-        The averages and multipliers stay as agreed, so this needs no messages.
-        """
-        try:
-            self._learnable.begin(state, perturbation=direction, exogenous=exogenous)
-            self.mpc.solve(self.admm.linear)
-            return self.mpc.solution()
-        except QpFailure:
-            return None
-
-    def _give_up(self, decision: Decision[SolutionT] | None, reason: str) -> StepReport:
-        """End the step without learning from the transition that ended or the one that begins."""
-        self._memory = None
-        return StepReport(updates=self.updates, fault=reason, metrics=decision_metrics(decision) if decision else {})

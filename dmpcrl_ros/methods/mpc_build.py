@@ -13,15 +13,18 @@ from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.spanning_tree import SpanningTree
+from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
 from dmpcrl_ros.methods.learner import Explorer, Learner
-from dmpcrl_ros.methods.mpc_agent import MpcAgent
-from dmpcrl_ros.methods.mpc_settings import MpcSettings
+from dmpcrl_ros.methods.mpc_settings import CoordinationSettings, MpcSettings
+from dmpcrl_ros.methods.packed_agent import PackedAgent
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.problem import ParametricProblem
+from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.reactions import Reactions
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
@@ -71,6 +74,32 @@ def central_parameters(system: MpcSystem, theta_of: Callable[[int], np.ndarray])
     return ParameterLayout(shapes), np.concatenate([theta_of(i) for i in every])
 
 
+def coordinated_agent(
+    system: MpcSystem,
+    settings: CoordinationSettings,
+    index: int,
+    theta: np.ndarray,
+    consensus: Consensus,
+    learner: Learner | None = None,
+    exploration: Explorer | None = None,
+) -> AdmmAgent[QpSolution] | PackedAgent:
+    """One agent at theta (p,), coordinated as the settings say."""
+    if settings.coordination == 'admm':
+        mpc, admm = local_parts(system, index, theta, settings.admm.options(system.defaults), consensus)
+        return mpc_agent(system, settings, (index,), mpc, admm, consensus, learner, exploration)
+    problem, tree = system.local_problem(index), SpanningTree(system.graph)
+    structure = local_structure(system, index, tree, problem)
+    return PackedAgent(
+        mpc=ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure),
+        coordination=Reactions(index, tree, structure, settings.stopping.options()),
+        consensus=consensus,
+        plan=_plan(system, settings, (index,)),
+        discount=system.structure.discount,
+        learner=learner,
+        exploration=exploration,
+    )
+
+
 def mpc_agent(
     system: MpcSystem,
     settings: MpcSettings,
@@ -80,19 +109,22 @@ def mpc_agent(
     consensus: Consensus,
     learner: Learner | None = None,
     exploration: Explorer | None = None,
-) -> MpcAgent[SolutionT]:
+) -> AdmmAgent[SolutionT]:
     """Agent that controls these members of the system."""
-    lower, upper, safe_input = (
-        np.concatenate([getattr(system.local[i], name) for i in members])
-        for name in ('input_lower', 'input_upper', 'safe_input')
-    )
-    plan = FallbackPlan(lower, upper, safe_input, settings.fallback_steps)
-    return MpcAgent(
+    return AdmmAgent(
         mpc=mpc,
         admm=admm,
         consensus=consensus,
-        plan=plan,
+        plan=_plan(system, settings, members),
         discount=system.structure.discount,
         learner=learner,
         exploration=exploration,
     )
+
+
+def _plan(system: MpcSystem, settings: MpcSettings, members: Sequence[int]) -> FallbackPlan:
+    lower, upper, safe_input = (
+        np.concatenate([getattr(system.local[i], name) for i in members])
+        for name in ('input_lower', 'input_upper', 'safe_input')
+    )
+    return FallbackPlan(lower, upper, safe_input, settings.fallback_steps)

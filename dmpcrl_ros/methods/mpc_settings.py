@@ -9,6 +9,7 @@ from dmpcrl_ros.core.averaging import AveragingSchedule, finite_time, fixed_weig
 from dmpcrl_ros.core.graph import CouplingGraph
 from dmpcrl_ros.core.settings import group, setting
 from dmpcrl_ros.mpc.admm import AdmmOptions
+from dmpcrl_ros.mpc.coordination import CoordinationOptions
 from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
 
@@ -92,6 +93,45 @@ class MpcSettings:
         minimum=0,
         maximum=1000,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoppingSettings:
+    """Settings of the stop that all agents of packed coordination agree on."""
+
+    tolerance: float = setting(
+        1e-9,
+        'largest change of any trajectory or multiplier between two rounds, relative to one plus its size; at or '
+        'below it the evaluations of a step are certified',
+        minimum=1e-14,
+        maximum=1.0,
+    )
+    rounds: int | None = setting(
+        None,
+        'largest number of message rounds of a step; after it the step is void; auto is four times the diameter '
+        'of the tree plus twenty',
+        kind=int,
+        absent='auto',
+        minimum=1,
+        maximum=10000,
+    )
+
+    def options(self) -> CoordinationOptions:
+        """Options of coordination."""
+        return CoordinationOptions(tolerance=self.tolerance, rounds=self.rounds or 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinationSettings(MpcSettings):
+    """Settings of methods whose agents can be coordinated in several ways."""
+
+    coordination: str = setting(
+        'admm',
+        'how neighbours agree on their predictions; admm is the published one, with two message rounds for each '
+        'iteration; reactions is exact within few rounds, which all evaluations of a step share',
+        choices=('admm', 'reactions'),
+    )
+    stopping: StoppingSettings = group(StoppingSettings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,14 @@ METRICS = (
     Metric(name='admm_iterations', meaning='iterations of ADMM until the action'),
     Metric(name='primal_residual', meaning='of ADMM: copies of this agent against the averages'),
     Metric(name='dual_residual', meaning='of ADMM: change of the averages'),
+    Metric(name='coordination_rounds', meaning='message rounds until the action, of packed coordination'),
+    Metric(name='coordination_change', meaning='largest change of any agent in the last agreed round'),
+    Metric(
+        name='certified',
+        meaning='whether all agents know that they have the solution of the whole network',
+        column='begun',
+        flag=True,
+    ),
     Metric(name='kkt_residual', meaning='of the local problem: largest violation of its optimality conditions'),
 )
 
@@ -45,6 +53,25 @@ class Decision(Generic[SolutionT]):
     action: np.ndarray
     explored: bool
     anyone_explores: bool
+
+    @property
+    def fallback(self) -> bool:
+        """Whether the action replaces a fresh decision."""
+        return self.policy.solution is None
+
+    @property
+    def late(self) -> str:
+        """Reason of an end of ADMM before its last iteration; empty for a complete run."""
+        return self.policy.report.late
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics by their names."""
+        return {
+            'explored': float(self.explored),
+            **_residuals(self.policy.report),
+            'kkt_residual': self.policy.solution.kkt_residual if self.policy.solution else 0.0,
+        }
 
 
 @dataclass(frozen=True)
@@ -89,21 +116,16 @@ class Memory:
     hessian: np.ndarray | None
 
     def was_applied(self, observation: Observation) -> bool:
-        """Whether the plant applied this action. Agents do not learn from a limited or replaced one."""
-        if observation.applied is None or observation.step != self.step + 1:
-            return True
-        scale = np.maximum(np.abs(self.action), 1.0)
-        return bool((np.abs(observation.applied - self.action) <= _SAME * scale).all())
+        """Whether the plant applied this action, or the observation belongs to another step."""
+        return observation.step != self.step + 1 or was_applied(self.action, observation)
 
 
-def decision_metrics(decision: Decision[SolutionT]) -> dict[str, float]:
-    """Metrics of a decision by their names."""
-    policy = decision.policy
-    return {
-        'explored': float(decision.explored),
-        **_residuals(policy.report),
-        'kkt_residual': policy.solution.kkt_residual if policy.solution else 0.0,
-    }
+def was_applied(action: np.ndarray, observation: Observation) -> bool:
+    """Whether the plant applied this action. Agents do not learn from a limited or replaced one."""
+    if observation.applied is None:
+        return True
+    scale = np.maximum(np.abs(action), 1.0)
+    return bool((np.abs(observation.applied - action) <= _SAME * scale).all())
 
 
 def _residuals(report: AdmmReport) -> dict[str, float]:
@@ -111,6 +133,7 @@ def _residuals(report: AdmmReport) -> dict[str, float]:
         'admm_iterations': float(report.iterations),
         'primal_residual': report.primal_residual,
         'dual_residual': report.dual_residual,
+        'certified': float(report.converged and not report.failure),
     }
 
 

@@ -3,14 +3,22 @@
 
 """Nominal MPC, a baseline of paper 001: the same MPC as that of the learning agents, without offsets."""
 
+from dataclasses import dataclass
+
 from dmpcrl_ros.core.parameters import ParameterLayout
-from dmpcrl_ros.methods.mpc_agent import MpcAgent
-from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, local_parts, mpc_agent
-from dmpcrl_ros.methods.mpc_settings import BaselineSettings
+from dmpcrl_ros.methods.admm_agent import AdmmAgent
+from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, coordinated_agent, mpc_agent
+from dmpcrl_ros.methods.mpc_settings import BaselineSettings, CoordinationSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
+from dmpcrl_ros.methods.packed_agent import PackedAgent
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.systems.mpc_system import MpcSystem
+
+
+@dataclass(frozen=True, kw_only=True)
+class NominalMpcSettings(CoordinationSettings, BaselineSettings):
+    """Settings of nominal MPC."""
 
 
 class NominalMpc:
@@ -18,7 +26,7 @@ class NominalMpc:
 
     name = 'nominal_mpc'
     title = 'MPC that does not learn, with the inexact or the exact model (paper 001)'
-    settings = BaselineSettings
+    settings = NominalMpcSettings
     requires = MpcSystem
     metrics = METRICS
 
@@ -27,18 +35,16 @@ class NominalMpc:
         return system.parameters(index)[0]
 
     def agent(
-        self, system: MpcSystem, index: int, settings: BaselineSettings, *, seed: int, learn: bool
-    ) -> MpcAgent[QpSolution]:
+        self, system: MpcSystem, index: int, settings: NominalMpcSettings, *, seed: int, learn: bool
+    ) -> AdmmAgent[QpSolution] | PackedAgent:
         """One agent."""
         system = system.for_baselines()
-        consensus, options = consensus_of(system, index, settings), settings.admm.options(system.defaults)
         theta = system.model_parameters(index, exact=settings.model == 'exact')
-        mpc, admm = local_parts(system, index, theta, options, consensus)
-        return mpc_agent(system, settings, (index,), mpc, admm, consensus)
+        return coordinated_agent(system, settings, index, theta, consensus_of(system, index, settings))
 
     def central_agent(
-        self, system: MpcSystem, settings: BaselineSettings, *, seed: int, learn: bool
-    ) -> MpcAgent[QpSolution]:
+        self, system: MpcSystem, settings: NominalMpcSettings, *, seed: int, learn: bool
+    ) -> AdmmAgent[QpSolution]:
         """The centralised twin."""
         system = system.for_baselines()
         layout, theta = central_parameters(

@@ -47,6 +47,8 @@ class AdmmReport:
             x minimises F + y'x and the multipliers of each trajectory add up to zero: its error is of second order in
             the residuals, that of F alone of first order.
         late: reason of an end before the last iteration; empty for a complete run.
+        converged: whether the residuals of all agents are within the tolerance; never without a tolerance, except for
+            an agent without neighbours.
     """
 
     iterations: int
@@ -55,6 +57,7 @@ class AdmmReport:
     failure: str
     correction: float = 0.0
     late: str = ''
+    converged: bool = False
 
 
 class Admm:
@@ -142,7 +145,7 @@ class Admm:
                 break
         self.multipliers, self.linear, self._predicted = y, linear, z
         self._warm = None if failure or late else (z, y)
-        return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)), late)
+        return AdmmReport(iteration, *self._residuals(x, z, before), failure, float(y @ (x - z)), late, stopped)
 
     def _average(self, x: np.ndarray) -> Protocol[np.ndarray]:
         """Averages (size,) of all opinions on each trajectory; for a lost parent, that of the former run."""
@@ -171,7 +174,7 @@ class Admm:
             solve(self.linear)
         except QpFailure as problem:
             return AdmmReport(1, 0.0, 0.0, str(problem))
-        return AdmmReport(1, 0.0, 0.0, '')
+        return AdmmReport(1, 0.0, 0.0, '', converged=True)
 
     def _start(self) -> Protocol[tuple[np.ndarray, np.ndarray]]:
         """Averages and multipliers to begin with.

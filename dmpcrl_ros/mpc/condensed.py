@@ -81,7 +81,8 @@ class CondensedQp:
         data: the programme at one theta.
 
     Raises:
-        QpFailure: the dynamics are singular, bounds cross, or a weight of violation is negative.
+        QpFailure: the dynamics are singular, bounds cross, a weight of violation is negative, or the objective is not
+            strictly convex in the inputs.
     """
 
     def __init__(self, structure: LocalStructure, data: QpData):
@@ -107,6 +108,11 @@ class CondensedQp:
         self.soft_lower, self.soft_upper = data.soft_lower, data.soft_upper
         inputs = s.in_v[len(s.in_v) - s.n_inputs :]
         self.lower, self.upper = data.lower[inputs], data.upper[inputs]
+        by_inputs = np.concatenate([self.inputs, np.zeros((s.n_states - n_own, s.n_inputs)), np.eye(s.n_inputs)])
+        try:
+            np.linalg.cholesky(by_inputs.T @ self.hessian @ by_inputs)
+        except np.linalg.LinAlgError:
+            raise QpFailure('the quadratic programme could not be set up (not convex)') from None
 
 
 @dataclass(frozen=True)

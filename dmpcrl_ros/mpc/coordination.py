@@ -25,12 +25,19 @@ class Request(NamedTuple):
         data: the same programme, with the linear terms of this evaluation.
         state: (n_x,).
         action: first input (n_u,); None leaves it free.
+        failure: reason why it cannot begin; empty otherwise.
     """
 
-    qp: CondensedQp
-    data: QpData
+    qp: CondensedQp | None
+    data: QpData | None
     state: np.ndarray
     action: np.ndarray | None = None
+    failure: str = ''
+
+    @classmethod
+    def failed(cls, reason: str) -> 'Request':
+        """An evaluation that cannot begin; the agent takes part in its rounds all the same."""
+        return cls(None, None, np.zeros(0), None, reason)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,15 @@
 
 """A parametrised controller: value, action and sensitivities of one problem at the current parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import casadi as ca
 import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.compiled import CompiledFunction
+from dmpcrl_ros.mpc.condensed import CondensedQp, LocalStructure
+from dmpcrl_ros.mpc.coordination import Request
 from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
 from dmpcrl_ros.mpc.parametrised import Parametrised
 from dmpcrl_ros.mpc.problem import ParametricProblem
@@ -42,6 +44,8 @@ class ParametricMpc(Parametrised):
         theta: initial parameters (p,).
         rho: penalty of the augmented Lagrangian on the first `n_consensus` variables (own trajectory and copies).
         n_consensus: number of those variables; 0 for a problem without neighbours.
+        structure: places of the variables for `request`, by which the problem is then evaluated; None to evaluate it
+            by `begin` and `solve`.
     """
 
     def __init__(
@@ -52,8 +56,10 @@ class ParametricMpc(Parametrised):
         *,
         rho: float = 0.0,
         n_consensus: int = 0,
+        structure: LocalStructure | None = None,
     ):
         super().__init__(layout)
+        self._structure = structure
         self.n_consensus = n_consensus
         self._problem = problem
         self._curvature = np.zeros(problem.variables.numel())
@@ -81,7 +87,10 @@ class ParametricMpc(Parametrised):
             upper,
             penalty,
         )
-        self._policy_qp = SoftBoundedQp(data, p.state, self._curvature)
+        if self._structure:
+            self._condensed = CondensedQp(self._structure, data)
+        else:
+            self._policy_qp = SoftBoundedQp(data, p.state, self._curvature)
         self._action_qp: SoftBoundedQp | None = None
         self._data, self._mapped, self._phi = data, mapped, phi.copy()
         self._jacobian: np.ndarray | None = None
@@ -113,7 +122,7 @@ class ParametricMpc(Parametrised):
             QpFailure: the state, action or exogenous input is not finite.
         """
         p = self._problem
-        self._tell(self._no_exogenous if exogenous is None else exogenous)
+        self.set_exogenous(exogenous)
         if action is None:
             self._qp, values = self._policy_qp, state
         else:
@@ -126,8 +135,35 @@ class ParametricMpc(Parametrised):
         self._base = self._linear[: self.n_consensus].copy()
         self._qp.fix(values)
 
-    def _tell(self, exogenous: np.ndarray) -> None:
-        """Update the terms that depend on the exogenous input, without a new setup of the programme."""
+    def request(
+        self,
+        state: np.ndarray,
+        action: np.ndarray | None = None,
+        exogenous: np.ndarray | None = None,
+        perturbation: np.ndarray | None = None,
+    ) -> Request:
+        """Evaluation of V(state), or of Q(state, action), for a coordination method; arguments as of `begin`.
+
+        Raises:
+            QpFailure: the exogenous input is not finite.
+        """
+        self.set_exogenous(exogenous)
+        data = replace(self._data)
+        if perturbation is not None:
+            data.linear = data.linear.copy()
+            data.linear[self._problem.action] += perturbation
+        return Request(self._condensed, data, state, action)
+
+    def set_exogenous(self, exogenous: np.ndarray | None) -> None:
+        """Update the terms that depend on the exogenous input (n_d,), without a new setup of the programme.
+
+        Args:
+            exogenous: d (n_d,); None for zeros.
+
+        Raises:
+            QpFailure: it is not finite.
+        """
+        exogenous = self._no_exogenous if exogenous is None else exogenous
         if exogenous.shape != self._no_exogenous.shape or not np.isfinite(exogenous).all():
             raise QpFailure(f'the exogenous input must be {self._no_exogenous.size} finite numbers')
         if np.array_equal(exogenous, self._exogenous):

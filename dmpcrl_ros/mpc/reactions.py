@@ -42,12 +42,18 @@ class Reactions:
         self._agent, self._tree, self._structure, self._options = agent, tree, structure, options
         shared = structure.shared
         self._sizes = {j: reaction_size(len(shared.ours[j]), len(shared.theirs[j])) for j in tree.neighbours[agent]}
+        self._missing: frozenset[int] = frozenset()
         self._most = options.rounds or 4 * tree.diameter + 20
         self.reset()
 
     def reset(self) -> None:
         """Forget all reactions: the next evaluations begin without them."""
         self._evaluations: dict[str, ReactingEvaluation] = {}
+
+    @property
+    def partial(self) -> bool:
+        """Whether a neighbour was missing in the last round: its last reaction is used in its place."""
+        return bool(self._missing)
 
     def run(
         self, requests: Mapping[str, Request], sums: Sequence[float] = (), maxima: Sequence[float] = ()
@@ -59,7 +65,7 @@ class Reactions:
             sums: this agent's terms (n_s,).
             maxima: this agent's values (n_m,).
         """
-        agreement = TreeAgreement(self._agent, self._tree, sums, maxima)
+        agreement = TreeAgreement(self._agent, self._tree, sums, maxima, self._missing)
         evaluations = [self._evaluation(name) for name in requests]
         failures = [_begin(*each) for each in zip(evaluations, requests.values(), strict=True)]
         late = ''
@@ -122,12 +128,15 @@ class Reactions:
             for k, each in enumerate(evaluations):
                 each.models[j].take(message[k * self._sizes[j] : (k + 1) * self._sizes[j]])
         agreement.receive({j: message[len(evaluations) * self._sizes[j] :] for j, message in inbox.items()})
+        self._missing = agreement.missing
 
 
 def _begin(evaluation: ReactingEvaluation, request: Request) -> str:
     """Begin an evaluation: the reason of a failure, empty without one."""
+    if request.qp is None or request.data is None:
+        return request.failure
     try:
-        evaluation.begin(*request)
+        evaluation.begin(request.qp, request.data, request.state, request.action)
     except QpFailure as failure:
         return str(failure)
     return ''

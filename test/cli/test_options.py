@@ -227,6 +227,7 @@ def test_the_help_has_a_heading_for_each_group():
         'Method q_learning',
         'Method q_learning: admm',
         'Method q_learning: consensus',
+        'Method q_learning: stopping',
         'Method q_learning: learning',
         'Other options',
     ]

@@ -181,7 +181,6 @@ def test_a_reaction_is_the_optimal_value_of_the_side_behind_the_edge():
     slope, constant = message[n * (n + 1) // 2 : -1], message[-1]
     data, problem = coordinated.mpcs[0].programme, network.local_problem(0)
     places = network.trajectory_places(0)
-    copies = places[1][network.shared_entries(1)]
     of_fixed = np.zeros(len(data.linear))
     of_fixed[places[1]] = 1.0  # makes the programme definite and changes no solution
     definite = replace(data, hessian=data.hessian + np.diag(of_fixed))
@@ -203,7 +202,7 @@ def test_a_reaction_is_the_optimal_value_of_the_side_behind_the_edge():
         assert told == pytest.approx(expected, rel=1e-8)
     assert np.linalg.eigvalsh(matrix[:n_x, :n_x]).min() >= -1e-9  # convex in X
     assert np.linalg.eigvalsh(matrix[n_x:, n_x:]).max() <= 1e-9  # concave in p
-    assert len(copies) == n_x
+    assert n_x == len(network.shared_entries(1))
 
 
 def test_it_begins_where_it_was_whoever_has_forgotten():
@@ -218,7 +217,8 @@ def test_it_begins_where_it_was_whoever_has_forgotten():
         coordinated.methods[2].reset()
 
 
-def test_a_lost_round_delays_the_answer_and_does_not_change_it():
+def test_where_messages_are_missed_nobody_certifies_and_the_next_evaluation_is_right():
+    """Agents that did not hear the same could not stop in the same round."""
     network = chain(4)
     states = split(network.initial_state + 0.1, network.state_parts)
     coordinated, central = Coordinated(network), Central(network)
@@ -241,7 +241,8 @@ def test_a_lost_round_delays_the_answer_and_does_not_change_it():
         programs = [method.run({'V': request}) for method, request in zip(coordinated.methods, requests, strict=True)]
         programs[1] = losing(programs[1], lost)
         outcomes, _ = run_lockstep(programs)
-        assert check(network, coordinated, outcomes, central.evaluate(states))
+        assert not any(each.certified for each in outcomes) and len({each.rounds for each in outcomes}) == 1
+        assert check(network, coordinated, coordinated.evaluate(states), central.evaluate(states))
 
 
 def test_an_agent_without_a_solution_is_named_and_certifies_nothing():

@@ -19,7 +19,15 @@ from dmpcrl_ros.simulation.closed_loop import Step
 def step(number, costs=(1.0, 2.0), first_states=(0.5, 0.5), td_error=1.0, faults=('', '')):
     """A step of a chain of two: state bounds [0, 1] on x[0] and [-1, 1] on x[1] of both."""
     states = np.array([first_states[0], 0.0, first_states[1], 0.0])
-    return Step(number, states, np.zeros(2), np.array(costs), {'td_error': td_error, 'explored': 0.0}, 1, faults)
+    return Step(
+        number,
+        states,
+        np.zeros(2),
+        np.array(costs),
+        {'td_error': td_error, 'explored': 0.0, 'certified': np.nan},
+        1,
+        faults,
+    )
 
 
 def run_of(path, steps):

@@ -60,6 +60,8 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
         [CARTS, '--steps', 20],
         ['power_grid', '--steps', 103, '--admm.iterations', 10],  # into the second episode: one update
         [RING, '--steps', 124, '--admm.iterations', 5, '--learning.order', 'second'],
+        ['chain', '--steps', 20, '--coordination', 'reactions'],
+        [RING, '--steps', 124, '--coordination', 'reactions', '--learning.order', 'second'],
     ],
     ids=[
         'mallick2024',
@@ -72,6 +74,8 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
         'yaml',
         'power grid',
         'grid from yaml, second order',
+        'reactions',
+        'reactions on a ring, second order',
     ],
 )
 def test_same_numbers(tmp_path, domain, arguments):

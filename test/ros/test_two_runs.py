@@ -19,6 +19,7 @@ def arguments(seed, steps, output):
 def check_numbers(output, seed, alone):
     """Compare with the run without ROS."""
     run = load_run(output)
+    assert not {step: fault for step, fault in enumerate(run.faults) if fault}
     assert dmpcrl('train', *arguments(seed, len(run.steps), alone)).returncode == 0
     reference = load_run(alone)
     assert np.array_equal(run.states, reference.states) and np.array_equal(run.actions, reference.actions)

@@ -14,6 +14,7 @@ import pytest
 from faulty_run import Loop, Run, same, same_theta
 from helpers import DIRECTED
 
+from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.systems.linear.chain import description
 from dmpcrl_ros.systems.linear.description import from_description
 from dmpcrl_ros.testing.fault_plan import Copy, Death, FaultPlan
@@ -27,11 +28,14 @@ def short(described):
     return from_description(described | {'mpc': described['mpc'] | {'horizon': 3}})
 
 
+MOST = 12  # rounds of reactions in a step in which a neighbour is missed
 QUICK = {'admm__iterations': 2, 'learning__exploration': False}
 LOOPS = {
     'first order': Loop(short(description(3)), **QUICK),
     'second order': Loop(short(description(3, 'mallick2025')), learning__order='second', **QUICK),
     'directed': Loop(short(DIRECTED), **QUICK),
+    'reactions': Loop(short(description(3)), coordination='reactions', stopping__rounds=MOST, **QUICK),
+    'reactions, directed': Loop(short(DIRECTED), coordination='reactions', stopping__rounds=MOST, **QUICK),
 }
 GRAPHS = {name: loop.network.graph for name, loop in LOOPS.items()}
 each_network = pytest.mark.parametrize('name', LOOPS)
@@ -84,8 +88,20 @@ def rounds_of(name):
 
 @cache
 def deciding(name):
-    """Number of its rounds until the agents act: whether anyone starts cold, two iterations of ADMM."""
+    """Number of its rounds until the agents act.
+
+    ADMM: whether anyone starts cold, and two iterations. Reactions: all but whether anyone refuses the update.
+    """
+    if 'reactions' in name:
+        return rounds_of(name) - GRAPHS[name].diameter
     return GRAPHS[name].diameter + 4
+
+
+@cache
+def reach(name):
+    """Rounds that news needs to cross the network."""
+    graph = GRAPHS[name]
+    return SpanningTree(graph).diameter if 'reactions' in name else graph.diameter
 
 
 def edges(name):
@@ -117,7 +133,7 @@ def all_or_none(outcomes, diameter):
 
     Args:
         outcomes: flags of the agents that continued as if there was no fault, for a fault in each round.
-        diameter: of the network.
+        diameter: rounds that news needs to cross the network.
     """
     counts, n_agents = [sum(outcome) for outcome in outcomes], len(outcomes[0])
     assert counts[0] == 0 and counts[-1] == n_agents
@@ -128,7 +144,7 @@ def all_or_none(outcomes, diameter):
 @each_network
 def test_the_step_that_is_hit_is_one_of_learning(name):
     """Precondition of the tests below."""
-    assert all(GRAPHS[name].neighbours) and rounds_of(name) > deciding(name) + 4
+    assert all(GRAPHS[name].neighbours) and rounds_of(name) > deciding(name) + (0 if 'reactions' in name else 4)
     found = run(name, FaultPlan())
     assert found.moved(DUE) == found.learned(DUE) == [True] * 3 and as_before(found, DUE)
 
@@ -172,7 +188,12 @@ def test_a_single_loss_is_learned_from_by_all_or_by_none_and_is_over_after_a_ste
             assert not any(report.fault.startswith('no ') for report in found.reports[DUE + 1])
             assert as_before(found, DUE + 2)
             last = max(last, number)
-        assert all_or_none(learned, GRAPHS[name].diameter) and all_or_none(moved, GRAPHS[name].diameter)
+        if 'reactions' in name:  # its last rounds are those in which the agents agree on the update
+            moved.append([True] * 3)
+            if edge[1] not in SpanningTree(GRAPHS[name]).neighbours[edge[0]]:  # used in these rounds only
+                learned.insert(0, [False] * 3)
+                moved.insert(0, [False] * 3)
+        assert all_or_none(learned, reach(name)) and all_or_none(moved, reach(name))
     assert last == rounds_of(name) - 1
 
 
@@ -199,12 +220,13 @@ def test_an_agent_that_dies_in_a_round_is_taken_back_when_it_returns(name, victi
             assert not any(found.learned(step)) and all(act.fallback for act in found.acts[step])
         assert as_before(found, back + 1), number
         assert np.ptp(found.updates) <= 1
-    assert all_or_none(learned, GRAPHS[name].diameter)
+    assert all_or_none(learned, reach(name))
 
 
 @each_network
 def test_a_deadline_that_ends_in_a_round_gives_what_was_agreed_by_then_or_the_last_plan(name):
-    agreed = GRAPHS[name].diameter + 2  # rounds until the first iteration of ADMM has ended
+    # rounds until the first iteration of ADMM has ended, or all have heard of all reactions
+    agreed = reach(name) + (1 if 'reactions' in name else 2)
     for number in range(rounds_of(name)):
         found = run(name, FaultPlan(), deadlines={DUE: number + 0.5})
         if number >= deciding(name):  # it has acted by then
@@ -214,8 +236,8 @@ def test_a_deadline_that_ends_in_a_round_gives_what_was_agreed_by_then_or_the_la
         assert [act.fallback for act in found.acts[DUE]] == [number < agreed] * 3
         assert all(report.fault.startswith(f'out of time in round {number}') for report in found.reports[DUE])
         assert not any(found.learned(DUE)) and not any(found.moved(DUE)) and not found.driver.timeouts
-        decided = np.array_equal(found.steps[DUE].actions, whole(name).steps[DUE].actions)
-        assert decided == (number >= agreed)  # by the second, and last, of the local solutions
+        decided = np.allclose(found.steps[DUE].actions, whole(name).steps[DUE].actions, rtol=0.0, atol=1e-12)
+        assert decided == (number >= agreed)  # by the last but one of the local solutions
         assert as_before(found, DUE + 2)
 
 
@@ -228,6 +250,8 @@ def test_with_a_deadline_a_loss_costs_no_more_than_the_time_until_then(name):
         if not found.driver.lost or number >= deciding(name):
             assert unchanged(found, name) or same(found, run(name, Hit(number, [], edge)))
             continue
+        if 'reactions' in name and number >= deciding(name) - reach(name):
+            continue  # the others have decided and learned before they could hear of it
         assert max(found.acted_at[DUE]) == deadline and not found.driver.timeouts
         assert found.ended[DUE] - found.ended[DUE - 1] <= PAUSE + deadline + 3.0
         assert not any(found.learned(DUE)) and not any(found.moved(DUE))
@@ -253,10 +277,11 @@ def test_without_a_lost_agent_the_others_decide_and_nobody_learns_until_it_is_ba
             assert all(report.fault and 'td_error' not in report.metrics for report in found.reports[step])
             assert not any(found.learned(step)) and not any(found.moved(step)), (number, step)
             if step < back:  # no agent waits for it
-                assert found.ended[step] - found.ended[step - 1] <= PAUSE + rounds_of(name)
+                most = MOST if 'reactions' in name and step == DUE + 2 else rounds_of(name)
+                assert found.ended[step] - found.ended[step - 1] <= PAUSE + most
         assert not any(found.learned(back + 1)), number  # the transition begins where it is left out
         assert as_before(found, back + 2), number
-    assert all_or_none(learned, GRAPHS[name].diameter)
+    assert all_or_none(learned, reach(name))
 
 
 @each_network

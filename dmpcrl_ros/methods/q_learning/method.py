@@ -15,12 +15,13 @@ import numpy as np
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.settings import SettingError, group, setting
+from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.learner import Learner
 from dmpcrl_ros.methods.method import Metric
-from dmpcrl_ros.methods.mpc_agent import MpcAgent
-from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, local_parts, mpc_agent
-from dmpcrl_ros.methods.mpc_settings import MpcSettings
+from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, coordinated_agent, mpc_agent
+from dmpcrl_ros.methods.mpc_settings import CoordinationSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
+from dmpcrl_ros.methods.packed_agent import PackedAgent
 from dmpcrl_ros.methods.q_learning.exploration import Exploration
 from dmpcrl_ros.methods.q_learning.first_order import FirstOrderQLearning
 from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer
@@ -82,7 +83,7 @@ class LearningSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QLearningSettings(MpcSettings):
+class QLearningSettings(CoordinationSettings):
     """Settings of the method."""
 
     learning: LearningSettings = group(LearningSettings)
@@ -110,10 +111,9 @@ class QLearningOfMpc:
 
     def agent(
         self, system: MpcSystem, index: int, settings: QLearningSettings, *, seed: int, learn: bool
-    ) -> MpcAgent[QpSolution]:
+    ) -> AdmmAgent[QpSolution] | PackedAgent:
         """One agent. It uses only its own data of the system and the shapes of its parents' states."""
-        consensus, options = consensus_of(system, index, settings), settings.admm.options(system.defaults)
-        mpc, admm = local_parts(system, index, system.parameters(index)[1], options, consensus)
+        consensus, theta = consensus_of(system, index, settings), system.parameters(index)[1]
         newton = DistributedNewton(
             consensus,
             system.defaults.regularisation,
@@ -121,11 +121,11 @@ class QLearningOfMpc:
             as_released=settings.learning.order == _AS_RELEASED,
         )
         learning = _learning(system, settings, (index,), newton, consensus, system.n_agents, seed) if learn else {}
-        return mpc_agent(system, settings, (index,), mpc, admm, consensus, **learning)
+        return coordinated_agent(system, settings, index, theta, consensus, **learning)
 
     def central_agent(
         self, system: MpcSystem, settings: QLearningSettings, *, seed: int, learn: bool
-    ) -> MpcAgent[QpSolution]:
+    ) -> AdmmAgent[QpSolution]:
         """The centralised twin: one controller with the whole state, all inputs and all parameters."""
         if learn and settings.learning.order == _AS_RELEASED:
             raise SettingError(

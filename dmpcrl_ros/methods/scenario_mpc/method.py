@@ -9,7 +9,7 @@ import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.settings import setting
-from dmpcrl_ros.methods.mpc_agent import MpcAgent
+from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, mpc_agent
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
@@ -48,7 +48,7 @@ class ScenarioBasedMpc:
 
     def agent(
         self, system: MpcSystem, index: int, settings: ScenarioMpcSettings, *, seed: int, learn: bool
-    ) -> MpcAgent[ScenarioSolution]:
+    ) -> AdmmAgent[ScenarioSolution]:
         """One agent. The module `local` explains rho/S."""
         system = system.for_baselines().for_scenario_mpc()
         count, shapes = settings.scenarios, system.trajectory_shapes(index)
@@ -78,7 +78,7 @@ class ScenarioBasedMpc:
 
     def central_agent(
         self, system: MpcSystem, settings: ScenarioMpcSettings, *, seed: int, learn: bool
-    ) -> MpcAgent[InputSolution]:
+    ) -> AdmmAgent[InputSolution]:
         """The centralised twin, in the inputs alone."""
         system, exact = system.for_baselines().for_scenario_mpc(), settings.model == 'exact'
         every = range(system.n_agents)

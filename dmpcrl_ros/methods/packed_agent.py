@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""An agent all of whose evaluations of a step share their message rounds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmpcrl_ros.core.agent import Observation, StepReport
+from dmpcrl_ros.core.consensus import Consensus
+from dmpcrl_ros.core.exchange import Protocol
+from dmpcrl_ros.methods.fallback_plan import FallbackPlan
+from dmpcrl_ros.methods.learner import Explorer, Learner, Transition, Update
+from dmpcrl_ros.methods.mpc_agent import MpcAgent
+from dmpcrl_ros.methods.mpc_step import was_applied
+from dmpcrl_ros.mpc.coordination import Answer, Outcome, Request
+from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc, Sensitivities
+from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.reactions import Reactions
+from dmpcrl_ros.mpc.solver import QpFailure
+
+# Names of the evaluations that share the rounds of a step.
+_VALUE, _ACTION_VALUE, _EXPLORING = 'V', 'Q', 'exploring'
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedDecision:
+    """Decision of an agent in a step, with the outcome of its rounds.
+
+    Args:
+        observation: of the step.
+        outcome: of the rounds.
+        action: input to be applied (n_u,).
+        fallback: whether the action replaces a fresh decision.
+        explored: whether this agent perturbed its objective.
+        memory: of the transition that ended; None if this agent does not have the whole of it.
+    """
+
+    observation: Observation
+    outcome: Outcome
+    action: np.ndarray
+    fallback: bool
+    explored: bool
+    memory: 'PackedMemory | None'
+
+    @property
+    def late(self) -> str:
+        """Reason of an end at the deadline; empty otherwise."""
+        return self.outcome.late
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics by their names."""
+        solution = self.outcome.answers[_VALUE].solution
+        return {
+            'explored': float(self.explored),
+            'coordination_rounds': float(self.outcome.rounds),
+            'coordination_change': self.outcome.change,
+            'certified': float(self.outcome.certified),
+            'kkt_residual': solution.kkt_residual if solution else 0.0,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedMemory:
+    """Memory of the step in which a transition began.
+
+    Args:
+        observation: of the step.
+        action: (n_u,), decided in the step.
+        answer: V(s), which is Q(s, a) too if nobody explored and theta stays; None if it is not certified.
+    """
+
+    observation: Observation
+    action: np.ndarray
+    answer: Answer | None
+
+    def precedes(self, observation: Observation) -> bool:
+        """Whether the transition ended in the step of this observation."""
+        return (self.observation.step, self.observation.episode) == (observation.step - 1, observation.episode)
+
+
+class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
+    """Agent of Algorithm 2 of paper 001 with all its evaluations in the same rounds.
+
+    A step evaluates V(s) and, for the transition that ended, Q(s, a), at the present parameters: those with which the
+    published order of the algorithm evaluates it at the end of the step before. Where agents explore, the problem of
+    the whole network is perturbed, and its solution is one more evaluation. The stage cost, and whether all agents have
+    the transition, travel along. All agents certify the evaluations of a step, or none of them learns from it.
+
+    Args:
+        mpc: problem of the agent.
+        coordination: with the neighbours.
+        consensus: agreement over the network, for updates.
+        plan: inputs for steps without a fresh decision.
+        discount: gamma.
+        learner: None to act without learning.
+        exploration: None to follow the policy.
+    """
+
+    mpc: ParametricMpc
+
+    def __init__(
+        self,
+        *,
+        mpc: ParametricMpc,
+        coordination: Reactions,
+        consensus: Consensus,
+        plan: FallbackPlan,
+        discount: float,
+        learner: Learner | None = None,
+        exploration: Explorer | None = None,
+    ):
+        self.coordination = coordination
+        super().__init__(
+            mpc=mpc, consensus=consensus, plan=plan, discount=discount, learner=learner, exploration=exploration
+        )
+
+    def begin_run(self) -> None:
+        """Forget the state of the former run; the parameters stay."""
+        self.coordination.reset()
+        self._memory: PackedMemory | None = None
+        super().begin_run()
+
+    def evaluate(
+        self, state: np.ndarray, action: np.ndarray | None = None, exogenous: np.ndarray | None = None
+    ) -> Protocol[Outcome]:
+        """V(state) or, with an action, Q(state, action), as the answer named V or Q."""
+        name = _VALUE if action is None else _ACTION_VALUE
+        return self.coordination.run({name: self._request(state, action, exogenous)})
+
+    def _decide(self, observation: Observation) -> Protocol[PackedDecision]:
+        step, memory, self._memory = observation.step, self._memory, None
+        if memory and not (memory.precedes(observation) and was_applied(memory.action, observation)):
+            memory = None
+        explores = self._explores(step)
+        explored = self.exploration is not None and bool(explores[self.exploration.agent])
+        explored = explored and not (observation.hold or self._holding)
+        requests = {_VALUE: self._request(observation.state, None, observation.exogenous)}
+        if self._needs_action_value(step):  # all agents ask for it, or none; without a memory any pair will do
+            at = memory or PackedMemory(observation=observation, action=self._plan.safe_input, answer=None)
+            requests[_ACTION_VALUE] = self._request(at.observation.state, at.action, at.observation.exogenous)
+        if explores.any():
+            direction = self.exploration.direction(step) if self.exploration and explored else None
+            requests[_EXPLORING] = self._request(observation.state, None, observation.exogenous, direction)
+        lacking = memory is None or (memory.answer is None and _ACTION_VALUE not in requests)
+        held = bool(observation.hold) or self.coordination.partial
+        outcome = yield from self.coordination.run(requests, [observation.stage_cost], [lacking, held])
+        solution = (outcome.answers.get(_EXPLORING) or outcome.answers[_VALUE]).solution
+        action = self._plan.begin(self.mpc.inputs(solution)) if solution else self._plan.follow()
+        return PackedDecision(
+            observation=observation,
+            outcome=outcome,
+            action=action,
+            fallback=solution is None,
+            explored=explored,
+            memory=memory,
+        )
+
+    def _explores(self, step: int) -> np.ndarray:
+        """Mask (n_agents,) of the agents that explore in a step, the same at every agent."""
+        if self.exploration is None or step < 0:
+            return np.zeros(self.consensus.n_agents, dtype=bool)
+        return self.exploration.coins(step)
+
+    def _needs_action_value(self, step: int) -> bool:
+        """Whether Q of the transition that ends in this step can differ from V of its first state.
+
+        Agents may have started in this step: the answer depends on the number of the step only.
+        """
+        return (
+            self.learner is not None and step > 0 and bool(self._explores(step - 1).any() or self.learner.due(step - 1))
+        )
+
+    def _request(
+        self,
+        state: np.ndarray,
+        action: np.ndarray | None,
+        exogenous: np.ndarray | None,
+        perturbation: np.ndarray | None = None,
+    ) -> Request:
+        try:
+            return self.mpc.request(state, action, exogenous, perturbation)
+        except QpFailure as failure:
+            return Request.failed(str(failure))
+
+    def _learn(self, decision: PackedDecision) -> Protocol[StepReport]:
+        """Learn from the transition that ended, and remember the one that begins."""
+        outcome, observation, update = decision.outcome, decision.observation, Update()
+        lacking, self._holding = outcome.maxima > 0.5
+        metrics, fault = dict(decision.metrics), self._fault(decision, bool(lacking))
+        if outcome.certified:
+            value, cost = outcome.answers[_VALUE].value, float(outcome.sums[0])
+            metrics |= {'value': value, 'cost': cost}
+            visited = outcome.answers.get(_ACTION_VALUE) or (decision.memory and decision.memory.answer)
+            if decision.memory and visited and not (lacking or self._holding):
+                td_error = cost + self._discount * value - visited.value
+                metrics['td_error'] = td_error
+                if self.learner:
+                    derivatives = self._derivatives(decision.memory.observation, visited, self.learner.second_order)
+                    self.learner.observe(
+                        Transition(observation.step, td_error, derivatives.gradient, derivatives.hessian)
+                    )
+        if self.learner and self.learner.due(observation.step) and not self._holding:
+            update = yield from self._update(self.learner, observation.step)
+            fault = update.fault or fault
+        answer = outcome.answers[_VALUE] if outcome.certified else None
+        self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
+        return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})
+
+    def _fault(self, decision: PackedDecision, lacking: bool) -> str:
+        """Reason why the transition that ended was not learned from; empty without one."""
+        outcome = decision.outcome
+        failures = [f'{name}: {answer.failure}' for name, answer in outcome.answers.items() if answer.failure]
+        if failures:
+            return failures[0]
+        if not outcome.certified:
+            return f'not certified: the solution still changed by {outcome.change:.1e} after {outcome.rounds} rounds'
+        if self._holding:
+            held = 'a neighbour is lost' if self.coordination.partial else 'learning is held by another agent'
+            return decision.observation.hold or held
+        if lacking and decision.memory:
+            return 'void: another agent does not have the whole transition'
+        return ''
+
+    def _derivatives(self, observation: Observation, answer: Answer, second_order: bool) -> Sensitivities:
+        """Derivatives in theta of Q(s, a) of a transition that began with this observation.
+
+        Zero if they are not finite: the other agents learn from the transition, and this one changes nothing.
+        """
+        assert answer.solution is not None  # certified evaluations have one
+        self.mpc.set_exogenous(observation.exogenous)
+        found = self.mpc.sensitivities(answer.solution, second_order)
+        if np.isfinite(found.gradient).all() and (found.hessian is None or np.isfinite(found.hessian).all()):
+            return found
+        return Sensitivities(
+            np.zeros_like(found.gradient), None if found.hessian is None else np.zeros_like(found.hessian)
+        )
