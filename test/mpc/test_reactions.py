@@ -234,7 +234,7 @@ def test_where_messages_are_missed_nobody_certifies_and_the_next_evaluation_is_r
         except StopIteration as end:
             return end.value
 
-    for lost in (1, 2, 4):
+    for lost in (1, 2):  # later, others stop before they can hear of it
         for method in coordinated.methods:
             method.reset()
         requests = coordinated.requests(states)
