@@ -17,6 +17,7 @@ from statistics import median
 
 import numpy as np
 import real_time
+import rounds as rounds_to_accuracy
 from rich.console import Console
 from rich.table import Table
 
@@ -73,12 +74,12 @@ def rounds_over_ros() -> dict[str, float]:
     }
 
 
-def training_over_ros() -> dict[str, float]:
+def training_over_ros(coordination: str) -> dict[str, float]:
     """Milliseconds per training step over ROS 2, rounds per step, and seconds from the start to the first step."""
     os.environ.update(_QUIET)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, 'run')
-        settings = Settings(steps=_ROS_STEPS, learning__exploration=False, seed=8)
+        settings = Settings(steps=_ROS_STEPS, learning__exploration=False, seed=8, coordination=coordination)
         started = time.monotonic()
         first = last = None
         nodes = nodes_of(settings, DeploymentSettings(), output=str(output), report_period=None)
@@ -107,15 +108,16 @@ def main() -> None:
     table.add_row('local update inside ADMM', f'{local["solve"]:.1f} us', '15 us')
     table.add_row('new theta: programme and factorisation', f'{local["theta"]:.0f} us', '')
     table.add_row('multipliers, KKT check and gradient', f'{local["after"]:.0f} us', '')
-    for variant, order, steps, limit in (
-        ('mallick2024', 'first', 400, '5 ms'),
-        ('mallick2025', 'first', 200, '8 ms'),
-        ('mallick2025', 'second', 200, ''),
+    for variant, order, coordination, steps, limit in (
+        ('mallick2024', 'first', 'admm', 400, '5 ms'),
+        ('mallick2024', 'first', 'reactions', 200, ''),
+        ('mallick2025', 'first', 'admm', 200, '8 ms'),
+        ('mallick2025', 'second', 'admm', 200, ''),
+        ('mallick2025', 'second', 'reactions', 200, ''),
     ):
-        duration, rounds = in_process(variant, steps, learning__order=order)
-        table.add_row(
-            f'training step in process, {variant}, {order} order ({rounds:.0f} rounds)', f'{duration:.2f} ms', limit
-        )
+        duration, rounds = in_process(variant, steps, learning__order=order, coordination=coordination)
+        what = f'training step in process, {variant}, {order} order, {coordination}'
+        table.add_row(f'{what} ({rounds:.0f} rounds)', f'{duration:.2f} ms', limit)
     ros = rounds_over_ros()
     table.add_row('one-way latency, two processes', f'{ros["one_way"]:.3f} ms', '')
     table.add_row('round, three processes, nothing solved', f'{ros["round"]:.3f} ms', '')
@@ -123,14 +125,16 @@ def main() -> None:
     table.add_row(
         'round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms', f'{limit:.3f} ms'
     )
-    training = training_over_ros()
-    table.add_row(
-        f'training step over ROS 2, mallick2024 ({training["rounds"]:.0f} rounds)',
-        f'{training["step"]:.1f} ms',
-        '40 ms',
-    )
+    for coordination in ('admm', 'reactions'):
+        training = training_over_ros(coordination)
+        table.add_row(
+            f'training step over ROS 2, mallick2024, {coordination} ({training["rounds"]:.0f} rounds)',
+            f'{training["step"]:.1f} ms',
+            '40 ms',
+        )
     table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
     Console().print(table)
+    rounds_to_accuracy.show(Console(), [])
     Console(width=110).print(real_time.table(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))
 
 

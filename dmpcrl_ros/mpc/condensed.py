@@ -57,7 +57,7 @@ class LocalStructure:
     """
 
     def __init__(self, problem: ParametricProblem, shared: SharedEntries, copies: Mapping[int, np.ndarray]):
-        own, inputs = np.arange(shared.n_own), problem.inputs.ravel()
+        own, inputs = np.arange(shared.n_own), np.sort(problem.inputs, axis=None)
         if problem.residual.numel() != shared.n_own - len(problem.state):
             raise ValueError('the dynamics do not determine the trajectory')
         self.shared, self.state = shared, problem.state

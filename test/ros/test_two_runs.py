@@ -17,13 +17,16 @@ def arguments(seed, steps, output):
 
 
 def check_numbers(output, seed, alone):
-    """Compare with the run without ROS."""
+    """Compare with the run without ROS; agents that are interrupted give up the last step."""
     run = load_run(output)
-    assert not {step: fault for step, fault in enumerate(run.faults) if fault}
+    whole = run.faults.index(next(filter(None, run.faults))) if any(run.faults) else len(run.faults)
+    assert whole >= len(run.steps) - 1, run.faults[whole:]
     assert dmpcrl('train', *arguments(seed, len(run.steps), alone)).returncode == 0
     reference = load_run(alone)
-    assert np.array_equal(run.states, reference.states) and np.array_equal(run.actions, reference.actions)
-    assert np.array_equal(run.metrics['td_error'], reference.metrics['td_error'], equal_nan=True)
+    for name in ('states', 'actions'):
+        assert np.array_equal(getattr(run, name)[:whole], getattr(reference, name)[:whole]), name
+    ended = whole if whole == len(run.steps) else max(whole - 1, 0)  # transitions that ended in a whole step
+    assert np.array_equal(run.metrics['td_error'][:ended], reference.metrics['td_error'][:ended], equal_nan=True)
 
 
 @pytest.fixture

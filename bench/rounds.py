@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""Message rounds until the evaluations of a network are exact, by coordination method.
+
+Each sequence alternates V(s) and Q(s, a) of an action near the best one, while the parameters move and the plant
+follows the exact inputs. The methods start where they ended before. The reference is the problem of the whole network,
+solved at once.
+
+    .venv/bin/python bench/rounds.py [network files]
+"""
+
+import copy
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from dmpcrl_ros.core.graph import path_graph
+from dmpcrl_ros.core.spanning_tree import SpanningTree
+from dmpcrl_ros.methods.mpc_build import central_parameters, consensus_of, local_parts, local_structure
+from dmpcrl_ros.mpc.admm import AdmmOptions
+from dmpcrl_ros.mpc.condensed import LocalStructure
+from dmpcrl_ros.mpc.coordination import CoordinationOptions
+from dmpcrl_ros.mpc.evaluation import evaluate
+from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
+from dmpcrl_ros.mpc.reactions import Reactions
+from dmpcrl_ros.mpc.shared_entries import SharedEntries
+from dmpcrl_ros.mpc.solver import QpFailure
+from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.simulation.lockstep import run_lockstep
+from dmpcrl_ros.systems.files import load_system
+from dmpcrl_ros.systems.mpc_system import MpcSystem
+
+ACCURACIES = (1e-3, 1e-5, 1e-8)
+SHARE = 0.95  # of the evaluations that must be as accurate
+REACTION_ROUNDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+ADMM_ITERATIONS = (5, 10, 25, 50, 100)
+
+
+@dataclass
+class Task:
+    """One evaluation, and its exact first inputs, value and gradient."""
+
+    thetas: list[np.ndarray]
+    states: list[np.ndarray]
+    actions: list[np.ndarray] | None
+    exogenous: list[np.ndarray]
+    exact: tuple[np.ndarray, float, np.ndarray]
+
+
+class Whole:
+    """The problem of the whole network as that of one agent: exact in no round."""
+
+    def __init__(self, system: MpcSystem):
+        problem, alone = system.central_problem(), path_graph(1)
+        tree = SpanningTree(alone)
+        shared = SharedEntries(0, alone, tree, problem.trajectory.size, lambda _: np.zeros(0, dtype=int))
+        structure = LocalStructure(problem, shared, {})
+        layout, theta = central_parameters(system, lambda i: system.parameters(i)[1])
+        self._mpc = ParametricMpc(problem, layout, theta, structure=structure)
+        self._method = Reactions(0, tree, structure, CoordinationOptions())
+
+    def evaluate(self, thetas, states, actions, exogenous) -> tuple[np.ndarray, float, np.ndarray]:
+        mpc = self._mpc
+        mpc.theta = np.concatenate(thetas)
+        action = None if actions is None else np.concatenate(actions)
+        request = mpc.request(np.concatenate(states), action, np.concatenate(exogenous))
+        ((outcome,), _) = run_lockstep([self._method.run({'V': request})])
+        solution, value, failure = outcome.answers['V']
+        if failure:
+            raise QpFailure(failure)
+        return mpc.action(solution), value, mpc.sensitivities(solution).gradient.copy()
+
+
+def sequence(system: MpcSystem, steps: int, seed: int) -> Iterator[Task]:
+    """V and Q along a closed loop whose parameters move by about 0.3 % every second step."""
+    draw, whole, plant = np.random.default_rng(seed), Whole(system), system.plant(seed)
+    thetas = [system.parameters(i)[1] for i in range(system.n_agents)]
+    bounds = [system.parameter_bounds(i) for i in range(system.n_agents)]
+    lower, upper = system.stacked('input_lower'), system.stacked('input_upper')
+    for step in range(steps):
+        states, exogenous = plant.observe()
+        exact = whole.evaluate(thetas, states, None, exogenous)
+        yield Task(thetas, states, None, exogenous, exact)
+        if step % 2:
+            thetas = [
+                np.clip(theta + 3e-3 * (0.1 + np.abs(theta)) * draw.standard_normal(theta.size), *bound)
+                for theta, bound in zip(thetas, bounds, strict=True)
+            ]
+        action = np.clip(exact[0] + 0.05 * draw.standard_normal(len(lower)), lower, upper)
+        actions = [action[part] for part in system.input_parts]
+        yield Task(thetas, states, actions, exogenous, whole.evaluate(thetas, states, actions, exogenous))
+        plant.step(actions)
+
+
+class ByReactions:
+    """Errors of the agents after each number of rounds, with reactions kept from task to task."""
+
+    counts = REACTION_ROUNDS
+
+    def __init__(self, system: MpcSystem):
+        self._tree = SpanningTree(system.graph)
+        structures = [local_structure(system, i, self._tree) for i in range(system.n_agents)]
+        self.mpcs = [
+            ParametricMpc(system.local_problem(i), *system.parameters(i), structure=structure)
+            for i, structure in enumerate(structures)
+        ]
+        self._structures = structures
+        self._methods = [self._method(i, 0) for i in range(system.n_agents)]
+
+    def _method(self, index: int, rounds: int) -> Reactions:
+        options = CoordinationOptions(tolerance=0.0 if rounds else 1e-12, rounds=rounds)
+        return Reactions(index, self._tree, self._structures[index], options)
+
+    def answers(self, task: Task) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
+        """First inputs, value and gradient after each number of rounds."""
+        name = 'V' if task.actions is None else 'Q'
+        given = task.actions or [None] * len(self.mpcs)
+        for mpc, theta in zip(self.mpcs, task.thetas, strict=True):
+            mpc.theta = theta
+        asked = zip(self.mpcs, task.states, given, task.exogenous, strict=True)
+        requests = [mpc.request(state, action, exogenous) for mpc, state, action, exogenous in asked]
+        for rounds in (*self.counts, 0):
+            methods = [self._method(i, rounds) for i in range(len(self.mpcs))] if rounds else self._methods
+            if rounds:  # from the reactions that the former task has left
+                for method, kept in zip(methods, self._methods, strict=True):
+                    for known, evaluation in kept._evaluations.items():
+                        method._evaluation(known).models = copy.deepcopy(evaluation.models)
+            outcomes, _ = run_lockstep(
+                [method.run({name: request}) for method, request in zip(methods, requests, strict=True)]
+            )
+            if rounds:
+                yield _answer(
+                    self.mpcs, [each.answers[name].solution for each in outcomes], outcomes[0].answers[name].value
+                )
+
+
+class ByAdmm:
+    """The same for ADMM, which takes two rounds for each iteration."""
+
+    counts = tuple(2 * iterations for iterations in ADMM_ITERATIONS)
+
+    def __init__(self, system: MpcSystem):
+        settings = Settings().of_method
+        options = [
+            AdmmOptions(rho=system.defaults.rho, iterations=iterations, warm_start=True)
+            for iterations in ADMM_ITERATIONS
+        ]
+        self._parts = [
+            [
+                local_parts(system, i, system.parameters(i)[1], option, consensus_of(system, i, settings))
+                for i in range(system.n_agents)
+            ]
+            for option in options
+        ]
+
+    def answers(self, task: Task) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
+        """First inputs, value and gradient after each number of rounds."""
+        given = task.actions or [None] * len(task.states)
+        for parts in self._parts:
+            for (mpc, _), theta in zip(parts, task.thetas, strict=True):
+                mpc.theta = theta
+            found, _ = run_lockstep(
+                [
+                    evaluate(mpc, admm, state, action, exogenous)
+                    for (mpc, admm), state, action, exogenous in zip(
+                        parts, task.states, given, task.exogenous, strict=True
+                    )
+                ]
+            )
+            mpcs = [mpc for mpc, _ in parts]
+            yield _answer(mpcs, [each.solution for each in found], sum(each.value for each in found))
+
+
+def _answer(mpcs, solutions, value: float) -> tuple[np.ndarray, float, np.ndarray]:
+    pairs = list(zip(mpcs, solutions, strict=True))
+    if any(solution is None for _, solution in pairs):
+        return np.full(1, np.inf), np.inf, np.full(1, np.inf)
+    action = np.concatenate([mpc.action(solution) for mpc, solution in pairs])
+    return action, value, np.concatenate([mpc.sensitivities(solution).gradient for mpc, solution in pairs])
+
+
+def _errors(found: tuple[np.ndarray, float, np.ndarray], task: Task) -> list[float]:
+    """Of the first inputs, absolute; of value and gradient, relative."""
+    u, value, gradient = task.exact
+    if not np.isfinite(found[1]):
+        return [np.inf] * 3
+    return [
+        float(np.abs(found[0] - u).max()),
+        abs(found[1] - value) / max(1.0, abs(value)),
+        float(np.linalg.norm(found[2] - gradient) / max(1e-3, np.linalg.norm(gradient))),
+    ]
+
+
+def rounds_needed(system: MpcSystem, method: type[ByReactions] | type[ByAdmm], steps: int, seed: int = 3) -> list[str]:
+    """Rounds to each accuracy, of inputs, value and gradient: 'a/b/c' each; '-' where none was enough."""
+    found, tasks = method(system), list(sequence(system, steps, seed))
+    errors = np.array([[_errors(answer, task) for answer in found.answers(task)] for task in tasks[2:]])
+    worst = np.quantile(errors, SHARE, axis=0)  # (counts, 3)
+    return [
+        '/'.join(
+            next((str(count) for count, error in zip(found.counts, column, strict=True) if error <= accuracy), '-')
+            for accuracy in ACCURACIES
+        )
+        for column in worst.T
+    ]
+
+
+SYSTEMS = {
+    'mallick2024': lambda: Settings().make_system(),
+    'mallick2025': lambda: Settings(chain__variant='mallick2025').make_system(),
+    'power grid': lambda: Settings(system='power_grid').make_system(),
+    'three carts': lambda: load_system('config/three_carts.yaml'),
+    'grid on a ring': lambda: load_system('config/ring_grid.yaml'),
+}
+
+
+def show(console: Console, files: list[str], steps: int = 20) -> None:
+    """Print the table."""
+    table = Table('network', 'method', 'inputs', 'value', 'gradient')
+    for name, make in (SYSTEMS | {file: lambda file=file: load_system(file) for file in files}).items():
+        for title, method in (('reactions', ByReactions), ('ADMM as published', ByAdmm)):
+            try:
+                table.add_row(name, title, *rounds_needed(make(), method, steps))
+            except QpFailure as failure:
+                table.add_row(name, title, str(failure))
+    goals = '/'.join(f'{accuracy:.0e}' for accuracy in ACCURACIES)
+    console.print(f'Message rounds until {SHARE:.0%} of the evaluations are within {goals}:')
+    console.print(table)
+
+
+if __name__ == '__main__':
+    show(Console(), sys.argv[1:])
