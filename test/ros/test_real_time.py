@@ -37,11 +37,11 @@ def kill(processes, label):
 
 
 def test_with_time_enough_the_numbers_are_those_of_lockstep(tmp_path, domain):
-    settings = Deployed(real_time=True, period=0.8, steps=8, seed=5)
+    settings = Deployed(real_time=True, period=2.0, steps=4, seed=5)
     with ProcessGroup(settings.nodes(output=str(tmp_path / 'run'))) as processes:
         wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
     run, loop = load_run(tmp_path / 'run'), settings.loop()
-    steps = list(loop.run(8))
+    steps = list(loop.run(4))
     for name in ('states', 'actions', 'costs'):
         assert np.array_equal(getattr(run, name), [getattr(step, name) for step in steps]), name
     assert np.array_equal(run.metrics['td_error'], [step.metrics['td_error'] for step in steps], equal_nan=True)
