@@ -58,6 +58,7 @@ docs/hardware
 docs/hosts
 docs/faults
 docs/reproductions
+docs/coordination
 docs/benchmarks
 ```
 

@@ -27,7 +27,7 @@ class EdgeModel(Protocol):
     """Quadratic model of the part of the network behind one edge of the tree.
 
     For the entries `ours` of S that it uses, the entries `theirs` that it decides are
-    theirs = response ours + offset + factor xi, at the cost 1/2 |xi|^2 + 1/2 ours' curvature ours + gradient' ours +
+    theirs = response ours + offset + factor xi, at the cost 1/2 xi'xi + 1/2 ours' curvature ours + gradient' ours +
     constant.
 
     Attributes:

@@ -30,11 +30,11 @@ def reaction_size(ours: int, theirs: int) -> int:
 class Reaction:
     """The last reaction of a neighbour, as a model of the network behind it (an EdgeModel); zero at first.
 
-    With Hpp = factor factor', X_P = dW/dp becomes Hpx X + gp + factor xi at the cost 1/2 |xi|^2.
+    With Hpp = factor factor', X_P = dW/dp becomes Hpx X + gp + factor xi at the cost 1/2 xi'xi.
 
     Args:
-        ours: number of entries of the receiver's side that the sender's side uses, |X|.
-        theirs: number of entries of the sender's side that the receiver's side uses, |p|.
+        ours: number of entries of the receiver's side that the sender's side uses, the length of X.
+        theirs: number of entries of the sender's side that the receiver's side uses, the length of p.
     """
 
     def __init__(self, ours: int, theirs: int):
