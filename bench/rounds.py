@@ -185,7 +185,7 @@ def _answer(mpcs, solutions, value: float) -> tuple[np.ndarray, float, np.ndarra
 
 
 def _errors(found: tuple[np.ndarray, float, np.ndarray], task: Task) -> list[float]:
-    """Of the first inputs, absolute; of value and gradient, relative."""
+    """Errors of the first inputs, absolute, and of value and gradient, relative."""
     u, value, gradient = task.exact
     if not np.isfinite(found[1]):
         return [np.inf] * 3

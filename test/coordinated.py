@@ -58,7 +58,7 @@ class Coordinated:
         )
 
     def gradient(self, outcomes, name='V'):
-        """Of the value, in the stacked parameters."""
+        """Gradient of the value in the stacked parameters."""
         return np.concatenate(
             [
                 mpc.sensitivities(each.answers[name].solution).gradient

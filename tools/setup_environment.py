@@ -130,7 +130,7 @@ class Environment:
             say(f'no wheels of ros2 launch in {wheels}: its tests are skipped (make test ROS2_TOOLS=folder)')
 
     def recorded(self, what):
-        """What the last complete set-up recorded, or None."""
+        """Record of the last complete set-up, or None."""
         try:
             return json.loads(self.stamp.read_text()).get(what)
         except (OSError, ValueError, AttributeError):

@@ -79,30 +79,17 @@ class TreeAgreement:
         self._changes = np.full(self._depth + 1, UNKNOWN)
         self.rounds, self.missing = 0, absent
 
-    @property
-    def size(self) -> int:
-        """Number of elements of a message."""
-        return len(self._own) + len(self._top) + self._depth
-
-    def report(self, change: float, sums: Sequence[float] | None = None) -> None:
-        """Enter this agent's part of the present round.
-
-        Args:
-            change: of this agent, not negative; UNKNOWN if it has none.
-            sums: new terms (n_s,) of this agent; None keeps them. The sums of a round then have terms of up to D rounds
-                before, which differ by as much as the agents have changed since.
-        """
-        self._changes[0] = UNKNOWN if self._broken else change
-        if sums is not None:
-            self._own = np.asarray(sums, dtype=float)
+    def report(self, change: float) -> None:
+        """Enter the change of this agent in the present round: not negative, infinite or NaN if it is not known."""
+        self._changes[0] = change if change <= UNKNOWN and not self._broken else UNKNOWN
 
     def message(self, neighbour: int) -> np.ndarray:
-        """Message (size,) to a neighbour along the tree."""
+        """Message (n_s + n_m + D,) to a neighbour along the tree."""
         others = sum((part for j, part in self._subtrees.items() if j != neighbour), start=self._own)
         return np.concatenate([others, self._top, self._changes[: self._depth]])
 
     def receive(self, messages: dict[int, np.ndarray]) -> None:
-        """Take the messages (size,) of the neighbours along the tree, at the end of a round.
+        """Take the messages (n_s + n_m + D,) of the neighbours along the tree, at the end of a round.
 
         If one is missing that was expected, this agent and all that hear from it know no change any more: none of them
         stops before the last round. A lost neighbour may return in the first round only.
@@ -121,21 +108,16 @@ class TreeAgreement:
         self.rounds += 1
 
     @property
-    def is_complete(self) -> bool:
-        """Whether sums and maxima have every agent's part."""
-        return self.rounds >= self._depth
-
-    @property
     def change(self) -> float:
         """Largest change of all agents D rounds before, the same float at every agent; UNKNOWN in the first rounds."""
         return float(self._changes[self._depth])
 
     @property
     def sums(self) -> np.ndarray:
-        """Sums over all agents (n_s,), once it is complete; equal at all agents up to rounding."""
+        """Sums over all agents (n_s,), after D rounds; equal at all agents up to rounding."""
         return sum(self._subtrees.values(), start=self._own)
 
     @property
     def maxima(self) -> np.ndarray:
-        """Maxima over all agents (n_m,), once it is complete; the same floats at every agent."""
+        """Maxima over all agents (n_m,), after D rounds; the same floats at every agent."""
         return self._top

@@ -8,15 +8,13 @@ from typing import Generic, cast
 import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, StepReport
-from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Protocol
-from dmpcrl_ros.methods.fallback_plan import FallbackPlan
-from dmpcrl_ros.methods.learner import Explorer, Learner, Transition, Update
-from dmpcrl_ros.methods.mpc_agent import MpcAgent
+from dmpcrl_ros.methods.learner import Transition, Update
+from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, void_reason
 from dmpcrl_ros.mpc.admm import Admm
 from dmpcrl_ros.mpc.evaluation import Evaluation, evaluate
-from dmpcrl_ros.mpc.interface import LearnableMpc, Mpc, SolutionT
+from dmpcrl_ros.mpc.interface import LearnableMpc, SolutionT
 from dmpcrl_ros.mpc.parametric_mpc import Sensitivities
 from dmpcrl_ros.mpc.solver import QpFailure
 
@@ -30,30 +28,13 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
     centralised controller.
 
     Args:
-        mpc: problem of the agent; a LearnableMpc if there is a learner or exploration.
         admm: agreement with the neighbours on trajectories.
-        consensus: agreement over the network.
-        plan: inputs for steps without a fresh decision.
-        discount: gamma.
-        learner: None to act without learning.
-        exploration: None to follow the policy.
+        parts: of the agent.
     """
 
-    def __init__(
-        self,
-        *,
-        mpc: Mpc[SolutionT],
-        admm: Admm,
-        consensus: Consensus,
-        plan: FallbackPlan,
-        discount: float,
-        learner: Learner | None = None,
-        exploration: Explorer | None = None,
-    ):
+    def __init__(self, admm: Admm, parts: AgentParts[SolutionT]):
         self.admm = admm
-        super().__init__(
-            mpc=mpc, consensus=consensus, plan=plan, discount=discount, learner=learner, exploration=exploration
-        )
+        super().__init__(parts)
 
     @property
     def _learnable(self) -> LearnableMpc[SolutionT]:

@@ -8,7 +8,7 @@ The subclasses say in which rounds the agent decides and learns.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 from typing import Protocol as Interface
 
@@ -47,8 +47,9 @@ class StepDecision(Interface):
 DecisionT = TypeVar('DecisionT', bound=StepDecision)
 
 
-class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
-    """Agent i of a network of MPC, with or without a learner.
+@dataclass(frozen=True, kw_only=True)
+class AgentParts(Generic[SolutionT]):
+    """Parts of an agent, whatever its coordination.
 
     Args:
         mpc: problem of the agent; a LearnableMpc if there is a learner or exploration.
@@ -59,23 +60,25 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
         exploration: None to follow the policy.
     """
 
-    def __init__(
-        self,
-        *,
-        mpc: Mpc[SolutionT],
-        consensus: Consensus,
-        plan: FallbackPlan,
-        discount: float,
-        learner: Learner | None = None,
-        exploration: Explorer | None = None,
-    ):
-        self.mpc = mpc
-        self.consensus = consensus
-        self.learner = learner
-        self.exploration = exploration
+    mpc: Mpc[SolutionT]
+    consensus: Consensus
+    plan: FallbackPlan
+    discount: float
+    learner: Learner | None = None
+    exploration: Explorer | None = None
+
+
+class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
+    """Agent i of a network of MPC, with or without a learner."""
+
+    def __init__(self, parts: AgentParts[SolutionT]):
+        self.mpc = parts.mpc
+        self.consensus = parts.consensus
+        self.learner = parts.learner
+        self.exploration = parts.exploration
         self.updates = 0
-        self._plan, self._discount = plan, discount
-        self._initial_theta = mpc.theta
+        self._plan, self._discount = parts.plan, parts.discount
+        self._initial_theta = parts.mpc.theta
         self.begin_run()
 
     @property

@@ -16,6 +16,7 @@ from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
 from dmpcrl_ros.methods.learner import Explorer, Learner
+from dmpcrl_ros.methods.mpc_agent import AgentParts
 from dmpcrl_ros.methods.mpc_settings import CoordinationSettings, MpcSettings
 from dmpcrl_ros.methods.packed_agent import PackedAgent
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
@@ -85,19 +86,13 @@ def coordinated_agent(
 ) -> AdmmAgent[QpSolution] | PackedAgent:
     """One agent at theta (p,), coordinated as the settings say."""
     if settings.coordination == 'admm':
-        mpc, admm = local_parts(system, index, theta, settings.admm.options(system.defaults), consensus)
-        return mpc_agent(system, settings, (index,), mpc, admm, consensus, learner, exploration)
+        local, admm = local_parts(system, index, theta, settings.admm.options(system.defaults), consensus)
+        return AdmmAgent(admm, _parts(system, settings, (index,), local, consensus, learner, exploration))
     problem, tree = system.local_problem(index), SpanningTree(system.graph)
     structure = local_structure(system, index, tree, problem)
-    return PackedAgent(
-        mpc=ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure),
-        coordination=Reactions(index, tree, structure, settings.stopping.options()),
-        consensus=consensus,
-        plan=_plan(system, settings, (index,)),
-        discount=system.structure.discount,
-        learner=learner,
-        exploration=exploration,
-    )
+    mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
+    coordination = Reactions(index, tree, structure, settings.stopping.options())
+    return PackedAgent(coordination, _parts(system, settings, (index,), mpc, consensus, learner, exploration))
 
 
 def mpc_agent(
@@ -111,20 +106,28 @@ def mpc_agent(
     exploration: Explorer | None = None,
 ) -> AdmmAgent[SolutionT]:
     """Agent that controls these members of the system."""
-    return AdmmAgent(
-        mpc=mpc,
-        admm=admm,
-        consensus=consensus,
-        plan=_plan(system, settings, members),
-        discount=system.structure.discount,
-        learner=learner,
-        exploration=exploration,
-    )
+    return AdmmAgent(admm, _parts(system, settings, members, mpc, consensus, learner, exploration))
 
 
-def _plan(system: MpcSystem, settings: MpcSettings, members: Sequence[int]) -> FallbackPlan:
+def _parts(
+    system: MpcSystem,
+    settings: MpcSettings,
+    members: Sequence[int],
+    mpc: Mpc[SolutionT],
+    consensus: Consensus,
+    learner: Learner | None,
+    exploration: Explorer | None,
+) -> AgentParts[SolutionT]:
+    """Parts of an agent that controls these members of the system."""
     lower, upper, safe_input = (
         np.concatenate([getattr(system.local[i], name) for i in members])
         for name in ('input_lower', 'input_upper', 'safe_input')
     )
-    return FallbackPlan(lower, upper, safe_input, settings.fallback_steps)
+    return AgentParts(
+        mpc=mpc,
+        consensus=consensus,
+        plan=FallbackPlan(lower, upper, safe_input, settings.fallback_steps),
+        discount=system.structure.discount,
+        learner=learner,
+        exploration=exploration,
+    )

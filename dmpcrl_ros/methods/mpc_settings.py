@@ -100,7 +100,7 @@ class StoppingSettings:
     """Settings of the stop that all agents of packed coordination agree on."""
 
     tolerance: float = setting(
-        1e-9,
+        CoordinationOptions.tolerance,
         'largest change of any trajectory or multiplier between two rounds, relative to one plus its size; at or '
         'below it the evaluations of a step are certified',
         minimum=1e-14,

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, StepReport
-from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Protocol
-from dmpcrl_ros.methods.fallback_plan import FallbackPlan
-from dmpcrl_ros.methods.learner import Explorer, Learner, Transition, Update
-from dmpcrl_ros.methods.mpc_agent import MpcAgent
+from dmpcrl_ros.core.spanning_tree import UNKNOWN
+from dmpcrl_ros.methods.learner import Transition, Update
+from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import was_applied
 from dmpcrl_ros.mpc.coordination import Answer, Outcome, Request
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc, Sensitivities
@@ -20,6 +19,7 @@ from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.mpc.reactions import Reactions
 from dmpcrl_ros.mpc.solver import QpFailure
 
+_UNHEARD = 'an agent had no solution or missed a message'
 # Names of the evaluations that share the rounds of a step.
 _VALUE, _ACTION_VALUE, _EXPLORING = 'V', 'Q', 'exploring'
 
@@ -90,45 +90,21 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
     the transition, travel along. All agents certify the evaluations of a step, or none of them learns from it.
 
     Args:
-        mpc: problem of the agent.
         coordination: with the neighbours.
-        consensus: agreement over the network, for updates.
-        plan: inputs for steps without a fresh decision.
-        discount: gamma.
-        learner: None to act without learning.
-        exploration: None to follow the policy.
+        parts: of the agent; its problem is a ParametricMpc.
     """
 
     mpc: ParametricMpc
 
-    def __init__(
-        self,
-        *,
-        mpc: ParametricMpc,
-        coordination: Reactions,
-        consensus: Consensus,
-        plan: FallbackPlan,
-        discount: float,
-        learner: Learner | None = None,
-        exploration: Explorer | None = None,
-    ):
+    def __init__(self, coordination: Reactions, parts: AgentParts[QpSolution]):
         self.coordination = coordination
-        super().__init__(
-            mpc=mpc, consensus=consensus, plan=plan, discount=discount, learner=learner, exploration=exploration
-        )
+        super().__init__(parts)
 
     def begin_run(self) -> None:
         """Forget the state of the former run; the parameters stay."""
         self.coordination.reset()
         self._memory: PackedMemory | None = None
         super().begin_run()
-
-    def evaluate(
-        self, state: np.ndarray, action: np.ndarray | None = None, exogenous: np.ndarray | None = None
-    ) -> Protocol[Outcome]:
-        """V(state) or, with an action, Q(state, action), as the answer named V or Q."""
-        name = _VALUE if action is None else _ACTION_VALUE
-        return self.coordination.run({name: self._request(state, action, exogenous)})
 
     def _decide(self, observation: Observation) -> Protocol[PackedDecision]:
         step, memory, self._memory = observation.step, self._memory, None
@@ -216,7 +192,8 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         if failures:
             return failures[0]
         if not outcome.certified:
-            return f'not certified: the solution still changed by {outcome.change:.1e} after {outcome.rounds} rounds'
+            known = f'the solution still changed by {outcome.change:.1e}' if outcome.change < UNKNOWN else _UNHEARD
+            return f'not certified: {known} after {outcome.rounds} rounds'
         if self._holding:
             held = 'a neighbour is lost' if self.coordination.partial else 'learning is held by another agent'
             return decision.observation.hold or held

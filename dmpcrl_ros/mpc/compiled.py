@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import casadi as ca
 import numpy as np
 
+from dmpcrl_ros.mpc.problem import ParametricProblem
+
 
 class CompiledFunction:
     """Dense function of float64 arrays, evaluated without allocation.
@@ -38,3 +40,36 @@ class CompiledFunction:
             array[:] = value
         self._evaluate()
         return self._outputs
+
+
+def compile_problem(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
+    """Compile the programme and the derivatives of its Lagrangian.
+
+    Matrices and bounds are functions of phi. Vectors are functions of phi and the exogenous input. Gradient and Hessian
+    of the Lagrangian in phi also depend on the solution.
+    """
+    hessian, linear = ca.hessian(p.objective, p.variables)
+    equality = ca.jacobian(p.residual, p.variables)
+    at_zero = [
+        ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape)) for e in (linear, p.objective, -p.residual)
+    ]
+    matrices = CompiledFunction('matrices', [p.parameters], [hessian, equality, p.soft_lower, p.soft_upper, p.penalty])
+    vectors = CompiledFunction('vectors', [p.parameters, p.exogenous], at_zero)
+    slack, lower, upper = (ca.SX.sym(name, p.penalty.shape[0]) for name in ('slack', 'lower', 'upper'))
+    multiplier = ca.SX.sym('multiplier', p.residual.shape[0])
+    bounded = p.variables[p.soft.tolist()] if len(p.soft) else ca.SX(0, 1)
+    lagrangian = (
+        p.objective
+        + ca.dot(p.penalty, slack)
+        + ca.dot(multiplier, p.residual)
+        + ca.dot(lower, p.soft_lower - bounded)
+        + ca.dot(upper, bounded - p.soft_upper)
+    )
+    arguments = [p.variables, p.parameters, p.exogenous, slack, multiplier, lower, upper]
+    second, gradient = ca.hessian(lagrangian, p.parameters)
+    return (
+        matrices,
+        vectors,
+        CompiledFunction('gradient', arguments, [gradient]),
+        CompiledFunction('second', arguments, [second]),
+    )

@@ -125,7 +125,6 @@ class Eliminated:
         directions: T (n_w, n_y) of y = [free inputs; xi of each neighbour].
         parameters: Z (n_w, n_z).
         hessian: in w (n_w, n_w), reactions included.
-        by_directions: hessian T (n_w, n_y).
         reduced: T' hessian T plus the identity for xi, (n_y, n_y).
         held: mask of the inputs that are not free.
     """
@@ -135,7 +134,6 @@ class Eliminated:
     directions: np.ndarray
     parameters: np.ndarray
     hessian: np.ndarray
-    by_directions: np.ndarray
     reduced: np.ndarray
     held: np.ndarray
 
@@ -154,6 +152,9 @@ def eliminate(qp: CondensedQp, models: Mapping[int, EdgeModel], held: np.ndarray
         models: of the neighbours in the tree whose reactions are used.
         held: mask of the inputs that are not free (n_u,).
         parameters: entries of S that stay parameters.
+
+    Raises:
+        QpFailure: the relations have no unique solution.
     """
     s, shared = qp.structure, qp.structure.shared
     n, n_own, free = s.n_states, shared.n_own, np.flatnonzero(~held)
@@ -169,15 +170,15 @@ def eliminate(qp: CondensedQp, models: Mapping[int, EdgeModel], held: np.ndarray
     is_rest = np.ones(n, dtype=bool)
     is_rest[parameters] = False
     rest = np.flatnonzero(is_rest)
-    inverse = np.linalg.inv(np.eye(len(rest)) - coupling[np.ix_(rest, rest)])
+    try:
+        inverse = np.linalg.inv(np.eye(len(rest)) - coupling[np.ix_(rest, rest)])
+    except np.linalg.LinAlgError:
+        raise QpFailure('the relations between the agents have no unique solution') from None
     directions, by_parameters = np.zeros((s.size, int(ends[-1]))), np.zeros((s.size, len(parameters)))
     directions[rest] = inverse @ forcing[rest]
     directions[n + free, np.arange(len(free))] = 1.0
     by_parameters[rest] = inverse @ coupling[np.ix_(rest, parameters)]
     by_parameters[parameters, np.arange(len(parameters))] = 1.0
-    by_directions = hessian @ directions
-    reduced = directions.T @ by_directions
+    reduced = directions.T @ hessian @ directions
     reduced[np.arange(ends[0], ends[-1]), np.arange(ends[0], ends[-1])] += 1.0
-    return Eliminated(
-        inverse, rest, directions, by_parameters, hessian, by_directions, 0.5 * (reduced + reduced.T), held
-    )
+    return Eliminated(inverse, rest, directions, by_parameters, hessian, 0.5 * (reduced + reduced.T), held)

@@ -91,7 +91,7 @@ class LocalEvaluation:
             evaluation, relative to one plus their size; infinite for the first.
 
         Raises:
-            QpFailure: there is no solution.
+            QpFailure: there is no solution, or it is not finite.
         """
         before = (self.w, self.dual_equality) if self._solved else None
         e, solver = self._prepare()
@@ -100,6 +100,8 @@ class LocalEvaluation:
         linear = e.directions.T @ (self._joined_linear + e.hessian @ offset)
         found = self._minimise(solver, linear, offset)
         self._collect(e, found, offset, constant)
+        if not np.isfinite(self.value):
+            raise QpFailure('the solution is not finite')
         self._solved = True
         if before is None:
             return np.inf

@@ -5,11 +5,10 @@
 
 from dataclasses import dataclass, replace
 
-import casadi as ca
 import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
-from dmpcrl_ros.mpc.compiled import CompiledFunction
+from dmpcrl_ros.mpc.compiled import compile_problem
 from dmpcrl_ros.mpc.condensed import CondensedQp, LocalStructure
 from dmpcrl_ros.mpc.coordination import Request
 from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
@@ -65,7 +64,7 @@ class ParametricMpc(Parametrised):
         self._curvature = np.zeros(problem.variables.numel())
         self._curvature[:n_consensus] = rho
         self._exogenous = self._no_exogenous = np.zeros(problem.exogenous.numel())
-        self._matrices, self._vectors, self._gradient, self._second = _compile(problem)
+        self._matrices, self._vectors, self._gradient, self._second = compile_problem(problem)
         self.theta = theta
 
     def _build(self, theta: np.ndarray) -> None:
@@ -235,36 +234,3 @@ def _mapped(parameter_map: ParameterMap | None, theta: np.ndarray) -> MappedPara
         return parameter_map.at(theta) if parameter_map else None
     except ArithmeticError as error:
         raise QpFailure(str(error)) from None
-
-
-def _compile(p: ParametricProblem) -> tuple[CompiledFunction, ...]:
-    """Compile the programme and the derivatives of its Lagrangian.
-
-    Matrices and bounds are functions of phi. Vectors are functions of phi and the exogenous input. Gradient and Hessian
-    of the Lagrangian in phi also depend on the solution.
-    """
-    hessian, linear = ca.hessian(p.objective, p.variables)
-    equality = ca.jacobian(p.residual, p.variables)
-    at_zero = [
-        ca.substitute(e, p.variables, ca.SX.zeros(p.variables.shape)) for e in (linear, p.objective, -p.residual)
-    ]
-    matrices = CompiledFunction('matrices', [p.parameters], [hessian, equality, p.soft_lower, p.soft_upper, p.penalty])
-    vectors = CompiledFunction('vectors', [p.parameters, p.exogenous], at_zero)
-    slack, lower, upper = (ca.SX.sym(name, p.penalty.shape[0]) for name in ('slack', 'lower', 'upper'))
-    multiplier = ca.SX.sym('multiplier', p.residual.shape[0])
-    bounded = p.variables[p.soft.tolist()] if len(p.soft) else ca.SX(0, 1)
-    lagrangian = (
-        p.objective
-        + ca.dot(p.penalty, slack)
-        + ca.dot(multiplier, p.residual)
-        + ca.dot(lower, p.soft_lower - bounded)
-        + ca.dot(upper, bounded - p.soft_upper)
-    )
-    arguments = [p.variables, p.parameters, p.exogenous, slack, multiplier, lower, upper]
-    second, gradient = ca.hessian(lagrangian, p.parameters)
-    return (
-        matrices,
-        vectors,
-        CompiledFunction('gradient', arguments, [gradient]),
-        CompiledFunction('second', arguments, [second]),
-    )

@@ -14,6 +14,7 @@ from scipy.linalg import lu_factor, lu_solve
 
 from dmpcrl_ros.mpc.condensed import Eliminated, LocalStructure, eliminate
 from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation
+from dmpcrl_ros.mpc.solver import QpFailure
 
 # Compliance of a soft row that a multiplier holds on its bound. Without it a reaction can be infinite. At a fixed point
 # the multiplier is the one that it was, and the row is on its bound.
@@ -93,6 +94,9 @@ class ReactingEvaluation(LocalEvaluation):
 
         Active inputs are held. Violated rows contribute their penalty linearly. A row on its bound stays there, up to a
         small compliance.
+
+        Raises:
+            QpFailure: it is not finite, or the relations with the other neighbours have no unique solution.
         """
         others = {j: model for j, model in self.models.items() if j != neighbour}
         response, qp, active = self._response(neighbour, others), self.qp, self.active
@@ -116,7 +120,10 @@ class ReactingEvaluation(LocalEvaluation):
         xi = y[int((~e.held).sum()) :]
         value = 0.5 * w @ (gradient + linear) + constant + 0.5 * xi @ xi + 0.5 * _COMPLIANCE * (mu @ mu - held @ held)
         by_parameters = e.parameters.T @ gradient + response.rows_by_parameters.T @ mu
-        return np.concatenate([response.matrices, by_parameters, w[shared.ours[neighbour]], [value]])
+        message = np.concatenate([response.matrices, by_parameters, w[shared.ours[neighbour]], [value]])
+        if not np.isfinite(message).all():
+            raise QpFailure('the reaction to a neighbour is not finite')
+        return message
 
     def _held_inputs(self, held: np.ndarray) -> np.ndarray:
         """Values of the inputs (n_u,) that are held, on their bounds exactly; zero for free ones."""

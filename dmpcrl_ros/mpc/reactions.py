@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dmpcrl_ros.core.exchange import DeadlineReached, Exchange, Protocol
-from dmpcrl_ros.core.spanning_tree import UNKNOWN, SpanningTree, TreeAgreement
+from dmpcrl_ros.core.spanning_tree import SpanningTree, TreeAgreement
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Request
 from dmpcrl_ros.mpc.reaction_model import ReactingEvaluation, reaction_size
@@ -69,15 +69,8 @@ class Reactions:
         evaluations = [self._evaluation(name) for name in requests]
         failures = [_begin(*each) for each in zip(evaluations, requests.values(), strict=True)]
         late = ''
-        while True:
-            change = 0.0
-            for k, evaluation in enumerate(evaluations):
-                try:
-                    change = max(change, evaluation.solve() if not failures[k] else UNKNOWN)
-                except QpFailure as failure:
-                    failures[k] = str(failure)
-                    change = UNKNOWN
-            agreement.report(min(change, UNKNOWN))
+        while not late:
+            agreement.report(_solve(evaluations, failures))
             if agreement.change <= self._options.tolerance or agreement.rounds >= self._most:
                 break
             try:
@@ -86,12 +79,9 @@ class Reactions:
                 if agreement.rounds <= self._tree.diameter:
                     raise
                 late = str(deadline)
-                break
+        found = zip(requests, evaluations, failures, strict=True)
         return Outcome(
-            answers={
-                name: Answer(None, 0.0, failure) if failure else Answer(each.solution(), each.value, '')
-                for name, each, failure in zip(requests, evaluations, failures, strict=True)
-            },
+            answers={name: _answer(evaluation, failure) for name, evaluation, failure in found},
             sums=agreement.sums,
             maxima=agreement.maxima,
             rounds=agreement.rounds,
@@ -104,24 +94,22 @@ class Reactions:
         return self._evaluations.setdefault(name, ReactingEvaluation(self._structure))
 
     def _round(
-        self, evaluations: Sequence[ReactingEvaluation], failures: Sequence[str], agreement: TreeAgreement
+        self, evaluations: Sequence[ReactingEvaluation], failures: list[str], agreement: TreeAgreement
     ) -> Protocol[None]:
         """Tell every neighbour the reactions of all evaluations, and take theirs.
 
         An agent without a solution tells nothing of use, but goes on: no neighbour waits for it.
         """
-        outbox = {
-            j: np.concatenate(
-                [
-                    *(
-                        np.zeros(size) if failure else each.reaction(j)
-                        for each, failure in zip(evaluations, failures, strict=True)
-                    ),
-                    agreement.message(j),
-                ]
-            )
-            for j, size in self._sizes.items()
-        }
+        outbox = {}
+        for j, size in self._sizes.items():
+            reactions = [np.zeros(size) for _ in evaluations]
+            for k, evaluation in enumerate(evaluations):
+                if not failures[k]:
+                    try:
+                        reactions[k] = evaluation.reaction(j)
+                    except QpFailure as failure:
+                        failures[k] = str(failure)
+            outbox[j] = np.concatenate([*reactions, agreement.message(j)])
         expects = {j: (len(message),) for j, message in outbox.items()}
         inbox = yield Exchange('reactions', outbox, expects)
         for j, message in inbox.items():
@@ -129,6 +117,22 @@ class Reactions:
                 each.models[j].take(message[k * self._sizes[j] : (k + 1) * self._sizes[j]])
         agreement.receive({j: message[len(evaluations) * self._sizes[j] :] for j, message in inbox.items()})
         self._missing = agreement.missing
+
+
+def _solve(evaluations: Sequence[ReactingEvaluation], failures: list[str]) -> float:
+    """Solve all evaluations, and note why one fails: the largest change, infinite after a failure."""
+    change = 0.0
+    for k, evaluation in enumerate(evaluations):
+        if not failures[k]:
+            try:
+                change = max(change, evaluation.solve())
+            except QpFailure as failure:
+                failures[k] = str(failure)
+    return np.inf if any(failures) else change
+
+
+def _answer(evaluation: ReactingEvaluation, failure: str) -> Answer:
+    return Answer(None, 0.0, failure) if failure else Answer(evaluation.solution(), evaluation.value, '')
 
 
 def _begin(evaluation: ReactingEvaluation, request: Request) -> str:

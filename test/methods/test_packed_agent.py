@@ -43,7 +43,8 @@ def test_the_closed_loop_is_that_of_the_centralised_twin_in_few_rounds(settings,
     assert theta == pytest.approx(twin.agents[0].theta, abs=1e-7)
     assert np.mean([step.rounds for step in ours[1:]]) <= rounds
     if loop.agents[0].learner:
-        assert {agent.updates for agent in loop.agents} == {twin.agents[0].updates} != {0} or 'system' in settings
+        assert {agent.updates for agent in loop.agents} == {twin.agents[0].updates}
+        assert twin.agents[0].updates > 0 or 'system' in settings  # the power grid learns at the end of an episode
 
 
 @pytest.mark.parametrize('seed', range(1, 9))
@@ -96,7 +97,8 @@ def test_all_agents_ask_for_the_same_evaluations_whoever_has_just_started():
         assert all(report.metrics['certified'] == 1.0 for report in outcome.reports)
         learned = ['td_error' in report.metrics for report in outcome.reports]
         assert learned == [step not in (0, 2)] * 3
-    assert any('another agent does not have' in report.fault for report in outcome.reports) or learned == [True] * 3
+        void = ['another agent does not have' in report.fault for report in outcome.reports]
+        assert void == [step == 2, False, step == 2]  # the agent that has just started has no transition to miss
 
 
 def test_a_replaced_action_is_learned_from_by_nobody():
@@ -111,21 +113,16 @@ def test_a_replaced_action_is_learned_from_by_nobody():
     assert learned == [[step not in (0, 3)] * 3 for step in range(7)]
 
 
-def test_only_neighbours_in_the_tree_exchange_reactions_of_known_size():
-    settings = Settings(coordination='reactions', seed=2)
+def test_only_neighbours_in_the_tree_exchange_reactions():
+    """The directed network is a triangle; its tree has no edge between the second and the third agent."""
     watch = Watch()
-    list(ClosedLoop(directed_network(), settings, drive=watch).run(3))
-    kinds = set()
+    list(ClosedLoop(directed_network(), Settings(coordination='reactions', seed=2), drive=watch).run(3))
+    receivers = {'reactions': [set(), set(), set()], 'maximum': [set(), set(), set()]}
     for step in watch.requests:
         for agent, asked in enumerate(step):
             for request in asked:
                 if isinstance(request, Exchange):
-                    kinds.add(request.kind)
-                    if request.kind == 'reactions':
-                        assert set(request.outbox) <= {0: {2}, 1: {2}, 2: {0, 1}}.get(agent, set()) | {0, 1, 2} - {
-                            agent
-                        }
-                        assert all(
-                            message.ndim == 1 and np.isfinite(message).all() for message in request.outbox.values()
-                        )
-    assert kinds == {'reactions', 'maximum'}
+                    receivers[request.kind][agent].add(frozenset(request.outbox))
+                    assert all(np.isfinite(message).all() for message in request.outbox.values())
+    assert receivers['reactions'] == [{frozenset({1, 2})}, {frozenset({0})}, {frozenset({0})}]
+    assert receivers['maximum'] == [{frozenset({1, 2})}, {frozenset({0, 2})}, {frozenset({0, 1})}]
