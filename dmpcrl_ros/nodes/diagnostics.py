@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.timer import Timer
 
 from dmpcrl_ros.core.agent import StepReport
+from dmpcrl_ros.transport.conversions import NO_STEP, StepStatistics
 
 if TYPE_CHECKING:
     from dmpcrl_ros.nodes.agent import AgentNode
@@ -82,12 +83,12 @@ class AgentDiagnostics(Diagnostics):
         super().__init__(node, f'{hosted.spec.name}: controller', hosted.spec.name)
         self._hosted = hosted
         self._units = {metric.name: metric.unit for metric in node.settings.make_method().metrics}
-        self._report, self._action_time, self._fallback = StepReport(), 0.0, False
+        self._report, self._statistics = StepReport(), NO_STEP
         self._heard = time.monotonic()
 
-    def note(self, report: StepReport, action_time: float, fallback: bool) -> None:
+    def note(self, report: StepReport, statistics: StepStatistics) -> None:
         """Record the outcome of a step."""
-        self._report, self._action_time, self._fallback = report, action_time, fallback
+        self._report, self._statistics = report, statistics
         self._heard = time.monotonic()
 
     def state(self) -> tuple[bytes, str, Mapping[str, Any]]:
@@ -103,7 +104,7 @@ class AgentDiagnostics(Diagnostics):
             return DiagnosticStatus.STALE, 'not active', values
         if silence > _STALE:
             return DiagnosticStatus.STALE, f'no state for {silence:.0f} s', values
-        if self._fallback:
+        if self._statistics.fallback:
             return DiagnosticStatus.ERROR, f'fallback: {report.fault}', values
         if trouble:
             return DiagnosticStatus.WARN, trouble, values
@@ -116,8 +117,8 @@ class AgentDiagnostics(Diagnostics):
             for name, value in self._report.metrics.items()
         }
         return {
-            'solve time [s]': f'{self._action_time:.4f}',
-            'rounds': engine.rounds,
+            'solve time [s]': f'{self._statistics.action_time:.4f}',
+            'rounds': self._statistics.rounds,
             **metrics,
             'stale neighbours': ', '.join(engine.lost) or 'none',
             'timeouts': engine.timeouts,

@@ -204,7 +204,7 @@ class HostedAgent:
             fallback=self._answer.fallback,
         )
         self._topics.report(begun, report, statistics)
-        self.diagnostics.note(report, self._action_time, self._answer.fallback)
+        self.diagnostics.note(report, statistics)
 
     def _publish_parameters(self, begun: ReceivedState | None = None) -> None:
         """Publish the parameters that are valid from a step on, or before the first run."""

@@ -151,6 +151,9 @@ class StepStatistics:
     fallback: bool
 
 
+NO_STEP = StepStatistics(rounds=0, action_time=0.0, step_time=0.0, timeouts=0, dropped=0, fallback=False)
+
+
 def status_to_msg(
     report: StepReport,
     metrics: Sequence[Metric],

@@ -21,6 +21,7 @@ from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 
+AGENT = 'agent_1: controller'  # in the diagnostics
 FAST = {'real_time': True, 'admm__iterations': 10, 'seed': 5, 'learning__exploration': False}
 
 
@@ -188,16 +189,13 @@ def test_diagnostics_tell_how_agents_and_plant_are(outsider):
         Deployed(**FAST, period=0.2, steps=100000, diagnostics_period=0.2, round_timeout=0.15).nodes()
     ) as processes:
         outsider.spin_until(lambda: len(found) == 4 and all(len(each) > 5 for each in found.values()))
-        values = {item.key: item.value for item in found['agent_1: controller'][-1].values}
+        outsider.spin_until(lambda: {b'\0'} == {found[name][-1].level for name in (AGENT, 'plant: control loop')})
+        values = {item.key: item.value for item in found[AGENT][-1].values}
         assert values['learning'] == 'on' and values['stale neighbours'] == 'none' and int(values['rounds']) > 10
-        assert found['plant: control loop'][-1].level == b'\0'
         os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
         outsider.spin_until(
-            lambda: (
-                'agent_2'
-                in {item.key: item.value for item in found['agent_1: controller'][-1].values}['stale neighbours']
-            )
+            lambda: 'agent_2' in {item.key: item.value for item in found[AGENT][-1].values}['stale neighbours']
         )
         outsider.spin_until(lambda: found['plant: control loop'][-1].level == b'\2')
         os.kill(processes.pids()['agent_2'], signal.SIGCONT)
-        outsider.spin_until(lambda: found['agent_1: controller'][-1].level == b'\0')
+        outsider.spin_until(lambda: found[AGENT][-1].level == b'\0')
