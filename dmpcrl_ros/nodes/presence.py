@@ -16,6 +16,9 @@ from dmpcrl_ros.transport.qos import LATCHED
 
 _TIME_TO_SPEAK = 2.0  # s; DDS lists a killed process for 20 s more
 _SETTLING = 0.3  # s after the first message of the last member, in which another instance would be discovered, too
+# s. A member that started this much earlier may belong to a system that runs already. DDS finds another instance within
+# the period in which participants announce themselves, 3 s.
+_EARLIER, _ANNOUNCED = 1.0, 4.0
 _FROZEN = 5.0  # s without a turn after which another instance may have replaced this one
 
 
@@ -37,7 +40,7 @@ class Presence:
         self._namespace = node.get_namespace()
         self._instance, self._ready, self._conflict = time.time_ns(), False, ''
         self._heard: dict[str, msg.Presence | None] = dict.fromkeys(others)
-        now = time.monotonic()
+        now = self._started = time.monotonic()
         self._speak_until, self._settled = now + _TIME_TO_SPEAK, now + _SETTLING
         self._turn, self._thawed = now, -_FROZEN  # times of the last turn, and of the last one after a freeze
         self._own_topic = node.create_subscription(msg.Presence, presence_topic(member), self._hear_own, LATCHED)
@@ -121,7 +124,9 @@ class Presence:
     def _receiver(self, name: str) -> Callable[[msg.Presence], None]:
         def receive(message: msg.Presence) -> None:
             if self._heard[name] is None:
-                self._settled = time.monotonic() + _SETTLING
+                self._settled = max(self._settled, time.monotonic() + _SETTLING)
+            if message.instance < self._instance - _EARLIER * 1e9:
+                self._settled = max(self._settled, self._started + _ANNOUNCED)
             self._heard[name] = message
 
         return receive
