@@ -23,8 +23,6 @@ else
   unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH LD_LIBRARY_PATH
 endif
 
-# One more worker than processors: tests of processes spend half of their time waiting.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # One thread for each process, checked message fields, no traffic beyond this machine, only the
 # plugins named here, and no source folder in sys.path before the installed package.
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
@@ -47,7 +45,7 @@ demo-physics:  ## let agents learn to control carts in MuJoCo, in real time; thr
 
 test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
 	@$(SETUP) --physics --ros2-tools '$(ROS2_TOOLS)'
-	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n $(WORKERS) --dist worksteal $(ARGS) test
+	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) test
 
 # What NumPy and matplotlib say of their types differs by version: types are checked with the current ones only.
 lint: setup  ## check style, format and types of the sources

@@ -91,6 +91,7 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
         before, gone = parameters.last, states.last.step
         assert not processes.ended('plant')  # which starts it again
         outsider.spin_until(lambda: parameters.last.updates > before.updates + 3)
+        outsider.spin_until(lambda: any(m.step > gone and evaluated(m) for m in others))
         told = ' '.join(line for _, line in processes.output(timeout=0.5))
     recovered = int(re.search(r'agent_2 continues from (\d+) updates', told)[1])
     assert gone >= 13 and [s.step for s in states] == list(range(states[0].step, states.last.step + 1))
