@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from ros_system import PATIENCE, Received, leftovers, wait_for
 
-# A suite that nohup started ignores the end of its terminal, and so would the nodes that it starts.
+# A suite that nohup or a script's background job started ignores these signals, and so would the nodes that it starts.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _DOMAINS = itertools.cycle(range(1, 100))  # from 102 on the ports of DDS are those that the system gives to anybody
 
