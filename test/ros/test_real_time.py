@@ -190,13 +190,20 @@ def test_diagnostics_tell_how_agents_and_plant_are(outsider):
         Deployed(**FAST, period=0.2, steps=100000, diagnostics_period=0.2, round_timeout=0.15).nodes()
     ) as processes:
         outsider.spin_until(lambda: len(found) == 4 and all(len(each) > 5 for each in found.values()))
-        outsider.spin_until(lambda: {b'\0'} == {found[name][-1].level for name in (AGENT, 'plant: control loop')})
-        values = {item.key: item.value for item in found[AGENT][-1].values}
-        assert values['learning'] == 'on' and values['stale neighbours'] == 'none' and int(values['rounds']) > 10
-        os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
+
+        def values():
+            return {item.key: item.value for item in found[AGENT][-1].values}
+
+        # A busy machine gives up some steps in their first round.
         outsider.spin_until(
-            lambda: 'agent_2' in {item.key: item.value for item in found[AGENT][-1].values}['stale neighbours']
+            lambda: (
+                {b'\0'} == {found[name][-1].level for name in (AGENT, 'plant: control loop')}
+                and int(values()['rounds']) > 10
+            )
         )
+        assert values()['learning'] == 'on' and values()['stale neighbours'] == 'none'
+        os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
+        outsider.spin_until(lambda: 'agent_2' in values()['stale neighbours'])
         outsider.spin_until(lambda: found['plant: control loop'][-1].level == b'\2')
         os.kill(processes.pids()['agent_2'], signal.SIGCONT)
         outsider.spin_until(lambda: found[AGENT][-1].level == b'\0')
