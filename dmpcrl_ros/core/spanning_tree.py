@@ -98,12 +98,13 @@ class TreeAgreement:
         if not self.rounds:
             self._absent &= self.missing
         self._broken |= self.missing != self._absent
-        ends = np.cumsum([len(self._own), len(self._top)])
+        end = len(self._own)
+        tail = end + len(self._top)
         changes = self._changes[: self._depth]
         for j, message in messages.items():
-            self._subtrees[j], top, theirs = np.split(message, ends)
-            self._top = np.maximum(self._top, top)
-            changes = np.maximum(changes, theirs)
+            self._subtrees[j] = message[:end]
+            self._top = np.maximum(self._top, message[end:tail])
+            changes = np.maximum(changes, message[tail:])
         self._changes = np.concatenate([[UNKNOWN], np.full_like(changes, UNKNOWN) if self._broken else changes])
         self.rounds += 1
 

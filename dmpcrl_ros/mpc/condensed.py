@@ -31,9 +31,11 @@ class EdgeModel(Protocol):
     constant.
 
     Attributes:
-        matrices: numbers that determine curvature, response and factor; another object as soon as one changes.
+        numbers: all of its numbers; another object as soon as one changes.
+        matrices: those that determine curvature, response and factor; another object as soon as one changes.
     """
 
+    numbers: np.ndarray
     matrices: np.ndarray
     curvature: np.ndarray
     response: np.ndarray
@@ -164,20 +166,21 @@ def eliminate(qp: CondensedQp, models: Mapping[int, EdgeModel], held: np.ndarray
     forcing[:n_own, : len(free)] = qp.inputs[:, free]
     for (j, model), begin, end in zip(models.items(), ends, ends[1:], strict=False):
         ours, theirs = shared.ours[j], shared.theirs[j]
-        coupling[np.ix_(theirs, ours)] = model.response
+        coupling[theirs[:, None], ours] = model.response
         forcing[theirs, begin:end] = model.factor
-        hessian[np.ix_(ours, ours)] += model.curvature
+        hessian[ours[:, None], ours] += model.curvature
     is_rest = np.ones(n, dtype=bool)
     is_rest[parameters] = False
     rest = np.flatnonzero(is_rest)
     try:
-        inverse = np.linalg.inv(np.eye(len(rest)) - coupling[np.ix_(rest, rest)])
+        relations = np.eye(len(rest)) - coupling[rest[:, None], rest]
+        inverse = np.linalg.inv(relations) if models else relations
     except np.linalg.LinAlgError:
         raise QpFailure('the relations between the agents have no unique solution') from None
     directions, by_parameters = np.zeros((s.size, int(ends[-1]))), np.zeros((s.size, len(parameters)))
     directions[rest] = inverse @ forcing[rest]
     directions[n + free, np.arange(len(free))] = 1.0
-    by_parameters[rest] = inverse @ coupling[np.ix_(rest, parameters)]
+    by_parameters[rest] = inverse @ coupling[rest[:, None], parameters]
     by_parameters[parameters, np.arange(len(parameters))] = 1.0
     reduced = directions.T @ hessian @ directions
     reduced[np.arange(ends[0], ends[-1]), np.arange(ends[0], ends[-1])] += 1.0

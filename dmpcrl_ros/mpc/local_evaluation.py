@@ -3,36 +3,17 @@
 
 """One evaluation of an agent's condensed programme, joined to models of the network behind its edges."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dmpcrl_ros.mpc.active_set import ActiveSet
 from dmpcrl_ros.mpc.condensed import CondensedQp, EdgeModel, Eliminated, LocalStructure, eliminate
 from dmpcrl_ros.mpc.qp import QpData, QpSolution
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp, SoftRowsSolution
 from dmpcrl_ros.mpc.solver import QpFailure
 
 _MOVED = 1e-11  # norm from which a soft row depends on the decision
-_ACTIVE = 1e-9  # multiplier or violation from which a bound is active
-
-
-class ActiveSet(NamedTuple):
-    """Active bounds of a solution.
-
-    Args:
-        lower: mask of the inputs on their lower bounds (n_u,).
-        upper: mask of the inputs on their upper bounds (n_u,).
-        violated: mask of the violated soft rows (r,).
-        on_bound: mask of the soft rows that a multiplier holds on a bound (r,).
-        sign: +1 for the upper, -1 for the lower bound of each soft row (r,).
-    """
-
-    lower: np.ndarray
-    upper: np.ndarray
-    violated: np.ndarray
-    on_bound: np.ndarray
-    sign: np.ndarray
 
 
 class LocalEvaluation:
@@ -43,6 +24,7 @@ class LocalEvaluation:
         value: optimal value, models included.
         w: [S; u] of the solution.
         multipliers: of the soft rows (r,), positive at the upper bounds.
+        active: active bounds of the inputs and of the soft rows; None before the first solution.
 
     Args:
         structure: places of the variables.
@@ -51,10 +33,11 @@ class LocalEvaluation:
 
     def __init__(self, structure: LocalStructure, models: Mapping[int, EdgeModel]):
         self.structure, self.models = structure, models
-        self._no_inputs = np.zeros(structure.n_inputs, dtype=bool)
         self._prepared: tuple[Eliminated, SoftRowsQp] | None = None
         self._key: tuple[object, ...] = ()
         self._solved, self.dual_equality = False, np.zeros(0)
+        self._numbers: tuple[np.ndarray, ...] = ()
+        self.active = ActiveSet.none(structure.n_inputs, 0)
 
     def begin(self, qp: CondensedQp, data: QpData, state: np.ndarray, action: np.ndarray | None) -> None:
         """Start an evaluation.
@@ -76,11 +59,12 @@ class LocalEvaluation:
         self.linear[s.in_w] = data.linear[s.in_v]
         self.free = qp.inverse @ np.concatenate([state, data.equality_value])
         self.free[s.state] = state  # exact: rounding must not decide whether a state on its bound violates it
-        self.lower, self.upper, self.held = qp.lower, qp.upper, self._no_inputs
+        if len(self.active.on_bound) != len(qp.soft):
+            self.active = ActiveSet.none(s.n_inputs, len(qp.soft))
+        self.lower, self.upper = qp.lower, qp.upper
         if action is not None:
-            self.lower, self.upper, self.held = qp.lower.copy(), qp.upper.copy(), self._no_inputs.copy()
+            self.lower, self.upper = qp.lower.copy(), qp.upper.copy()
             self.lower[s.action] = self.upper[s.action] = action
-            self.held[s.action] = True
         self._solved = False
 
     def solve(self) -> float:
@@ -88,12 +72,16 @@ class LocalEvaluation:
 
         Returns:
             Largest change of the trajectories and of the multipliers of the dynamics since the former solution of this
-            evaluation, relative to one plus their size; infinite for the first.
+            evaluation, relative to one plus their size; infinite for the first, zero if no model has changed.
 
         Raises:
             QpFailure: there is no solution, or it is not finite.
         """
-        before = (self.w, self.dual_equality) if self._solved else None
+        numbers = tuple(model.numbers for model in self.models.values())
+        if self._solved and same(numbers, self._numbers):
+            return 0.0
+        before, self._numbers = (self.w, self.dual_equality) if self._solved else None, numbers
+        self._solved = False
         e, solver = self._prepare()
         constants, self._joined_linear, constant = self._join(self.models)
         offset = e.offset(constants)
@@ -110,13 +98,21 @@ class LocalEvaluation:
     def _prepare(self) -> tuple[Eliminated, SoftRowsQp]:
         """Parts that depend on theta and on the matrices of the models only."""
         key = (self.qp, *(model.matrices for model in self.models.values()))
-        if self._prepared is None or any(a is not b for a, b in zip(key, self._key, strict=True)):
-            e = eliminate(self.qp, self.models, self._no_inputs, np.zeros(0, dtype=int))
+        if self._prepared is None or not same(key, self._key):
+            e = eliminate(self.qp, self.models, np.zeros(self.structure.n_inputs, dtype=bool), np.zeros(0, dtype=int))
             rows = e.directions[self.qp.soft]
-            self._moves = (np.linalg.norm(rows, axis=1) > _MOVED) & (self.qp.penalty > 0.0)
-            solver = SoftRowsQp(e.reduced, rows[self._moves], self.qp.penalty[self._moves])
+            moves = (np.linalg.norm(rows, axis=1) > _MOVED) & (self.qp.penalty > 0.0)
+            solver = SoftRowsQp(
+                e.reduced, rows[moves], self.qp.penalty[moves], self._last_active(len(e.reduced), moves)
+            )
+            self._moves = moves
             self._prepared, self._key = (e, solver), key
         return self._prepared
+
+    def _last_active(self, size: int, moves: np.ndarray) -> ActiveSet:
+        """Active set of the last solution, for a solver of `size` variables and some of the soft rows."""
+        held = np.concatenate([self.active.held, np.zeros(size - self.structure.n_inputs)])
+        return ActiveSet(held, self.active.on_bound[moves], self.active.violated[moves])
 
     def _join(self, models: Mapping[int, EdgeModel]) -> tuple[np.ndarray, np.ndarray, float]:
         """Constants of the relations in S, linear term in w, and constant of the objective."""
@@ -152,12 +148,12 @@ class LocalEvaluation:
         w[s.state] = self.state
         above, below = w[qp.soft] - qp.soft_upper, qp.soft_lower - w[qp.soft]
         self.slack = np.maximum(np.maximum(above, below), 0.0)
-        constant_row = qp.penalty * ((above > 0.0).astype(float) - (below > 0.0))
-        self.multipliers = constant_row
-        self.multipliers[self._moves] = found.dual_rows
-        violated = self.slack > np.where(self._moves, _ACTIVE, 0.0)
-        sign = np.where(above >= below, 1.0, -1.0)
-        self.multipliers[violated] = (sign * qp.penalty)[violated]
+        violated = np.where(self.slack > 0.0, np.where(above >= below, 1.0, -1.0), 0.0)
+        on_bound = np.zeros(len(violated))
+        violated[self._moves], on_bound[self._moves] = found.active.violated, found.active.on_bound
+        self.multipliers = violated * qp.penalty
+        self.multipliers[self._moves] = np.where(found.active.violated, self.multipliers[self._moves], found.dual_rows)
+        self.active = ActiveSet(found.active.held[:n_u], on_bound, violated)
         self.hard, self.kkt_residual = found.dual_bounds[:n_u], found.kkt_residual
         xi = found.primal[n_u:]
         self.value = float(
@@ -166,11 +162,6 @@ class LocalEvaluation:
         gradient = (e.hessian @ w + self._joined_linear)[: s.n_states]
         np.add.at(gradient, qp.soft, self.multipliers)
         self.dual_equality = -qp.inverse[:, len(s.state) :].T @ (e.inverse.T @ gradient)[: s.shared.n_own]
-        on_bound = self._moves & ~violated & (np.abs(self.multipliers) > _ACTIVE)
-        sign = np.where(on_bound, np.sign(self.multipliers), sign)
-        self.active = ActiveSet(
-            ~self.held & (self.hard < -_ACTIVE), ~self.held & (self.hard > _ACTIVE), violated, on_bound, sign
-        )
 
     def solution(self) -> QpSolution:
         """Solution in v of the agent's problem; entries of copies that nobody uses are zero."""
@@ -180,6 +171,11 @@ class LocalEvaluation:
         hard[s.in_v[len(s.in_v) - s.n_inputs :]] = self.hard
         lower, upper = np.maximum(-self.multipliers, 0.0), np.maximum(self.multipliers, 0.0)
         return QpSolution(v, self.slack, self.dual_equality, hard, lower, upper, self.kkt_residual)
+
+
+def same(objects: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether two sequences of one length are of the same objects."""
+    return all(a is b for a, b in zip(objects, others, strict=True))
 
 
 def _relative(new: np.ndarray, old: np.ndarray) -> float:

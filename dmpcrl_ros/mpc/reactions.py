@@ -24,6 +24,8 @@ from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Re
 from dmpcrl_ros.mpc.reaction_model import ReactingEvaluation, reaction_size
 from dmpcrl_ros.mpc.solver import QpFailure
 
+_RESOLUTION = 1e-3  # change of a message, relative to the tolerance, that does not make its receiver solve again
+
 
 class Reactions:
     """One agent's part of the rounds in which neighbours in the tree tell one another their reactions.
@@ -91,7 +93,9 @@ class Reactions:
         )
 
     def _evaluation(self, name: str) -> ReactingEvaluation:
-        return self._evaluations.setdefault(name, ReactingEvaluation(self._structure))
+        if name not in self._evaluations:
+            self._evaluations[name] = ReactingEvaluation(self._structure, _RESOLUTION * self._options.tolerance)
+        return self._evaluations[name]
 
     def _round(
         self, evaluations: Sequence[ReactingEvaluation], failures: list[str], agreement: TreeAgreement

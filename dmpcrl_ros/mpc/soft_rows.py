@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import daqp
 import numpy as np
 
+from dmpcrl_ros.mpc.active_set import ActiveSet, ActiveSetEquations
 from dmpcrl_ros.mpc.solver import (
     ATTEMPTS,
     EQUALITY,
@@ -23,6 +24,7 @@ from dmpcrl_ros.mpc.solver import (
 
 _ITERATIONS_PER_ROW = 2
 _BEYOND = 1e-9  # distance from which a soft row is violated
+_EXACT = 1e-12  # residual of a solution of the equations of an active set, relative to the size of the linear term
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class SoftRowsSolution:
         dual_bounds: multipliers of the bounds (n,), positive at the upper ones.
         dual_rows: multipliers of the soft rows (r,), positive at the upper bounds.
         kkt_residual: largest violation of the optimality conditions, of rows of norm one.
+        active: active bounds.
     """
 
     primal: np.ndarray
     dual_bounds: np.ndarray
     dual_rows: np.ndarray
     kkt_residual: float
+    active: ActiveSet
 
 
 class SoftRowsQp:
@@ -50,16 +54,19 @@ class SoftRowsQp:
         minimise 1/2 u'Hu + q'u + penalty' sigma  s.t.  lower <= u <= upper,
         row_lower - sigma <= G u <= row_upper + sigma,  sigma >= 0
 
-    Each call sets up the solver again: with other bounds its factorisation can be stale (see qp.py), and a setup costs
-    little with few variables. Rows are scaled to a norm of one: the solver passes over rows of small norm.
+    A call tries the active set of the last one first: where the solution of its equations meets the optimality
+    conditions, there is no other. Otherwise the solver is set up again: with other bounds its factorisation can be
+    stale (see qp.py), and a setup costs little with few variables. Rows are scaled to a norm of one: the solver passes
+    over rows of small norm.
 
     Args:
         hessian: H (n, n), positive definite.
         rows: G (r, n), none of them zero.
         penalty: (r,), not negative.
+        active: active set to try first.
     """
 
-    def __init__(self, hessian: np.ndarray, rows: np.ndarray, penalty: np.ndarray):
+    def __init__(self, hessian: np.ndarray, rows: np.ndarray, penalty: np.ndarray, active: ActiveSet | None = None):
         self._norm = np.linalg.norm(rows, axis=1)
         rows, penalty = rows / self._norm[:, None], penalty * self._norm
         self._hessian, self._rows, self._penalty = hessian, rows, penalty
@@ -73,6 +80,8 @@ class SoftRowsQp:
         self._settings = SETTINGS | {'iter_limit': max(SETTINGS['iter_limit'], _ITERATIONS_PER_ROW * (n + r))}
         self._model = daqp.Model()
         self._model.settings = self._settings
+        self._active = active
+        self._equations: ActiveSetEquations | None = None
 
     def solve(
         self, linear: np.ndarray, lower: np.ndarray, upper: np.ndarray, row_lower: np.ndarray, row_upper: np.ndarray
@@ -93,15 +102,54 @@ class SoftRowsQp:
         below, above = np.concatenate([lower, row_lower]), np.concatenate([upper, row_upper])
         if not np.isfinite(linear).all() or np.isnan(below).any() or np.isnan(above).any():
             raise QpFailure('the state or action is not finite')
-        n, hard = len(linear), np.zeros(len(row_lower), dtype=bool)
-        tolerance = KKT_TOLERANCE * (1.0 + np.abs(linear).max())
+        size = 1.0 + np.abs(linear).max()
+        found = self._active and self._with(self._active, linear, below, above)
+        if found and found[2] <= _EXACT * size:
+            return self._scaled(*found)
+        u, dual, residual = self._search(linear, below, above, KKT_TOLERANCE * size)
+        self._active, self._equations = self._active_set(u, dual, below, above), None
+        found = self._with(self._active, linear, below, above)
+        if found and found[2] <= self._kkt_residual(u, dual, linear, below, above, 0.0):
+            return self._scaled(*found)
+        return self._scaled(u, dual, residual)
+
+    def _with(
+        self, active: ActiveSet, linear: np.ndarray, below: np.ndarray, above: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, float] | None:
+        """Solution, multipliers and residual of the equations of an active set; None if they are singular."""
+        if not self._equations:
+            try:
+                self._equations = ActiveSetEquations(self._hessian, self._rows, self._penalty, active)
+            except np.linalg.LinAlgError:
+                return None
+        u, dual = self._equations.solve(linear, below, above)
+        return u, dual, self._kkt_residual(u, dual, linear, below, above, 0.0)
+
+    def _active_set(self, u: np.ndarray, dual: np.ndarray, below: np.ndarray, above: np.ndarray) -> ActiveSet:
+        n, value = len(u), self._rows @ u
+        sign, fixed = np.sign(dual), below[:n] == above[:n]
+        violated = np.maximum(value - above[n:], below[n:] - value) > _BEYOND
+        return ActiveSet(
+            np.where(fixed, 1.0, sign[:n]), np.where(violated, 0.0, sign[n:]), np.where(violated, sign[n:], 0.0)
+        )
+
+    def _scaled(self, u: np.ndarray, dual: np.ndarray, residual: float) -> SoftRowsSolution:
+        assert self._active
+        n = len(u)
+        return SoftRowsSolution(u, dual[:n], dual[n:] / self._norm, residual, self._active)
+
+    def _search(
+        self, linear: np.ndarray, below: np.ndarray, above: np.ndarray, tolerance: float
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Solution that the solver finds: u (n,), multipliers of its bounds and of the rows (n + r,), residual."""
+        n = len(linear)
+        hard = np.zeros(len(below) - n, dtype=bool)
         for _ in range(ATTEMPTS):
             u, dual = self._solve(linear, below, above, hard)
             residual = self._kkt_residual(u, dual, linear, below, above)
             if residual <= tolerance:
-                u, dual, residual = self._refined(u, dual, residual, linear, below, above)
-                return SoftRowsSolution(u, dual[:n], dual[n:] / self._norm, residual)
-            distance = misplaced(self._rows @ u, dual[n:], row_lower, row_upper, self._penalty)
+                return u, dual, residual
+            distance = misplaced(self._rows @ u, dual[n:], below[n:], above[n:], self._penalty)
             before, hard = hard, held(hard, distance, dual[n:], self._penalty)
             if (hard == before).all():
                 break
@@ -123,44 +171,6 @@ class SoftRowsQp:
             raise QpFailure(reason(flag))
         return u, info['lam']
 
-    def _refined(
-        self, u: np.ndarray, dual: np.ndarray, residual: float, linear: np.ndarray, below: np.ndarray, above: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Solution of the linear equations of the active set, if it meets the conditions better.
-
-        It is without the curvature of the slack. The solver's tolerance is absolute: scaled to the given rows, the
-        multiplier of a row of small norm would not be exact enough either.
-        """
-        n, value = len(u), self._rows @ u
-        beyond = np.maximum(value - above[n:], below[n:] - value)
-        violated = beyond > _BEYOND
-        on_bound = (dual[n:] != 0.0) & ~violated
-        held_inputs = (dual[:n] != 0.0) | (below[:n] == above[:n])
-        if not dual[n:].any():
-            return u, dual, residual
-        fixed = np.where(dual[:n] > 0.0, above[:n], below[:n])[held_inputs]
-        bound = np.where(dual[n:] > 0.0, above[n:], below[n:])[on_bound]
-        force = linear + self._rows[violated].T @ (np.sign(dual[n:]) * self._penalty)[violated]
-        rows, free = self._rows[on_bound], ~held_inputs
-        size, count = int(free.sum()), len(rows)
-        matrix = np.zeros((size + count, size + count))
-        matrix[:size, :size] = self._hessian[np.ix_(free, free)]
-        matrix[size:, :size], matrix[:size, size:] = rows[:, free], rows[:, free].T
-        right = np.concatenate(
-            [-force[free] - self._hessian[np.ix_(free, held_inputs)] @ fixed, bound - rows[:, held_inputs] @ fixed]
-        )
-        try:
-            found = np.linalg.solve(matrix, right)
-            found += np.linalg.solve(matrix, right - matrix @ found)
-        except np.linalg.LinAlgError:
-            return u, dual, residual
-        refined, of_rows = u.copy(), np.where(violated, np.sign(dual[n:]) * self._penalty, 0.0)
-        refined[free], refined[held_inputs], of_rows[on_bound] = found[:size], fixed, found[size:]
-        of_bounds = np.where(held_inputs, -(self._hessian @ refined + linear + self._rows.T @ of_rows), 0.0)
-        duals = np.concatenate([of_bounds, of_rows])
-        exact, raw = (self._kkt_residual(*each, linear, below, above, 0.0) for each in ((refined, duals), (u, dual)))
-        return (refined, duals, exact) if exact <= raw else (u, dual, residual)
-
     def _kkt_residual(
         self,
         u: np.ndarray,
@@ -176,8 +186,13 @@ class SoftRowsQp:
         of a hard bound is infinite.
         """
         value = self._all_rows @ u
-        parts = [self._hessian @ u + linear + self._all_rows.T @ dual]
-        for multiplier, violation in ((np.maximum(dual, 0.0), value - above), (np.maximum(-dual, 0.0), below - value)):
-            limit = self._all_penalties + curvature * np.maximum(violation, 0.0)
-            parts.append(multiplier - np.clip(multiplier + violation, 0.0, limit))
-        return float(max(np.abs(part).max(initial=0.0) for part in parts))
+        over, under = value - above, below - value
+        at_upper, at_lower = np.maximum(dual, 0.0), np.maximum(-dual, 0.0)
+        upper_end = self._all_penalties + curvature * np.maximum(over, 0.0)
+        lower_end = self._all_penalties + curvature * np.maximum(under, 0.0)
+        parts = (
+            self._hessian @ u + linear + self._all_rows.T @ dual,
+            at_upper - np.minimum(np.maximum(at_upper + over, 0.0), upper_end),
+            at_lower - np.minimum(np.maximum(at_lower + under, 0.0), lower_end),
+        )
+        return float(np.abs(np.concatenate(parts)).max(initial=0.0))

@@ -12,7 +12,7 @@ from coordinated import Central, Coordinated, hard_states
 from helpers import CHAINS, directed_network, initial_thetas, perturbed, split
 
 from dmpcrl_ros.mpc.qp import SoftBoundedQp
-from dmpcrl_ros.mpc.reaction_model import reaction_size
+from dmpcrl_ros.mpc.reaction_model import ReactingEvaluation, reaction_size
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.files import load_system
@@ -203,6 +203,42 @@ def test_a_reaction_is_the_optimal_value_of_the_side_behind_the_edge():
     assert np.linalg.eigvalsh(matrix[:n_x, :n_x]).min() >= -1e-9  # convex in X
     assert np.linalg.eigvalsh(matrix[n_x:, n_x:]).max() <= 1e-9  # concave in p
     assert n_x == len(network.shared_entries(1))
+
+
+def begun(structure, request):
+    evaluation = ReactingEvaluation(structure, 0.0)
+    evaluation.begin(request.qp, request.data, request.state, request.action)
+    return evaluation
+
+
+@pytest.mark.parametrize('network', [chain(4), ring()], ids=['chain', 'ring'])
+def test_kept_work_changes_no_message(network):
+    """An agent that keeps its factors and messages tells what one tells that begins with the same models only."""
+    coordinated, draw = Coordinated(network), np.random.default_rng(5)
+    told = again = 0
+    for states in hard_states(network, 3, 3):
+        for structure, request in zip(coordinated.structures, coordinated.requests(states), strict=True):
+            evaluation = begun(structure, request)
+            evaluation.solve()
+            for _ in range(30):
+                j = draw.choice(list(evaluation.models))
+                before = {k: evaluation.reaction(k) for k in evaluation.models}
+                numbers = evaluation.models[j].numbers.copy()
+                gradient = len(evaluation.models[j].matrices) + np.arange(len(structure.shared.ours[j]))
+                numbers[gradient] = draw.standard_normal(len(gradient)) * 10.0 ** draw.uniform(-2.0, 1.0)
+                evaluation.models[j].take(numbers)
+                afresh = begun(structure, request)
+                for k, model in afresh.models.items():
+                    model.take(evaluation.models[k].numbers)
+                evaluation.solve()
+                afresh.solve()
+                for k in evaluation.models:
+                    message = evaluation.reaction(k)
+                    assert message == pytest.approx(afresh.reaction(k), rel=1e-7, abs=1e-7)
+                    told, again = told + 1, again + (message is before.get(k))
+            kept = {k: evaluation.reaction(k) for k in evaluation.models}
+            assert evaluation.solve() == 0.0 and all(evaluation.reaction(k) is kept[k] for k in kept)
+    assert told > 500 and again > 10
 
 
 def test_it_begins_where_it_was_whoever_has_forgotten():

@@ -7,6 +7,7 @@ import casadi as ca
 import numpy as np
 import pytest
 
+from dmpcrl_ros.mpc.active_set import ActiveSet
 from dmpcrl_ros.mpc.qp import QpFailure
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp
 
@@ -84,3 +85,31 @@ def test_what_is_no_number_is_refused(what):
 def test_bounds_that_cross_are_a_failure_of_the_programme():
     with pytest.raises(QpFailure, match='infeasible'):
         solved(programme(1), np.ones(4), -np.ones(4))
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_the_active_set_of_the_last_call_is_only_a_guess(seed):
+    """A solver that goes on finds what a new one finds, whether the guess is right or wrong."""
+    p, draw, bound = programme(seed), np.random.default_rng(seed), np.full(4, 0.8)
+    kept = SoftRowsQp(p['hessian'], p['rows'], p['penalty'])
+    right = 0
+    for size in [0.0, 1e-3, 1e-3, 0.3, 3.0, 1e-3]:
+        p['linear'] = p['linear'] + size * draw.standard_normal(4)
+        at = kept.solve(p['linear'], -bound, bound, p['row_lower'], p['row_upper'])
+        afresh = SoftRowsQp(p['hessian'], p['rows'], p['penalty'])
+        new = afresh.solve(p['linear'], -bound, bound, p['row_lower'], p['row_upper'])
+        assert at.primal == pytest.approx(new.primal, abs=1e-10)
+        assert at.dual_rows == pytest.approx(new.dual_rows, abs=1e-9)
+        assert at.dual_bounds == pytest.approx(new.dual_bounds, abs=1e-9)
+        assert at.kkt_residual < 1e-10
+        right += all(np.array_equal(a, b) for a, b in zip(at.active, new.active, strict=True))
+    assert right == 6
+
+
+def test_a_guess_may_hold_bounds_that_are_not_active():
+    p, bound = programme(2), np.full(4, 0.8)
+    wrong = ActiveSet(np.ones(4), np.zeros(40), -np.ones(40))
+    guessed = SoftRowsQp(p['hessian'], p['rows'], p['penalty'], wrong)
+    found = guessed.solve(p['linear'], -bound, bound, p['row_lower'], p['row_upper'])
+    assert found.primal == pytest.approx(with_slack(p, -bound, bound), abs=1e-5)
+    assert found.active.held.sum() < 4 and found.kkt_residual < 1e-10
