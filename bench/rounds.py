@@ -14,6 +14,7 @@ import copy
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from rich.console import Console
@@ -26,10 +27,12 @@ from dmpcrl_ros.mpc.admm import AdmmOptions
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
 from dmpcrl_ros.mpc.evaluation import evaluate
+from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
-from dmpcrl_ros.mpc.reactions import Reactions
+from dmpcrl_ros.mpc.reactions import ReactingEvaluation
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
 from dmpcrl_ros.mpc.solver import QpFailure
+from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.files import load_system
@@ -37,7 +40,7 @@ from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 ACCURACIES = (1e-3, 1e-5, 1e-8)
 SHARE = 0.95  # of the evaluations that must be as accurate
-REACTION_ROUNDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+TREE_ROUNDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 ADMM_ITERATIONS = (5, 10, 25, 50, 100)
 
 
@@ -62,7 +65,7 @@ class Whole:
         structure = LocalStructure(problem, shared, {})
         layout, theta = central_parameters(system, lambda i: system.parameters(i)[1])
         self._mpc = ParametricMpc(problem, layout, theta, structure=structure)
-        self._method = Reactions(0, tree, structure, CoordinationOptions())
+        self._method = TreeCoordination(ReactingEvaluation, 0, tree, structure, CoordinationOptions())
 
     def evaluate(self, thetas, states, actions, exogenous) -> tuple[np.ndarray, float, np.ndarray]:
         mpc = self._mpc
@@ -97,12 +100,13 @@ def sequence(system: MpcSystem, steps: int, seed: int) -> Iterator[Task]:
         plant.step(actions)
 
 
-class ByReactions:
-    """Errors of the agents after each number of rounds, with reactions kept from task to task."""
+class ByTree:
+    """Errors of the agents after each number of rounds, with models of the neighbours kept from task to task."""
 
-    counts = REACTION_ROUNDS
+    counts = TREE_ROUNDS
 
-    def __init__(self, system: MpcSystem):
+    def __init__(self, system: MpcSystem, method: type[LocalEvaluation]):
+        self._kind = method
         self._tree = SpanningTree(system.graph)
         structures = [local_structure(system, i, self._tree) for i in range(system.n_agents)]
         self.mpcs = [
@@ -112,9 +116,9 @@ class ByReactions:
         self._structures = structures
         self._methods = [self._method(i, 0) for i in range(system.n_agents)]
 
-    def _method(self, index: int, rounds: int) -> Reactions:
+    def _method(self, index: int, rounds: int) -> TreeCoordination:
         options = CoordinationOptions(tolerance=0.0 if rounds else 1e-12, rounds=rounds)
-        return Reactions(index, self._tree, self._structures[index], options)
+        return TreeCoordination(self._kind, index, self._tree, self._structures[index], options)
 
     def answers(self, task: Task) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
         """First inputs, value and gradient after each number of rounds."""
@@ -196,9 +200,9 @@ def _errors(found: tuple[np.ndarray, float, np.ndarray], task: Task) -> list[flo
     ]
 
 
-def rounds_needed(system: MpcSystem, method: type[ByReactions] | type[ByAdmm], steps: int, seed: int = 3) -> list[str]:
+def rounds_needed(system: MpcSystem, found: ByTree | ByAdmm, steps: int, seed: int = 3) -> list[str]:
     """Rounds to each accuracy, of inputs, value and gradient: 'a/b/c' each; '-' where none was enough."""
-    found, tasks = method(system), list(sequence(system, steps, seed))
+    tasks = list(sequence(system, steps, seed))
     errors = np.array([[_errors(answer, task) for answer in found.answers(task)] for task in tasks[2:]])
     worst = np.quantile(errors, SHARE, axis=0)  # (counts, 3)
     return [
@@ -223,9 +227,11 @@ def show(console: Console, files: list[str], steps: int = 20) -> None:
     """Print the table."""
     table = Table('network', 'method', 'inputs', 'value', 'gradient')
     for name, make in (SYSTEMS | {file: lambda file=file: load_system(file) for file in files}).items():
-        for title, method in (('reactions', ByReactions), ('ADMM as published', ByAdmm)):
+        methods = {kind: partial(ByTree, method=method) for kind, method in TREE_METHODS.items()}
+        for title, method in (methods | {'ADMM as published': ByAdmm}).items():
+            system = make()
             try:
-                table.add_row(name, title, *rounds_needed(make(), method, steps))
+                table.add_row(name, title, *rounds_needed(system, method(system), steps))
             except QpFailure as failure:
                 table.add_row(name, title, str(failure))
     goals = '/'.join(f'{accuracy:.0e}' for accuracy in ACCURACIES)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Evaluations of a whole network by reactions, and the centralised ones to compare them with."""
+"""Evaluations of a whole network by messages along a tree, and the centralised ones to compare them with."""
 
 import numpy as np
 from dense_programme import optimum
@@ -12,14 +12,14 @@ from dmpcrl_ros.methods.mpc_build import local_structure
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpSolution
-from dmpcrl_ros.mpc.reactions import Reactions
+from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 
 
 class Coordinated:
-    """All agents of a network, coordinated by reactions."""
+    """All agents of a network, coordinated along a spanning tree."""
 
-    def __init__(self, network, thetas=None, **options):
+    def __init__(self, network, thetas=None, method='reactions', **options):
         self.network, self.tree = network, SpanningTree(network.graph)
         self.structures = [local_structure(network, i, self.tree) for i in range(network.n_agents)]
         self.mpcs = [
@@ -27,7 +27,7 @@ class Coordinated:
             for i, theta in enumerate(thetas or initial_thetas(network))
         ]
         self.methods = [
-            Reactions(i, self.tree, structure, CoordinationOptions(**options))
+            TreeCoordination(TREE_METHODS[method], i, self.tree, structure, CoordinationOptions(**options))
             for i, structure in enumerate(self.structures)
         ]
 

@@ -25,8 +25,8 @@ from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpSolution
-from dmpcrl_ros.mpc.reactions import Reactions
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
+from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
@@ -91,7 +91,8 @@ def coordinated_agent(
     problem, tree = system.local_problem(index), SpanningTree(system.graph)
     structure = local_structure(system, index, tree, problem)
     mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
-    coordination = Reactions(index, tree, structure, settings.stopping.options())
+    method = TREE_METHODS[settings.coordination]
+    coordination = TreeCoordination(method, index, tree, structure, settings.stopping.options())
     return PackedAgent(coordination, _parts(system, settings, (index,), mpc, consensus, learner, exploration))
 
 

@@ -10,6 +10,7 @@ from dmpcrl_ros.core.graph import CouplingGraph
 from dmpcrl_ros.core.settings import group, setting
 from dmpcrl_ros.mpc.admm import AdmmOptions
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
+from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS
 from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
 
@@ -128,8 +129,9 @@ class CoordinationSettings(MpcSettings):
     coordination: str = setting(
         'admm',
         'how neighbours agree on their predictions; admm is the published one, with two message rounds for each '
-        'iteration; reactions is exact within few rounds, which all evaluations of a step share',
-        choices=('admm', 'reactions'),
+        'iteration; reactions is exact within few rounds, which all evaluations of a step share; prices has '
+        'the shortest messages and needs weak coupling',
+        choices=('admm', *TREE_METHODS),
     )
     stopping: StoppingSettings = group(StoppingSettings)
 

@@ -16,8 +16,8 @@ from dmpcrl_ros.methods.mpc_step import was_applied
 from dmpcrl_ros.mpc.coordination import Answer, Outcome, Request
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc, Sensitivities
 from dmpcrl_ros.mpc.qp import QpSolution
-from dmpcrl_ros.mpc.reactions import Reactions
 from dmpcrl_ros.mpc.solver import QpFailure
+from dmpcrl_ros.mpc.tree_coordination import TreeCoordination
 
 _UNHEARD = 'an agent had no solution or missed a message'
 # Names of the evaluations that share the rounds of a step.
@@ -96,7 +96,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
 
     mpc: ParametricMpc
 
-    def __init__(self, coordination: Reactions, parts: AgentParts[QpSolution]):
+    def __init__(self, coordination: TreeCoordination, parts: AgentParts[QpSolution]):
         self.coordination = coordination
         super().__init__(parts)
 

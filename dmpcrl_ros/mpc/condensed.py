@@ -13,36 +13,14 @@ For L the agent takes values (prices) or reactions of its neighbours: `eliminate
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from dmpcrl_ros.mpc.edge_model import EdgeModel
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpData
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
 from dmpcrl_ros.mpc.solver import QpFailure
-
-
-class EdgeModel(Protocol):
-    """Quadratic model of the part of the network behind one edge of the tree.
-
-    For the entries `ours` of S that it uses, the entries `theirs` that it decides are
-    theirs = response ours + offset + factor xi, at the cost 1/2 xi'xi + 1/2 ours' curvature ours + gradient' ours +
-    constant.
-
-    Attributes:
-        numbers: all of its numbers; another object as soon as one changes.
-        matrices: those that determine curvature, response and factor; another object as soon as one changes.
-    """
-
-    numbers: np.ndarray
-    matrices: np.ndarray
-    curvature: np.ndarray
-    response: np.ndarray
-    factor: np.ndarray
-    gradient: np.ndarray
-    offset: np.ndarray
-    constant: float
 
 
 class LocalStructure:

@@ -3,12 +3,15 @@
 
 """One evaluation of an agent's condensed programme, joined to models of the network behind its edges."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from dmpcrl_ros.mpc.active_set import ActiveSet
-from dmpcrl_ros.mpc.condensed import CondensedQp, EdgeModel, Eliminated, LocalStructure, eliminate
+from dmpcrl_ros.mpc.condensed import CondensedQp, Eliminated, LocalStructure, eliminate
+from dmpcrl_ros.mpc.edge_model import EdgeModel
 from dmpcrl_ros.mpc.qp import QpData, QpSolution
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp, SoftRowsSolution
 from dmpcrl_ros.mpc.solver import QpFailure
@@ -16,23 +19,32 @@ from dmpcrl_ros.mpc.solver import QpFailure
 _MOVED = 1e-11  # norm from which a soft row depends on the decision
 
 
-class LocalEvaluation:
+class LocalEvaluation(ABC):
     """V(state) or Q(state, action) of one agent, solved again and again as the models of its neighbours change.
 
     Attributes:
-        models: of the network behind each edge of the tree.
+        kind: name of the exchange with the neighbours.
+        model: class of the models of the network behind the edges of the tree.
+        models: these models, by neighbour.
         value: optimal value, models included.
         w: [S; u] of the solution.
         multipliers: of the soft rows (r,), positive at the upper bounds.
+        relation_multipliers: derivatives (n_s,) of the value in the constants of the relations that determine S.
         active: active bounds of the inputs and of the soft rows; None before the first solution.
 
     Args:
         structure: places of the variables.
-        models: of each neighbour in the tree.
+        resolution: of the models of the neighbours (see EdgeModel).
     """
 
-    def __init__(self, structure: LocalStructure, models: Mapping[int, EdgeModel]):
-        self.structure, self.models = structure, models
+    kind: ClassVar[str]
+    model: ClassVar[type[EdgeModel]]
+
+    def __init__(self, structure: LocalStructure, resolution: float):
+        self.structure, shared = structure, structure.shared
+        self.models: Mapping[int, EdgeModel] = {
+            j: self.model(len(shared.ours[j]), len(shared.theirs[j]), resolution) for j in shared.theirs
+        }
         self._prepared: tuple[Eliminated, SoftRowsQp] | None = None
         self._key: tuple[object, ...] = ()
         self._solved, self.dual_equality = False, np.zeros(0)
@@ -161,7 +173,16 @@ class LocalEvaluation:
         )
         gradient = (e.hessian @ w + self._joined_linear)[: s.n_states]
         np.add.at(gradient, qp.soft, self.multipliers)
-        self.dual_equality = -qp.inverse[:, len(s.state) :].T @ (e.inverse.T @ gradient)[: s.shared.n_own]
+        self.relation_multipliers = e.inverse.T @ gradient
+        self.dual_equality = -qp.inverse[:, len(s.state) :].T @ self.relation_multipliers[: s.shared.n_own]
+
+    @abstractmethod
+    def message(self, neighbour: int) -> np.ndarray:
+        """What this agent tells a neighbour of its side of the edge (model.size,).
+
+        Raises:
+            QpFailure: it is not finite, or cannot be determined.
+        """
 
     def solution(self) -> QpSolution:
         """Solution in v of the agent's problem; entries of copies that nobody uses are zero."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""Exact coordination by quadratic reactions that neighbours in a spanning tree tell one another.
+"""Quadratic reactions of the parts of a network behind the edges of a spanning tree.
 
 Agent a tells its neighbour b how the part of the network behind a reacts, with its present active set, to the
 trajectories X of b's side that it uses, and to prices p on the trajectories of its own side that b's side uses::
@@ -13,138 +13,210 @@ the reactions of its neighbours added; the optimal value is that of the whole ne
 agents are exact after as many rounds as the tree has edges between two of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dmpcrl_ros.core.exchange import DeadlineReached, Exchange, Protocol
-from dmpcrl_ros.core.spanning_tree import SpanningTree, TreeAgreement
-from dmpcrl_ros.mpc.condensed import LocalStructure
-from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Request
-from dmpcrl_ros.mpc.reaction_model import ReactingEvaluation, reaction_size
+from dmpcrl_ros.mpc.condensed import CondensedQp, Eliminated, LocalStructure, eliminate
+from dmpcrl_ros.mpc.edge_model import EdgeModel
+from dmpcrl_ros.mpc.factorised import Factorised
+from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation, same
+from dmpcrl_ros.mpc.qp import QpData
 from dmpcrl_ros.mpc.solver import QpFailure
 
-_RESOLUTION = 1e-3  # change of a message, relative to the tolerance, that does not make its receiver solve again
+# Compliance of a soft row that a multiplier holds on its bound. Without it a reaction can be infinite. At a fixed point
+# the multiplier is the one that it was, and the row is on its bound.
+_COMPLIANCE = 1e-4
+_RANK = 1e-12  # of Hpp, relative to its largest eigenvalue
 
 
-class Reactions:
-    """One agent's part of the rounds in which neighbours in the tree tell one another their reactions.
+class Reaction(EdgeModel):
+    """The last reaction that a neighbour told (see EdgeModel).
 
-    The reactions are kept from step to step: each evaluation begins with the last ones of its name, and need not agree
-    with the others on whether it does.
+    With Hpp = factor factor', X_P = dW/dp becomes Hpx X + gp + factor xi at the cost 1/2 xi'xi.
 
-    Args:
-        agent: index of the agent.
-        tree: spanning tree of its network.
-        structure: places of the variables of its problem.
-        options: when the rounds end.
+    Attributes:
+        triangle: indices of the upper triangle of the matrix of W, of this reaction and of that the other way.
     """
 
-    def __init__(self, agent: int, tree: SpanningTree, structure: LocalStructure, options: CoordinationOptions):
-        self._agent, self._tree, self._structure, self._options = agent, tree, structure, options
-        shared = structure.shared
-        self._sizes = {j: reaction_size(len(shared.ours[j]), len(shared.theirs[j])) for j in tree.neighbours[agent]}
-        self._missing: frozenset[int] = frozenset()
-        self._most = options.rounds or 4 * tree.diameter + 20
-        self.reset()
+    def __init__(self, ours: int, theirs: int, resolution: float):
+        super().__init__(ours, theirs, resolution)
+        self._n = ours + theirs
+        self.triangle = np.triu_indices(self._n)
+        self.matrices = self.numbers[: len(self.triangle[0])]
 
-    def reset(self) -> None:
-        """Forget all reactions: the next evaluations begin without them."""
-        self._evaluations: dict[str, ReactingEvaluation] = {}
+    @staticmethod
+    def size(ours: int, theirs: int) -> int:
+        """Number of elements of a message."""
+        n = ours + theirs
+        return n * (n + 1) // 2 + n + 1
 
-    @property
-    def partial(self) -> bool:
-        """Whether a neighbour was missing in the last round: its last reaction is used in its place."""
-        return bool(self._missing)
+    def read(self, message: np.ndarray) -> None:
+        """Take the numbers of a message: upper triangle, gradients, constant."""
+        count, ours = len(self.matrices), self.n_ours
+        matrices, vectors = message[:count], message[count:]
+        self.gradient, self.offset, self.constant = vectors[:ours], vectors[ours:-1], float(vectors[-1])
+        if np.array_equal(matrices, self.matrices):
+            return
+        self.matrices = matrices
+        full = np.empty((self._n, self._n))
+        full[self.triangle] = full.T[self.triangle] = matrices
+        self.curvature, self.response = full[:ours, :ours], full[ours:, :ours]
+        size, direction = np.linalg.eigh(-full[ours:, ours:])
+        kept = size > _RANK * max(size.max(initial=0.0), np.finfo(float).tiny)
+        self.factor = direction[:, kept] * np.sqrt(size[kept])
 
-    def run(
-        self, requests: Mapping[str, Request], sums: Sequence[float] = (), maxima: Sequence[float] = ()
-    ) -> Protocol[Outcome]:
-        """Evaluate all requests, and add up and compare numbers over the network, in the same rounds.
+
+class _Response(NamedTuple):
+    """The part of a reaction that depends on matrices and the active set only.
+
+    Args:
+        e: programme without the receiver's model, with the entries of the receiver's side as parameters.
+        factors: of the optimality conditions in the free directions and the rows on their bounds.
+        rows_by_parameters: rows on their bounds (m, n_z).
+        matrices: upper triangle of the matrix of W.
+    """
+
+    e: Eliminated
+    factors: Factorised
+    rows_by_parameters: np.ndarray
+    matrices: np.ndarray
+
+
+class ReactingEvaluation(LocalEvaluation):
+    """An evaluation that tells the neighbours its reactions, with its active set (see LocalEvaluation)."""
+
+    kind, model = 'reactions', Reaction
+    models: Mapping[int, Reaction]
+
+    def __init__(self, structure: LocalStructure, resolution: float):
+        super().__init__(structure, resolution)
+        self._kept: dict[int, tuple[tuple[Any, ...], _Response]] = {}
+        self._told: dict[int, tuple[tuple[object, ...], np.ndarray, np.ndarray]] = {}
+
+    def begin(self, qp: CondensedQp, data: QpData, state: np.ndarray, action: np.ndarray | None) -> None:
+        """Start an evaluation (see LocalEvaluation); the models of the neighbours stay."""
+        super().begin(qp, data, state, action)
+        self._told.clear()
+
+    def message(self, neighbour: int) -> np.ndarray:
+        """Reaction of this agent's side with its present active set.
+
+        Active inputs are held. Violated rows contribute their penalty linearly. A row on its bound stays there, up to a
+        small compliance.
+
+        Raises:
+            QpFailure: it is not finite, or the relations with the other neighbours have no unique solution.
+        """
+        others = {j: model for j, model in self.models.items() if j != neighbour}
+        response, held = self._response(neighbour, others), self.multipliers[self.active.on_bound != 0.0]
+        known = (response, *(model.numbers for model in others.values()))
+        forces = np.concatenate([self.active.violated, held])
+        told = self._told.get(neighbour)
+        if told and same(told[0], known) and np.array_equal(told[1], forces):
+            return told[2]
+        message = np.concatenate([response.matrices, self._vectors(neighbour, others, response, held)])
+        if not np.isfinite(message).all():
+            raise QpFailure('the reaction to a neighbour is not finite')
+        self._told[neighbour] = (known, forces, message)
+        return message
+
+    def _vectors(
+        self, neighbour: int, others: Mapping[int, Reaction], response: _Response, held: np.ndarray
+    ) -> np.ndarray:
+        """Gradients and constant of a reaction.
 
         Args:
-            requests: by names; the same names in the same order at every agent.
-            sums: this agent's terms (n_s,).
-            maxima: this agent's values (n_m,).
+            neighbour: that gets it.
+            others: models of the other neighbours.
+            response: to this neighbour.
+            held: multipliers of the rows on their bounds.
         """
-        agreement = TreeAgreement(self._agent, self._tree, sums, maxima, self._missing)
-        evaluations = [self._evaluation(name) for name in requests]
-        failures = [_begin(*each) for each in zip(evaluations, requests.values(), strict=True)]
-        late = ''
-        while not late:
-            agreement.report(_solve(evaluations, failures))
-            if agreement.change <= self._options.tolerance or agreement.rounds >= self._most:
-                break
-            try:
-                yield from self._round(evaluations, failures, agreement)
-            except DeadlineReached as deadline:
-                if agreement.rounds <= self._tree.diameter:
-                    raise
-                late = str(deadline)
-        found = zip(requests, evaluations, failures, strict=True)
-        return Outcome(
-            answers={name: _answer(evaluation, failure) for name, evaluation, failure in found},
-            sums=agreement.sums,
-            maxima=agreement.maxima,
-            rounds=agreement.rounds,
-            change=agreement.change,
-            certified=agreement.change <= self._options.tolerance,
-            late=late,
+        qp, active, e, n_s = self.qp, self.active, response.e, self.structure.n_states
+        shared = self.structure.shared
+        constants, linear, constant = self._join(others)
+        sign = active.violated + active.on_bound
+        bound, push = np.where(sign > 0.0, qp.soft_upper, qp.soft_lower), active.violated * qp.penalty
+        np.add.at(linear, qp.soft, push)
+        constant -= float(push @ np.where(active.violated, bound, 0.0))
+        inputs = self._held_inputs()
+        constants[shared.theirs[neighbour]] = 0.0
+        constants[: shared.n_own] += qp.inputs @ inputs
+        w = e.offset(constants)
+        w[n_s:] = inputs
+        on_bound = active.on_bound != 0.0
+        rows, sign = qp.soft[on_bound], sign[on_bound]
+        gap = sign * (bound[on_bound] - w[rows]) - _COMPLIANCE * np.abs(held)
+        right = np.concatenate([-e.directions.T @ (linear + e.hessian @ w), gap])
+        found = response.factors.solve(right)
+        y, mu = found[: len(e.reduced)], found[len(e.reduced) :]
+        w += e.directions @ y
+        gradient = linear + e.hessian @ w
+        xi = y[int((~e.held).sum()) :]
+        value = 0.5 * w @ (gradient + linear) + constant + 0.5 * xi @ xi + 0.5 * _COMPLIANCE * (mu @ mu - held @ held)
+        by_parameters = e.parameters.T @ gradient + response.rows_by_parameters.T @ mu
+        return np.concatenate([by_parameters, w[shared.ours[neighbour]], [value]])
+
+    def _held_inputs(self) -> np.ndarray:
+        """Values of the inputs (n_u,) that are held, on their bounds exactly; zero for free ones."""
+        held = self.active.held
+        return np.where(held > 0.0, self.upper, np.where(held < 0.0, self.lower, 0.0))
+
+    def _response(self, neighbour: int, others: Mapping[int, Reaction]) -> _Response:
+        """Response of this side, kept until a matrix or the active set changes."""
+        active, qp, shared = self.active, self.qp, self.structure.shared
+        sets = (active.held.tobytes(), active.on_bound.tobytes())
+        key = (qp, *(model.matrices for model in others.values()), *sets)
+        kept = self._kept.get(neighbour)
+        if kept and kept[0][-2:] == sets and all(a is b for a, b in zip(kept[0][:-2], key[:-2], strict=True)):
+            return kept[1]
+        e = eliminate(qp, others, active.held != 0.0, shared.theirs[neighbour])
+        on_bound = active.on_bound != 0.0
+        rows, sign = qp.soft[on_bound], active.on_bound[on_bound][:, None]
+        response = _respond(
+            e,
+            sign * e.directions[rows],
+            sign * e.parameters[rows],
+            shared.ours[neighbour],
+            self.models[neighbour].triangle,
         )
-
-    def _evaluation(self, name: str) -> ReactingEvaluation:
-        if name not in self._evaluations:
-            self._evaluations[name] = ReactingEvaluation(self._structure, _RESOLUTION * self._options.tolerance)
-        return self._evaluations[name]
-
-    def _round(
-        self, evaluations: Sequence[ReactingEvaluation], failures: list[str], agreement: TreeAgreement
-    ) -> Protocol[None]:
-        """Tell every neighbour the reactions of all evaluations, and take theirs.
-
-        An agent without a solution tells nothing of use, but goes on: no neighbour waits for it.
-        """
-        outbox = {}
-        for j, size in self._sizes.items():
-            reactions = [np.zeros(size) for _ in evaluations]
-            for k, evaluation in enumerate(evaluations):
-                if not failures[k]:
-                    try:
-                        reactions[k] = evaluation.reaction(j)
-                    except QpFailure as failure:
-                        failures[k] = str(failure)
-            outbox[j] = np.concatenate([*reactions, agreement.message(j)])
-        expects = {j: (len(message),) for j, message in outbox.items()}
-        inbox = yield Exchange('reactions', outbox, expects)
-        for j, message in inbox.items():
-            for k, each in enumerate(evaluations):
-                each.models[j].take(message[k * self._sizes[j] : (k + 1) * self._sizes[j]])
-        agreement.receive({j: message[len(evaluations) * self._sizes[j] :] for j, message in inbox.items()})
-        self._missing = agreement.missing
+        self._kept[neighbour] = (key, response)
+        return response
 
 
-def _solve(evaluations: Sequence[ReactingEvaluation], failures: list[str]) -> float:
-    """Solve all evaluations, and note why one fails: the largest change, infinite after a failure."""
-    change = 0.0
-    for k, evaluation in enumerate(evaluations):
-        if not failures[k]:
-            try:
-                change = max(change, evaluation.solve())
-            except QpFailure as failure:
-                failures[k] = str(failure)
-    return np.inf if any(failures) else change
+def _respond(
+    e: Eliminated, rows: np.ndarray, rows_by_parameters: np.ndarray, out: np.ndarray, triangle: Any
+) -> _Response:
+    """Solve the optimality conditions of the active set for all parameters and prices.
 
+    Args:
+        e: programme without the receiver's model.
+        rows: rows on their bounds, by directions (m, n_y).
+        rows_by_parameters: the same rows, by parameters (m, n_z).
+        out: entries of w that the receiver prices.
+        triangle: indices of the upper triangle of the matrix of W.
 
-def _answer(evaluation: ReactingEvaluation, failure: str) -> Answer:
-    return Answer(None, 0.0, failure) if failure else Answer(evaluation.solution(), evaluation.value, '')
-
-
-def _begin(evaluation: ReactingEvaluation, request: Request) -> str:
-    """Begin an evaluation: the reason of a failure, empty without one."""
-    if request.qp is None or request.data is None:
-        return request.failure
+    Raises:
+        QpFailure: they have no unique solution.
+    """
+    n, m, n_z = len(e.reduced), len(rows), e.parameters.shape[1]
+    conditions = np.zeros((n + m, n + m))
+    conditions[:n, :n], conditions[:n, n:], conditions[n:, :n] = e.reduced, rows.T, rows
+    conditions[np.arange(n, n + m), np.arange(n, n + m)] = -_COMPLIANCE
+    by_z = e.hessian @ e.parameters
+    right = np.zeros((n + m, n_z + len(out)))
+    right[:n, :n_z], right[n:, :n_z] = -e.directions.T @ by_z, -rows_by_parameters
+    right[:n, n_z:] = -e.directions[out].T
     try:
-        evaluation.begin(request.qp, request.data, request.state, request.action)
-    except QpFailure as failure:
-        return str(failure)
-    return ''
+        factors = Factorised(conditions)
+    except np.linalg.LinAlgError:
+        raise QpFailure('the reaction to a neighbour has no unique solution') from None
+    found = factors.solve(right)
+    y_z, y_p, mu_z = found[:n, :n_z], found[:n, n_z:], found[n:, :n_z]
+    hxx = e.parameters.T @ by_z + by_z.T @ e.directions @ y_z + rows_by_parameters.T @ mu_z
+    hpx, minus_hpp = e.parameters[out] + e.directions[out] @ y_z, e.directions[out] @ y_p
+    whole = np.empty((n_z + len(out), n_z + len(out)))
+    whole[:n_z, :n_z], whole[:n_z, n_z:] = 0.5 * (hxx + hxx.T), hpx.T
+    whole[n_z:, n_z:] = 0.5 * (minus_hpp + minus_hpp.T)
+    return _Response(e, factors, rows_by_parameters, whole[triangle])

@@ -30,11 +30,15 @@ def run(steps, central=False, **settings):
         ({'seed': 3, 'method': 'nominal_mpc', 'model': 'exact'}, 10),
         ({'seed': 8, 'system': 'power_grid'}, 10),
         ({'seed': 8} | SECOND, 14),
+        ({'seed': 8, 'coordination': 'prices'}, 12),
+        ({'seed': 8, 'system': 'power_grid', 'coordination': 'prices', 'stopping__rounds': 60}, 30),
     ],
-    ids=['mallick2024', 'nominal', 'power grid', 'mallick2025, second order'],
+    ids=['mallick2024', 'nominal', 'power grid', 'mallick2025, second order', 'prices', 'prices, power grid'],
 )
 def test_the_closed_loop_is_that_of_the_centralised_twin_in_few_rounds(settings, rounds):
-    (ours, loop), (central, twin) = run(30, coordination='reactions', **settings), run(30, central=True, **settings)
+    (ours, loop), (central, twin) = (
+        run(30, **how) for how in ({'coordination': 'reactions'} | settings, {'central': True} | settings)
+    )
     for step, expected in zip(ours, central, strict=True):
         assert step.metrics['certified'] == 1.0 and not any(step.faults)
         assert step.actions == pytest.approx(expected.actions, abs=1e-6)

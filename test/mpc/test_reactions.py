@@ -12,7 +12,7 @@ from coordinated import Central, Coordinated, hard_states
 from helpers import CHAINS, directed_network, initial_thetas, perturbed, split
 
 from dmpcrl_ros.mpc.qp import SoftBoundedQp
-from dmpcrl_ros.mpc.reaction_model import ReactingEvaluation, reaction_size
+from dmpcrl_ros.mpc.reactions import ReactingEvaluation, Reaction
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.files import load_system
@@ -22,12 +22,12 @@ from dmpcrl_ros.systems.linear.description import from_description
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
 
 
-def star(points=4):
+def star(points=4, coupling=0.2):
     """A hub whose input does nothing; the points around it use its state, and it uses theirs."""
     hub = {
         'name': 'hub',
         'initial_state': [0.5],
-        'dynamics': {'A': [[0.9]], 'B': [[0.0]], 'neighbours': {f'point_{k}': [[0.2]] for k in range(points)}},
+        'dynamics': {'A': [[0.9]], 'B': [[0.0]], 'neighbours': {f'point_{k}': [[coupling]] for k in range(points)}},
         'noise': {'lower': [0.0], 'upper': [0.0]},
         'bounds': {'state': {'lower': [-0.2], 'upper': [0.3]}, 'input': {'lower': [-1.0], 'upper': [1.0]}},
         'cost': {'state': [1.0], 'input': [1.0], 'violation': [10.0]},
@@ -130,6 +130,36 @@ def test_no_answer_to_a_hard_state_is_silently_wrong_and_most_are_certified(netw
     assert settled >= 0.8 * 2 * n, settled
 
 
+@each_network
+def test_prices_are_right_where_they_are_certified(network):
+    """From cold and from the last ones, V and Q(s, a); they certify wherever the coupling is weak enough."""
+    draw, settled, n = np.random.default_rng(6), 0, 4
+    coordinated, central = Coordinated(network, method='prices', rounds=80), Central(network)
+    for _ in range(n):
+        start = network.initial_state + draw.uniform(-0.1, 0.2, network.initial_state.size)
+        states, loads = split(start, network.state_parts), loads_of(network, draw)
+        expected = central.evaluate(states, exogenous=loads)
+        settled += check(network, coordinated, coordinated.evaluate(states, exogenous=loads), expected)
+        lower, upper = network.stacked('input_lower'), network.stacked('input_upper')
+        action = np.clip(expected[0] + 0.1 * draw.standard_normal(len(lower)), lower, upper)
+        actions = split(action, network.input_parts)
+        outcomes = coordinated.evaluate(states, actions, loads)
+        settled += check(network, coordinated, outcomes, central.evaluate(states, actions, loads), action_given=True)
+    assert settled == 2 * n or (network.names[0] == 'hub' and settled >= n)
+
+
+def test_prices_need_weak_coupling_and_reactions_do_not():
+    """The price of a weakly damped neighbour overshoots; the second derivative of its cost tells how far to go."""
+    network = star(coupling=0.6)
+    central = Central(network)
+    states = split(0.1 * np.ones(network.initial_state.size), network.state_parts)
+    by = {method: Coordinated(network, method=method, rounds=60) for method in ('prices', 'reactions')}
+    certified = {
+        method: check(network, each, each.evaluate(states), central.evaluate(states)) for method, each in by.items()
+    }
+    assert certified == {'prices': False, 'reactions': True}
+
+
 def test_without_inequalities_it_is_exact_after_as_many_rounds_as_the_tree_is_deep():
     """Nothing on a bound: the answer of round D is not changed by the next one, which takes D rounds to be known."""
     network = chain(5)
@@ -171,9 +201,9 @@ def test_a_reaction_is_the_optimal_value_of_the_side_behind_the_edge():
     coordinated = Coordinated(network)
     coordinated.evaluate(states)
     evaluation = coordinated.methods[0]._evaluations['V']
-    message, shared = evaluation.reaction(1), coordinated.structures[0].shared
+    message, shared = evaluation.message(1), coordinated.structures[0].shared
     n_x, n_p = len(shared.theirs[1]), len(shared.ours[1])
-    assert len(message) == reaction_size(n_x, n_p)
+    assert len(message) == Reaction.size(n_x, n_p)
     n = n_x + n_p
     matrix = np.zeros((n, n))
     matrix[np.triu_indices(n)] = message[: n * (n + 1) // 2]
@@ -222,7 +252,7 @@ def test_kept_work_changes_no_message(network):
             evaluation.solve()
             for _ in range(30):
                 j = draw.choice(list(evaluation.models))
-                before = {k: evaluation.reaction(k) for k in evaluation.models}
+                before = {k: evaluation.message(k) for k in evaluation.models}
                 numbers = evaluation.models[j].numbers.copy()
                 gradient = len(evaluation.models[j].matrices) + np.arange(len(structure.shared.ours[j]))
                 numbers[gradient] = draw.standard_normal(len(gradient)) * 10.0 ** draw.uniform(-2.0, 1.0)
@@ -233,11 +263,11 @@ def test_kept_work_changes_no_message(network):
                 evaluation.solve()
                 afresh.solve()
                 for k in evaluation.models:
-                    message = evaluation.reaction(k)
-                    assert message == pytest.approx(afresh.reaction(k), rel=1e-7, abs=1e-7)
+                    message = evaluation.message(k)
+                    assert message == pytest.approx(afresh.message(k), rel=1e-7, abs=1e-7)
                     told, again = told + 1, again + (message is before.get(k))
-            kept = {k: evaluation.reaction(k) for k in evaluation.models}
-            assert evaluation.solve() == 0.0 and all(evaluation.reaction(k) is kept[k] for k in kept)
+            kept = {k: evaluation.message(k) for k in evaluation.models}
+            assert evaluation.solve() == 0.0 and all(evaluation.message(k) is kept[k] for k in kept)
     assert told > 500 and again > 10
 
 

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright 2026 dmpcrl_ros developers
+
+"""Coordination by messages along a spanning tree: rounds in which evaluations, sums and flags travel together.
+
+What the agents tell one another of an evaluation is its method: `reactions` or `prices`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dmpcrl_ros.core.exchange import DeadlineReached, Exchange, Protocol
+from dmpcrl_ros.core.spanning_tree import SpanningTree, TreeAgreement
+from dmpcrl_ros.mpc.condensed import LocalStructure
+from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Request
+from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation
+from dmpcrl_ros.mpc.prices import PricedEvaluation
+from dmpcrl_ros.mpc.reactions import ReactingEvaluation
+from dmpcrl_ros.mpc.solver import QpFailure
+
+_RESOLUTION = 1e-3  # change of a message, relative to the tolerance, that does not make its receiver solve again
+TREE_METHODS: Mapping[str, type[LocalEvaluation]] = {
+    method.kind: method for method in (ReactingEvaluation, PricedEvaluation)
+}
+
+
+class TreeCoordination:
+    """One agent's part of the rounds in which neighbours in the tree tell one another how their sides of an edge react.
+
+    The models of the neighbours are kept from step to step: each evaluation begins with the last ones of its name, and
+    need not agree with the others on whether it does.
+
+    Args:
+        method: kind of the evaluations.
+        agent: index of the agent.
+        tree: spanning tree of its network.
+        structure: places of the variables of its problem.
+        options: when the rounds end.
+    """
+
+    def __init__(
+        self,
+        method: type[LocalEvaluation],
+        agent: int,
+        tree: SpanningTree,
+        structure: LocalStructure,
+        options: CoordinationOptions,
+    ):
+        self._method = method
+        self._agent, self._tree, self._structure, self._options = agent, tree, structure, options
+        shared = structure.shared
+        self._sizes = {j: method.model.size(len(shared.ours[j]), len(shared.theirs[j])) for j in shared.theirs}
+        self._missing: frozenset[int] = frozenset()
+        self._most = options.rounds or 4 * tree.diameter + 20
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the models of all neighbours: the next evaluations begin without them."""
+        self._evaluations: dict[str, LocalEvaluation] = {}
+
+    @property
+    def partial(self) -> bool:
+        """Whether a neighbour was missing in the last round: its last message is used in its place."""
+        return bool(self._missing)
+
+    def run(
+        self, requests: Mapping[str, Request], sums: Sequence[float] = (), maxima: Sequence[float] = ()
+    ) -> Protocol[Outcome]:
+        """Evaluate all requests, and add up and compare numbers over the network, in the same rounds.
+
+        Args:
+            requests: by names; the same names in the same order at every agent.
+            sums: this agent's terms (n_s,).
+            maxima: this agent's values (n_m,).
+        """
+        agreement = TreeAgreement(self._agent, self._tree, sums, maxima, self._missing)
+        evaluations = [self._evaluation(name) for name in requests]
+        failures = [_begin(*each) for each in zip(evaluations, requests.values(), strict=True)]
+        late = ''
+        while not late:
+            agreement.report(_solve(evaluations, failures))
+            if agreement.change <= self._options.tolerance or agreement.rounds >= self._most:
+                break
+            try:
+                yield from self._round(evaluations, failures, agreement)
+            except DeadlineReached as deadline:
+                if agreement.rounds <= self._tree.diameter:
+                    raise
+                late = str(deadline)
+        found = zip(requests, evaluations, failures, strict=True)
+        return Outcome(
+            answers={name: _answer(evaluation, failure) for name, evaluation, failure in found},
+            sums=agreement.sums,
+            maxima=agreement.maxima,
+            rounds=agreement.rounds,
+            change=agreement.change,
+            certified=agreement.change <= self._options.tolerance,
+            late=late,
+        )
+
+    def _evaluation(self, name: str) -> LocalEvaluation:
+        if name not in self._evaluations:
+            self._evaluations[name] = self._method(self._structure, _RESOLUTION * self._options.tolerance)
+        return self._evaluations[name]
+
+    def _round(
+        self, evaluations: Sequence[LocalEvaluation], failures: list[str], agreement: TreeAgreement
+    ) -> Protocol[None]:
+        """Tell every neighbour the messages of all evaluations, and take theirs.
+
+        An agent without a solution tells nothing of use, but goes on: no neighbour waits for it.
+        """
+        outbox = {}
+        for j, size in self._sizes.items():
+            messages = [np.zeros(size) for _ in evaluations]
+            for k, evaluation in enumerate(evaluations):
+                if not failures[k]:
+                    try:
+                        messages[k] = evaluation.message(j)
+                    except QpFailure as failure:
+                        failures[k] = str(failure)
+            outbox[j] = np.concatenate([*messages, agreement.message(j)])
+        expects = {j: (len(message),) for j, message in outbox.items()}
+        inbox = yield Exchange(self._method.kind, outbox, expects)
+        for j, message in inbox.items():
+            for k, each in enumerate(evaluations):
+                each.models[j].take(message[k * self._sizes[j] : (k + 1) * self._sizes[j]])
+        agreement.receive({j: message[len(evaluations) * self._sizes[j] :] for j, message in inbox.items()})
+        self._missing = agreement.missing
+
+
+def _solve(evaluations: Sequence[LocalEvaluation], failures: list[str]) -> float:
+    """Solve all evaluations, and note why one fails: the largest change, infinite after a failure."""
+    change = 0.0
+    for k, evaluation in enumerate(evaluations):
+        if not failures[k]:
+            try:
+                change = max(change, evaluation.solve())
+            except QpFailure as failure:
+                failures[k] = str(failure)
+    return np.inf if any(failures) else change
+
+
+def _answer(evaluation: LocalEvaluation, failure: str) -> Answer:
+    return Answer(None, 0.0, failure) if failure else Answer(evaluation.solution(), evaluation.value, '')
+
+
+def _begin(evaluation: LocalEvaluation, request: Request) -> str:
+    """Begin an evaluation: the reason of a failure, empty without one."""
+    if request.qp is None or request.data is None:
+        return request.failure
+    try:
+        evaluation.begin(request.qp, request.data, request.state, request.action)
+    except QpFailure as failure:
+        return str(failure)
+    return ''
