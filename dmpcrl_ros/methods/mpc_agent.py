@@ -7,16 +7,16 @@ The subclasses say in which rounds the agent decides and learns.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from typing import Protocol as Interface
 
 import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, SnapshotError, StepProgram, StepReport, snapshot_array
 from dmpcrl_ros.core.consensus import Consensus
-from dmpcrl_ros.core.exchange import Act, ExchangeTimeout, Protocol
+from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout, Protocol
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
 from dmpcrl_ros.methods.learner import Explorer, Learner, Update
@@ -138,16 +138,17 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
 
     def step(self, observation: Observation) -> StepProgram:
         """Act, agree on the transition that ended, learn from it, and remember the one that begins."""
-        decision = None
+        decision, self._acted = None, False
         try:
             decision = yield from self._decide(observation)
-            yield Act(decision.action, fallback=decision.fallback)
+            if not self._acted:
+                yield Act(decision.action, fallback=decision.fallback)
             if decision.late:
                 return self._give_up(decision, decision.late)
             return (yield from self._learn(decision))
         except ExchangeTimeout as timeout:
             reason = str(timeout)
-        if decision is None:
+        if decision is None and not self._acted:
             yield Act(self.fallback(), fallback=True)
         return self._give_up(decision, reason)
 
@@ -156,8 +157,8 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
         return self._plan.follow()
 
     @abstractmethod
-    def _decide(self, observation: Observation) -> Protocol[DecisionT]:
-        """Find the action of the step."""
+    def _decide(self, observation: Observation) -> Generator[Exchange | Act, Any, DecisionT]:
+        """Find the action of the step; `_acted` says whether it has been taken already."""
 
     @abstractmethod
     def _learn(self, decision: DecisionT) -> Protocol[StepReport]:

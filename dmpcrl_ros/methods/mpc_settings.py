@@ -117,9 +117,15 @@ class StoppingSettings:
         maximum=10000,
     )
 
+    early: bool = setting(
+        False,
+        'act one round after the news of each agent has reached all, before the answer is certified, for real time; '
+        'the action is then close to the best one, and Q of the action applied is evaluated in the next step',
+    )
+
     def options(self) -> CoordinationOptions:
         """Options of coordination."""
-        return CoordinationOptions(tolerance=self.tolerance, rounds=self.rounds or 0)
+        return CoordinationOptions(tolerance=self.tolerance, rounds=self.rounds or 0, early=self.early)
 
 
 @dataclass(frozen=True, kw_only=True)

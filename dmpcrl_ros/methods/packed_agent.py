@@ -3,12 +3,14 @@
 
 """An agent all of whose evaluations of a step share their message rounds."""
 
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, StepReport
-from dmpcrl_ros.core.exchange import Protocol
+from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
 from dmpcrl_ros.core.spanning_tree import UNKNOWN
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
@@ -106,7 +108,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         self._memory: PackedMemory | None = None
         super().begin_run()
 
-    def _decide(self, observation: Observation) -> Protocol[PackedDecision]:
+    def _decide(self, observation: Observation) -> Generator[Exchange | Act, Any, PackedDecision]:
         step, memory, self._memory = observation.step, self._memory, None
         if memory and not (memory.precedes(observation) and was_applied(memory.action, observation)):
             memory = None
@@ -122,17 +124,27 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
             requests[_EXPLORING] = self._request(observation.state, None, observation.exogenous, direction)
         lacking = memory is None or (memory.answer is None and _ACTION_VALUE not in requests)
         held = bool(observation.hold) or self.coordination.partial
-        outcome = yield from self.coordination.run(requests, [observation.stage_cost], [lacking, held])
-        solution = (outcome.answers.get(_EXPLORING) or outcome.answers[_VALUE]).solution
-        action = self._plan.begin(self.mpc.inputs(solution)) if solution else self._plan.follow()
+        outcome = yield from self.coordination.run(requests, [observation.stage_cost], [lacking, held], self._act_early)
+        action = self._early_action if self._acted else self._action(outcome.answers)
+        fallback = action is None
         return PackedDecision(
             observation=observation,
             outcome=outcome,
-            action=action,
-            fallback=solution is None,
+            action=self._plan.follow() if action is None else action,
+            fallback=fallback,
             explored=explored,
             memory=memory,
         )
+
+    def _action(self, answers: Mapping[str, Answer]) -> np.ndarray | None:
+        """First input (n_u,) of a new plan; None without a solution."""
+        solution = (answers.get(_EXPLORING) or answers[_VALUE]).solution
+        return self._plan.begin(self.mpc.inputs(solution)) if solution else None
+
+    def _act_early(self, answers: Mapping[str, Answer]) -> Act | None:
+        self._early_action = self._action(answers)
+        self._acted = self._early_action is not None
+        return None if self._early_action is None else Act(self._early_action)
 
     def _explores(self, step: int) -> np.ndarray:
         """Mask (n_agents,) of the agents that explore in a step, the same at every agent."""
@@ -145,9 +157,10 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
 
         Agents may have started in this step: the answer depends on the number of the step only.
         """
-        return (
-            self.learner is not None and step > 0 and bool(self._explores(step - 1).any() or self.learner.due(step - 1))
-        )
+        if step <= 0:
+            return False
+        moved = self.learner is not None and bool(self._explores(step - 1).any() or self.learner.due(step - 1))
+        return moved or self.coordination.early
 
     def _request(
         self,

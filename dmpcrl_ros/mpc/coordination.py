@@ -48,10 +48,12 @@ class CoordinationOptions:
         tolerance: of the changes of the trajectories and multipliers of all agents between two rounds, relative to one
             plus their size.
         rounds: largest number of rounds; 0 for four times the diameter of the tree plus twenty.
+        early: whether agents act one round after the news of each has reached all, before the answer is certified.
     """
 
     tolerance: float = 1e-9
     rounds: int = 0
+    early: bool = False
 
 
 class Answer(NamedTuple):

@@ -6,11 +6,12 @@
 What the agents tell one another of an evaluation is its method: `reactions` or `prices`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.core.exchange import DeadlineReached, Exchange, Protocol
+from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, Protocol
 from dmpcrl_ros.core.spanning_tree import SpanningTree, TreeAgreement
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Request
@@ -55,6 +56,11 @@ class TreeCoordination:
         self._most = options.rounds or 4 * tree.diameter + 20
         self.reset()
 
+    @property
+    def early(self) -> bool:
+        """Whether agents act before the answers are certified."""
+        return self._options.early
+
     def reset(self) -> None:
         """Forget the models of all neighbours: the next evaluations begin without them."""
         self._evaluations: dict[str, LocalEvaluation] = {}
@@ -65,14 +71,20 @@ class TreeCoordination:
         return bool(self._missing)
 
     def run(
-        self, requests: Mapping[str, Request], sums: Sequence[float] = (), maxima: Sequence[float] = ()
-    ) -> Protocol[Outcome]:
+        self,
+        requests: Mapping[str, Request],
+        sums: Sequence[float] = (),
+        maxima: Sequence[float] = (),
+        act: Callable[[Mapping[str, Answer]], Act | None] = lambda _: None,
+    ) -> Generator[Exchange | Act, Any, Outcome]:
         """Evaluate all requests, and add up and compare numbers over the network, in the same rounds.
 
         Args:
             requests: by names; the same names in the same order at every agent.
             sums: this agent's terms (n_s,).
             maxima: this agent's values (n_m,).
+            act: action for the present answers, asked for after D + 1 rounds if the options say so; None to wait for
+                the end.
         """
         agreement = TreeAgreement(self._agent, self._tree, sums, maxima, self._missing)
         evaluations = [self._evaluation(name) for name in requests]
@@ -82,15 +94,17 @@ class TreeCoordination:
             agreement.report(_solve(evaluations, failures))
             if agreement.change <= self._options.tolerance or agreement.rounds >= self._most:
                 break
+            due = self._options.early and agreement.rounds == self._tree.diameter + 1
+            if due and (action := act(_answers(requests, evaluations, failures))):
+                yield action
             try:
                 yield from self._round(evaluations, failures, agreement)
             except DeadlineReached as deadline:
                 if agreement.rounds <= self._tree.diameter:
                     raise
                 late = str(deadline)
-        found = zip(requests, evaluations, failures, strict=True)
         return Outcome(
-            answers={name: _answer(evaluation, failure) for name, evaluation, failure in found},
+            answers=_answers(requests, evaluations, failures),
             sums=agreement.sums,
             maxima=agreement.maxima,
             rounds=agreement.rounds,
@@ -142,8 +156,13 @@ def _solve(evaluations: Sequence[LocalEvaluation], failures: list[str]) -> float
     return np.inf if any(failures) else change
 
 
-def _answer(evaluation: LocalEvaluation, failure: str) -> Answer:
-    return Answer(None, 0.0, failure) if failure else Answer(evaluation.solution(), evaluation.value, '')
+def _answers(
+    names: Iterable[str], evaluations: Sequence[LocalEvaluation], failures: Sequence[str]
+) -> dict[str, Answer]:
+    return {
+        name: Answer(None, 0.0, failure) if failure else Answer(evaluation.solution(), evaluation.value, '')
+        for name, evaluation, failure in zip(names, evaluations, failures, strict=True)
+    }
 
 
 def _begin(evaluation: LocalEvaluation, request: Request) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import Told, Watch, directed_network, observation
 
-from dmpcrl_ros.core.exchange import Exchange
+from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.simulation.lockstep import step_in_lockstep
@@ -103,6 +103,71 @@ def test_all_agents_ask_for_the_same_evaluations_whoever_has_just_started():
         assert learned == [step not in (0, 2)] * 3
         void = ['another agent does not have' in report.fault for report in outcome.reports]
         assert void == [step == 2, False, step == 2]  # the agent that has just started has no transition to miss
+
+
+@pytest.mark.parametrize('exploration', [False, True])
+def test_an_early_action_goes_out_after_one_round_more_than_the_tree_is_deep(exploration):
+    """It is close to the best one, and learning is from the action applied: Q is that of the whole network there."""
+    settings = Settings(coordination='reactions', seed=4, stopping__early=True, learning__exploration=exploration)
+    system, thetas, watch = settings.make_system(), [], Watch()
+
+    def drive(programs):
+        thetas.append(np.concatenate([agent.theta for agent in loop.agents]))
+        return watch(programs)
+
+    loop = ClosedLoop(system, settings, drive=drive)
+    steps = list(loop.run(12))
+    central = Settings(seed=4).make_central_agent(system).mpc
+
+    def value(theta, state, action=None):
+        central.theta = theta
+        central.begin(state, action)
+        central.solve()
+        return central.value(central.solution()), central.action(central.solution())
+
+    for asked in watch.requests[1:]:  # the first step begins without any model
+        for each in asked:
+            rounds = next(k for k, request in enumerate(each) if isinstance(request, Act))
+            assert rounds == 2 + 1 and sum(isinstance(request, Act) for request in each) == 1
+            assert sum(isinstance(request, Exchange) for request in each) > rounds
+    for k, step in enumerate(steps):
+        after = steps[k + 1].states if k + 1 < len(steps) else None
+        if after is None:
+            break
+        best = value(thetas[k], step.states)[1]
+        assert exploration or k < 1 or step.actions == pytest.approx(best, abs=1e-4)
+        visited, future = value(thetas[k + 1], step.states, step.actions)[0], value(thetas[k + 1], after)[0]
+        expected = step.costs.sum() + system.structure.discount * future - visited
+        assert step.metrics['td_error'] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_an_agent_that_has_acted_early_does_not_act_again_when_a_neighbour_is_lost():
+    settings = Settings(coordination='reactions', seed=4, stopping__early=True)
+    system = settings.make_system()
+    agents = [settings.make_agent(system, i) for i in range(3)]
+    states = [system.initial_state[part] for part in system.state_parts]
+    for step, lost_in in enumerate([2, 3, 3]):  # the agents act after three rounds
+        programs = [
+            losing(agent.step(observation(state, step)), lost_in) for agent, state in zip(agents, states, strict=True)
+        ]
+        outcome = step_in_lockstep(programs)
+        assert [report.fault for report in outcome.reports] == ['lost'] * 3
+        assert [act.fallback for act in outcome.acts] == [lost_in < 3] * 3
+
+
+def losing(program, in_round):
+    """Program whose exchange with this number fails."""
+    rounds, answer = 0, None
+    while True:
+        try:
+            request = program.send(answer)
+            if isinstance(request, Exchange):
+                if rounds == in_round:
+                    request = program.throw(ExchangeTimeout('lost'))
+                rounds += 1
+        except StopIteration as end:
+            return end.value
+        answer = yield request
 
 
 def test_a_replaced_action_is_learned_from_by_nobody():
