@@ -74,12 +74,14 @@ def rounds_over_ros() -> dict[str, float]:
     }
 
 
-def training_over_ros(coordination: str) -> dict[str, float]:
+def training_over_ros(coordination: str, system: str = 'chain') -> dict[str, float]:
     """Milliseconds per training step over ROS 2, rounds per step, and seconds from the start to the first step."""
     os.environ.update(_QUIET)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, 'run')
-        settings = Settings(steps=_ROS_STEPS, learning__exploration=False, seed=8, coordination=coordination)
+        settings = Settings(
+            system=system, steps=_ROS_STEPS, learning__exploration=False, seed=8, coordination=coordination
+        )
         started = time.monotonic()
         first = last = None
         nodes = nodes_of(settings, DeploymentSettings(), output=str(output), report_period=None)

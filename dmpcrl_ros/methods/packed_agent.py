@@ -153,14 +153,13 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         return self.exploration.coins(step)
 
     def _needs_action_value(self, step: int) -> bool:
-        """Whether Q of the transition that ends in this step can differ from V of its first state.
+        """Whether learning needs Q of the transition that ends in this step because V of its first state can differ.
 
         Agents may have started in this step: the answer depends on the number of the step only.
         """
-        if step <= 0:
+        if self.learner is None or step <= 0:
             return False
-        moved = self.learner is not None and bool(self._explores(step - 1).any() or self.learner.due(step - 1))
-        return moved or self.coordination.early
+        return self.coordination.early or bool(self._explores(step - 1).any() or self.learner.due(step - 1))
 
     def _request(
         self,
@@ -182,7 +181,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         if outcome.certified:
             value, cost = outcome.answers[_VALUE].value, float(outcome.sums[0])
             metrics |= {'value': value, 'cost': cost}
-            visited = outcome.answers.get(_ACTION_VALUE) or (decision.memory and decision.memory.answer)
+            visited = outcome.answers.get(_ACTION_VALUE) or self._action_value(decision.memory)
             if decision.memory and visited and not (lacking or self._holding):
                 td_error = cost + self._discount * value - visited.value
                 metrics['td_error'] = td_error
@@ -197,6 +196,10 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         answer = outcome.answers[_VALUE] if outcome.certified else None
         self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
         return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})
+
+    def _action_value(self, memory: PackedMemory | None) -> Answer | None:
+        """V(s) in the place of Q(s, a) of a transition; not after an early action, which is not quite the best one."""
+        return None if memory is None or self.coordination.early else memory.answer
 
     def _fault(self, decision: PackedDecision, lacking: bool) -> str:
         """Reason why the transition that ended was not learned from; empty without one."""
