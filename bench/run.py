@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+import delay
 import numpy as np
 import real_time
 import rounds as rounds_to_accuracy
@@ -127,17 +128,24 @@ def main() -> None:
     table.add_row(
         'round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms', f'{limit:.3f} ms'
     )
-    for coordination in ('admm', 'reactions'):
-        training = training_over_ros(coordination)
+    for system, coordination in (
+        ('chain', 'admm'),
+        ('chain', 'reactions'),
+        ('chain', 'prices'),
+        ('power_grid', 'admm'),
+        ('power_grid', 'reactions'),
+    ):
+        training = training_over_ros(coordination, system)
         table.add_row(
-            f'training step over ROS 2, mallick2024, {coordination} ({training["rounds"]:.0f} rounds)',
+            f'training step over ROS 2, {system}, {coordination} ({training["rounds"]:.0f} rounds)',
             f'{training["step"]:.1f} ms',
-            '40 ms',
+            '40 ms' if system == 'chain' else '',
         )
     table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
     Console().print(table)
     rounds_to_accuracy.show(Console(), [])
-    Console(width=110).print(real_time.table(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))
+    Console(width=110).print(delay.table(0.002))
+    Console(width=130).print(real_time.table(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))
 
 
 if __name__ == '__main__':
