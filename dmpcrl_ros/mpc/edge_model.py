@@ -15,7 +15,7 @@ class EdgeModel(ABC):
     X_P = response X + offset + factor xi, at the cost 1/2 xi'xi + 1/2 X' curvature X + gradient'X + constant.
 
     Attributes:
-        numbers: the message that it was made of; another object as soon as one number changes.
+        numbers: all but the constant, which moves no solution; another object as soon as one changes.
         matrices: numbers that determine curvature, response and factor; another object as soon as one changes.
         curvature: (n_ours, n_ours).
         response: (n_theirs, n_ours).
@@ -32,7 +32,7 @@ class EdgeModel(ABC):
 
     def __init__(self, ours: int, theirs: int, resolution: float):
         self.n_ours, self._resolution = ours, resolution
-        self.numbers = np.zeros(self.size(ours, theirs))
+        self.numbers = np.zeros(self.size(ours, theirs) - 1)
         self.matrices = np.zeros(0)
         self.curvature, self.response = np.zeros((ours, ours)), np.zeros((theirs, ours))
         self.factor = np.zeros((theirs, 0))
@@ -41,14 +41,15 @@ class EdgeModel(ABC):
     @staticmethod
     @abstractmethod
     def size(ours: int, theirs: int) -> int:
-        """Number of elements of a message."""
+        """Number of elements of a message: the numbers, then the constant."""
 
     @abstractmethod
-    def read(self, message: np.ndarray) -> None:
-        """Take the numbers of a message (size,)."""
+    def read(self, numbers: np.ndarray) -> None:
+        """Take the numbers of a message, without the constant."""
 
     def take(self, message: np.ndarray) -> None:
-        """Replace it by the model in a message (size,), unless they are equal up to the resolution."""
-        if not (np.abs(message - self.numbers) <= self._resolution * (1.0 + np.abs(self.numbers))).all():
-            self.numbers = message
-            self.read(message)
+        """Replace it by the model in a message (size,), unless its numbers are equal up to the resolution."""
+        numbers, self.constant = message[:-1], float(message[-1])
+        if not (np.abs(numbers - self.numbers) <= self._resolution * (1.0 + np.abs(self.numbers))).all():
+            self.numbers = numbers
+            self.read(numbers)

@@ -26,7 +26,6 @@ class LocalEvaluation(ABC):
         kind: name of the exchange with the neighbours.
         model: class of the models of the network behind the edges of the tree.
         models: these models, by neighbour.
-        value: optimal value, models included.
         w: [S; u] of the solution.
         multipliers: of the soft rows (r,), positive at the upper bounds.
         relation_multipliers: derivatives (n_s,) of the value in the constants of the relations that determine S.
@@ -79,6 +78,11 @@ class LocalEvaluation(ABC):
             self.lower[s.action] = self.upper[s.action] = action
         self._solved = False
 
+    @property
+    def value(self) -> float:
+        """Optimal value, models included."""
+        return self._own_value + sum(model.constant for model in self.models.values())
+
     def solve(self) -> float:
         """Solve the programme with the present models.
 
@@ -95,11 +99,11 @@ class LocalEvaluation(ABC):
         before, self._numbers = (self.w, self.dual_equality) if self._solved else None, numbers
         self._solved = False
         e, solver = self._prepare()
-        constants, self._joined_linear, constant = self._join(self.models)
+        constants, self._joined_linear = self._join(self.models)
         offset = e.offset(constants)
         linear = e.directions.T @ (self._joined_linear + e.hessian @ offset)
         found = self._minimise(solver, linear, offset)
-        self._collect(e, found, offset, constant)
+        self._collect(e, found, offset)
         if not np.isfinite(self.value):
             raise QpFailure('the solution is not finite')
         self._solved = True
@@ -126,20 +130,14 @@ class LocalEvaluation(ABC):
         held = np.concatenate([self.active.held, np.zeros(size - self.structure.n_inputs)])
         return ActiveSet(held, self.active.on_bound[moves], self.active.violated[moves])
 
-    def _join(self, models: Mapping[int, EdgeModel]) -> tuple[np.ndarray, np.ndarray, float]:
-        """Constants of the relations in S, linear term in w, and constant of the objective."""
-        shared, constants, linear, constant = (
-            self.structure.shared,
-            np.zeros(self.structure.n_states),
-            self.linear.copy(),
-            self.constant,
-        )
+    def _join(self, models: Mapping[int, EdgeModel]) -> tuple[np.ndarray, np.ndarray]:
+        """Constants of the relations in S, and linear term in w."""
+        shared, constants, linear = self.structure.shared, np.zeros(self.structure.n_states), self.linear.copy()
         constants[: shared.n_own] = self.free
         for j, model in models.items():
             constants[shared.theirs[j]] = model.offset
             linear[shared.ours[j]] += model.gradient
-            constant += model.constant
-        return constants, linear, constant
+        return constants, linear
 
     def _minimise(self, solver: SoftRowsQp, linear: np.ndarray, offset: np.ndarray) -> SoftRowsSolution:
         qp, moves = self.qp, self._moves
@@ -153,7 +151,7 @@ class LocalEvaluation(ABC):
             qp.soft_upper[moves] - at,
         )
 
-    def _collect(self, e: Eliminated, found: SoftRowsSolution, offset: np.ndarray, constant: float) -> None:
+    def _collect(self, e: Eliminated, found: SoftRowsSolution, offset: np.ndarray) -> None:
         """Variables, multipliers and active set of a solution."""
         qp, s, n_u = self.qp, self.structure, self.structure.n_inputs
         w = self.w = offset + e.directions @ found.primal
@@ -168,9 +166,8 @@ class LocalEvaluation(ABC):
         self.active = ActiveSet(found.active.held[:n_u], on_bound, violated)
         self.hard, self.kkt_residual = found.dual_bounds[:n_u], found.kkt_residual
         xi = found.primal[n_u:]
-        self.value = float(
-            0.5 * w @ (e.hessian @ w) + self._joined_linear @ w + constant + 0.5 * xi @ xi + qp.penalty @ self.slack
-        )
+        curved = 0.5 * w @ (e.hessian @ w) + 0.5 * xi @ xi
+        self._own_value = float(curved + self._joined_linear @ w + self.constant + qp.penalty @ self.slack)
         gradient = (e.hessian @ w + self._joined_linear)[: s.n_states]
         np.add.at(gradient, qp.soft, self.multipliers)
         self.relation_multipliers = e.inverse.T @ gradient

@@ -29,10 +29,9 @@ class EdgePrices(EdgeModel):
         """Number of elements of a message."""
         return ours + theirs + 1
 
-    def read(self, message: np.ndarray) -> None:
-        """Take the numbers of a message: prices, values, constant."""
-        self.gradient, self.offset = message[: self.n_ours], message[self.n_ours : -1]
-        self.constant = float(message[-1])
+    def read(self, numbers: np.ndarray) -> None:
+        """Take the numbers of a message: prices, values."""
+        self.gradient, self.offset = numbers[: self.n_ours], numbers[self.n_ours :]
 
 
 class PricedEvaluation(LocalEvaluation):

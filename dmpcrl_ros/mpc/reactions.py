@@ -52,11 +52,10 @@ class Reaction(EdgeModel):
         n = ours + theirs
         return n * (n + 1) // 2 + n + 1
 
-    def read(self, message: np.ndarray) -> None:
-        """Take the numbers of a message: upper triangle, gradients, constant."""
+    def read(self, numbers: np.ndarray) -> None:
+        """Take the numbers of a message: upper triangle, gradients."""
         count, ours = len(self.matrices), self.n_ours
-        matrices, vectors = message[:count], message[count:]
-        self.gradient, self.offset, self.constant = vectors[:ours], vectors[ours:-1], float(vectors[-1])
+        matrices, self.gradient, self.offset = numbers[:count], numbers[count : count + ours], numbers[count + ours :]
         if np.array_equal(matrices, self.matrices):
             return
         self.matrices = matrices
@@ -114,18 +113,19 @@ class ReactingEvaluation(LocalEvaluation):
         known = (response, *(model.numbers for model in others.values()))
         forces = np.concatenate([self.active.violated, held])
         told = self._told.get(neighbour)
-        if told and same(told[0], known) and np.array_equal(told[1], forces):
-            return told[2]
-        message = np.concatenate([response.matrices, self._vectors(neighbour, others, response, held)])
+        if not (told and same(told[0], known) and np.array_equal(told[1], forces)):
+            own = np.concatenate([response.matrices, self._vectors(neighbour, others, response, held)])
+            told = self._told[neighbour] = (known, forces, own)
+        message = told[2].copy()
+        message[-1] += sum(model.constant for model in others.values())
         if not np.isfinite(message).all():
             raise QpFailure('the reaction to a neighbour is not finite')
-        self._told[neighbour] = (known, forces, message)
         return message
 
     def _vectors(
         self, neighbour: int, others: Mapping[int, Reaction], response: _Response, held: np.ndarray
     ) -> np.ndarray:
-        """Gradients and constant of a reaction.
+        """Gradients and constant of a reaction, without the constants of the other neighbours.
 
         Args:
             neighbour: that gets it.
@@ -135,11 +135,11 @@ class ReactingEvaluation(LocalEvaluation):
         """
         qp, active, e, n_s = self.qp, self.active, response.e, self.structure.n_states
         shared = self.structure.shared
-        constants, linear, constant = self._join(others)
+        constants, linear = self._join(others)
         sign = active.violated + active.on_bound
         bound, push = np.where(sign > 0.0, qp.soft_upper, qp.soft_lower), active.violated * qp.penalty
         np.add.at(linear, qp.soft, push)
-        constant -= float(push @ np.where(active.violated, bound, 0.0))
+        constant = self.constant - float(push @ np.where(active.violated, bound, 0.0))
         inputs = self._held_inputs()
         constants[shared.theirs[neighbour]] = 0.0
         constants[: shared.n_own] += qp.inputs @ inputs
