@@ -7,14 +7,19 @@ Each sequence alternates V(s) and Q(s, a) of an action near the best one, while 
 follows the exact inputs. The methods start where they ended before. The reference is the problem of the whole network,
 solved at once.
 
-    .venv/bin/python bench/rounds.py [network files]
+    .venv/bin/python bench/rounds.py [network files or numbers of agents in a chain]
+    .venv/bin/python bench/rounds.py --hard 300 [network files or numbers of agents in a chain]
+
+The second form starts cold from states at random within one and a half times their bounds, and counts the answers that
+are certified.
 """
 
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -223,16 +228,85 @@ SYSTEMS = {
 }
 
 
-def show(console: Console, files: list[str], steps: int = 20) -> None:
+def hard_states(system: MpcSystem, count: int, seed: int = 7) -> Iterator[list[np.ndarray]]:
+    """States of all agents, at random within one and a half times their bounds; 0.5 where there is none."""
+    draw = np.random.default_rng(seed)
+    for _ in range(count):
+        states = []
+        for local in system.local:
+            lower = np.where(np.isfinite(local.state_lower), local.state_lower, -0.5)
+            upper = np.where(np.isfinite(local.state_upper), local.state_upper, 0.5)
+            half = 0.5 * (upper - lower)
+            states.append(lower + half + 1.5 * half * draw.uniform(-1.0, 1.0, len(lower)))
+        yield states
+
+
+def certified(system: MpcSystem, method: type[LocalEvaluation], count: int) -> list[str]:
+    """Share of cold hard states with a certified answer, rounds that it took, and largest errors of these answers."""
+    tree, whole = SpanningTree(system.graph), Whole(system)
+    structures = [local_structure(system, i, tree) for i in range(system.n_agents)]
+    mpcs = [
+        ParametricMpc(system.local_problem(i), *system.parameters(i), structure=structure)
+        for i, structure in enumerate(structures)
+    ]
+    thetas = [system.parameters(i)[1] for i in range(system.n_agents)]
+    exogenous, rounds, errors = system.plant(0).observe()[1], [], []
+    for states in hard_states(system, count):
+        requests = [mpc.request(*each) for mpc, *each in zip(mpcs, states, [None] * len(mpcs), exogenous, strict=True)]
+        outcomes, _ = run_lockstep(
+            [
+                TreeCoordination(method, i, tree, structure, CoordinationOptions(rounds=4 * tree.diameter + 40)).run(
+                    {'V': request}
+                )
+                for i, (structure, request) in enumerate(zip(structures, requests, strict=True))
+            ]
+        )
+        if outcomes[0].certified:
+            rounds.append(outcomes[0].rounds)
+            exact = Task(thetas, states, None, exogenous, whole.evaluate(thetas, states, None, exogenous))
+            answers = [each.answers['V'] for each in outcomes]
+            errors.append(_errors(_answer(mpcs, [each.solution for each in answers], answers[0].value), exact))
+    if not rounds:
+        return [f'0 of {count}', '-', '-', '-', '-']
+    worst = [f'{error:.0e}' for error in np.max(errors, axis=0)]
+    return [f'{len(rounds)} of {count}', f'{np.median(rounds):.0f} / {np.quantile(rounds, SHARE):.0f}', *worst]
+
+
+def named(names: list[str]) -> dict[str, Callable[[], MpcSystem]]:
+    """Systems by the paths of their files, or by the number of agents in a chain."""
+    return {
+        f'chain of {name}' if name.isdigit() else Path(name).stem: (
+            (lambda n=int(name): Settings(chain__agents=n).make_system())
+            if name.isdigit()
+            else (lambda file=name: load_system(file))
+        )
+        for name in names
+    }
+
+
+def show_hard(console: Console, names: list[str], count: int) -> None:
+    """Print the table of cold hard states."""
+    table = Table('network', 'method', 'certified', 'rounds: median / 95 %', 'inputs', 'value', 'gradient')
+    for name, make in (SYSTEMS | named(names)).items():
+        for title, method in TREE_METHODS.items():
+            try:
+                table.add_row(name, title, *certified(make(), method, count))
+            except (QpFailure, ValueError) as failure:
+                table.add_row(name, title, str(failure))
+    console.print('Cold hard states, and the largest errors of the certified answers:')
+    console.print(table)
+
+
+def show(console: Console, names: list[str], steps: int = 20) -> None:
     """Print the table."""
     table = Table('network', 'method', 'inputs', 'value', 'gradient')
-    for name, make in (SYSTEMS | {file: lambda file=file: load_system(file) for file in files}).items():
+    for name, make in (SYSTEMS | named(names)).items():
         methods = {kind: partial(ByTree, method=method) for kind, method in TREE_METHODS.items()}
         for title, method in (methods | {'ADMM as published': ByAdmm}).items():
             system = make()
             try:
                 table.add_row(name, title, *rounds_needed(system, method(system), steps))
-            except QpFailure as failure:
+            except (QpFailure, ValueError) as failure:
                 table.add_row(name, title, str(failure))
     goals = '/'.join(f'{accuracy:.0e}' for accuracy in ACCURACIES)
     console.print(f'Message rounds until {SHARE:.0%} of the evaluations are within {goals}:')
@@ -240,4 +314,7 @@ def show(console: Console, files: list[str], steps: int = 20) -> None:
 
 
 if __name__ == '__main__':
-    show(Console(), sys.argv[1:])
+    if sys.argv[1:2] == ['--hard']:
+        show_hard(Console(width=120), sys.argv[3:], int(sys.argv[2]))
+    else:
+        show(Console(), sys.argv[1:])
