@@ -55,11 +55,11 @@ class ActiveSetEquations:
         self._push = active.violated * penalty
         self._force = rows.T @ self._push
         on_bound, free, size = rows[self._on_bound], self._free, len(self._free)
-        self._matrix = np.zeros((size + len(on_bound), size + len(on_bound)))
-        self._matrix[:size, :size] = hessian[free[:, None], free]
-        self._matrix[size:, :size], self._matrix[:size, size:] = on_bound[:, free], on_bound[:, free].T
+        matrix = np.zeros((size + len(on_bound), size + len(on_bound)))
+        matrix[:size, :size] = hessian[free[:, None], free]
+        matrix[size:, :size], matrix[:size, size:] = on_bound[:, free], on_bound[:, free].T
         self._by_held = np.concatenate([hessian[free[:, None], self._held], on_bound[:, self._held]])
-        self._factors = Factorised(self._matrix)
+        self._factors = Factorised(matrix)
 
     def solve(self, linear: np.ndarray, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Solution u (n,) and its multipliers of the bounds and of the rows (n + r,)."""
@@ -67,7 +67,6 @@ class ActiveSetEquations:
         bounds = np.where(self._upper, above[self._bounds], below[self._bounds])
         right = np.concatenate([-(linear + self._force)[self._free], bounds[held:]]) - self._by_held @ bounds[:held]
         found = self._factors.solve(right)
-        found = found + self._factors.solve(right - self._matrix @ found)
         u, dual = np.empty(n), np.zeros(len(below))
         u[self._free], u[self._held] = found[:size], bounds[:held]
         dual[n:] = self._push

@@ -20,7 +20,6 @@ from typing import Any
 from typing import Protocol as Interface
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Protocol
@@ -196,8 +195,10 @@ def _solve(matrix: np.ndarray, right: np.ndarray, what: str, definite: bool) -> 
     if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
         raise BatchRefused(f'{what} is not finite')
     try:
-        found = cho_solve(cho_factor(matrix), right) if definite else np.linalg.solve(matrix, right)
-    except LinAlgError:
+        if definite:
+            np.linalg.cholesky(matrix)
+        found = np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
         raise BatchRefused(f'{what} is {"not positive definite" if definite else "singular"}') from None
     if not np.isfinite(found).all():
         raise BatchRefused(f'{what} is singular')
