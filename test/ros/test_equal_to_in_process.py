@@ -58,9 +58,8 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
         ['chain', '--steps', 20, '--method', 'nominal_mpc', '--model', 'exact'],
         ['chain', '--steps', 12, '--method', 'scenario_mpc', '--scenarios', 4],
         [CARTS, '--steps', 20],
-        ['power_grid', '--steps', 103, '--admm.iterations', 10],  # into the second episode: one update
-        [RING, '--steps', 124, '--admm.iterations', 5, '--learning.order', 'second'],
-        ['chain', '--steps', 20, '--coordination', 'reactions'],
+        ['power_grid', '--steps', 103, '--coordination', 'reactions'],  # into the second episode: one update
+        ['chain', '--steps', 20, '--coordination', 'prices'],
         [RING, '--steps', 124, '--coordination', 'reactions', '--learning.order', 'second'],
     ],
     ids=[
@@ -72,9 +71,8 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
         'nominal',
         'scenario',
         'yaml',
-        'power grid',
-        'grid from yaml, second order',
-        'reactions',
+        'reactions on the power grid',
+        'prices',
         'reactions on a ring, second order',
     ],
 )
@@ -86,10 +84,10 @@ def test_same_numbers(tmp_path, domain, arguments):
 @pytest.mark.parametrize(
     ('arguments', 'per_process'),
     [
-        (['chain', '--steps', 12, '--chain.agents', 48, '--admm.iterations', 10], 12),
-        ([RING, '--steps', 124, '--admm.iterations', 5], 2),
+        (['chain', '--steps', 12, '--chain.agents', 24, '--admm.iterations', 10], 6),
+        ([RING, '--steps', 124, '--admm.iterations', 5, '--learning.order', 'second'], 2),
     ],
-    ids=['48 agents in 4 processes', 'a ring, two areas in each process'],
+    ids=['24 agents in 4 processes', 'a ring, two areas in each process, second order'],
 )
 def test_agents_that_share_a_process_make_the_same_numbers(tmp_path, domain, arguments, per_process):
     compare(tmp_path, arguments, ['--agents-per-process', per_process], updates=1)

@@ -60,7 +60,7 @@ def test_all_end_when_one_dies_and_its_name_is_told(tmp_path, domain, victim):
 
 
 def test_a_frozen_agent_makes_steps_void_and_the_run_goes_on(tmp_path, domain):
-    nodes = Deployed(steps=150, seed=5, round_timeout=0.5).nodes(output=str(tmp_path / 'run'))
+    nodes = Deployed(steps=60, seed=5, round_timeout=0.5).nodes(output=str(tmp_path / 'run'))
     with ProcessGroup(nodes) as processes:
         wait_for(lambda: recorded_steps(tmp_path / 'run') > 5, PATIENCE, 'the first steps')
         os.kill(processes.pids()['agent_2'], signal.SIGSTOP)
@@ -69,7 +69,7 @@ def test_a_frozen_agent_makes_steps_void_and_the_run_goes_on(tmp_path, domain):
         wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
     run = load_run(tmp_path / 'run')
     void = [fault for fault in run.faults if fault]
-    assert run.steps.tolist() == list(range(150)) and np.isfinite(run.states).all()
+    assert run.steps.tolist() == list(range(60)) and np.isfinite(run.states).all()
     assert void and any("no '" in fault for fault in void), void
     assert not run.faults[-1] and np.isfinite(run.metrics['td_error'][-1])
     for history in run.parameters.values():
