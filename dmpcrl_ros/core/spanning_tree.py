@@ -102,7 +102,7 @@ class TreeAgreement:
         tail = end + len(self._top)
         changes = self._changes[: self._depth]
         for j, message in messages.items():
-            self._subtrees[j] = message[:end]
+            self._subtrees[j] = message[:end].copy()
             self._top = np.maximum(self._top, message[end:tail])
             changes = np.maximum(changes, message[tail:])
         self._changes = np.concatenate([[UNKNOWN], np.full_like(changes, UNKNOWN) if self._broken else changes])

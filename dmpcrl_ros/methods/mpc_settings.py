@@ -136,7 +136,7 @@ class CoordinationSettings(MpcSettings):
         'admm',
         'how neighbours agree on their predictions; admm is the published one, with two message rounds for each '
         'iteration; reactions is exact within few rounds, which all evaluations of a step share; prices has '
-        'the shortest messages and needs weak coupling',
+        'shorter messages than reactions and needs weak coupling',
         choices=('admm', *TREE_METHODS),
     )
     stopping: StoppingSettings = group(StoppingSettings)

@@ -49,7 +49,7 @@ class EdgeModel(ABC):
 
     def take(self, message: np.ndarray) -> None:
         """Replace it by the model in a message (size,), unless its numbers are equal up to the resolution."""
-        numbers, self.constant = message[:-1], float(message[-1])
+        numbers, self.constant = message[:-1].copy(), float(message[-1])
         if not (np.abs(numbers - self.numbers) <= self._resolution * (1.0 + np.abs(self.numbers))).all():
             self.numbers = numbers
             self.read(numbers)

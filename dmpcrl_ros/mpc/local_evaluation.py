@@ -87,8 +87,9 @@ class LocalEvaluation(ABC):
         """Solve the programme with the present models.
 
         Returns:
-            Largest change of the trajectories and of the multipliers of the dynamics since the former solution of this
-            evaluation, relative to one plus their size; infinite for the first, zero if no model has changed.
+            Largest change of the trajectories and of the relation multipliers since the former solution of this
+            evaluation, relative to one plus their size; infinite for the first, zero if no model has changed. The
+            multipliers of trajectories that only pass through this agent are among them: they go into its messages.
 
         Raises:
             QpFailure: there is no solution, or it is not finite.
@@ -96,7 +97,7 @@ class LocalEvaluation(ABC):
         numbers = tuple(model.numbers for model in self.models.values())
         if self._solved and same(numbers, self._numbers):
             return 0.0
-        before, self._numbers = (self.w, self.dual_equality) if self._solved else None, numbers
+        before, self._numbers = (self.w, self.relation_multipliers) if self._solved else None, numbers
         self._solved = False
         e, solver = self._prepare()
         constants, self._joined_linear = self._join(self.models)
@@ -104,12 +105,12 @@ class LocalEvaluation(ABC):
         linear = e.directions.T @ (self._joined_linear + e.hessian @ offset)
         found = self._minimise(solver, linear, offset)
         self._collect(e, found, offset)
-        if not np.isfinite(self.value):
+        if not (np.isfinite(self.value) and np.isfinite(self.w).all() and np.isfinite(self.relation_multipliers).all()):
             raise QpFailure('the solution is not finite')
         self._solved = True
         if before is None:
             return np.inf
-        return max(_relative(new, old) for new, old in zip((self.w, self.dual_equality), before, strict=True))
+        return max(_relative(new, old) for new, old in zip((self.w, self.relation_multipliers), before, strict=True))
 
     def _prepare(self) -> tuple[Eliminated, SoftRowsQp]:
         """Parts that depend on theta and on the matrices of the models only."""

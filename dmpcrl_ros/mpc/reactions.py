@@ -169,7 +169,7 @@ class ReactingEvaluation(LocalEvaluation):
         sets = (active.held.tobytes(), active.on_bound.tobytes())
         key = (qp, *(model.matrices for model in others.values()), *sets)
         kept = self._kept.get(neighbour)
-        if kept and kept[0][-2:] == sets and all(a is b for a, b in zip(kept[0][:-2], key[:-2], strict=True)):
+        if kept and kept[0][-2:] == sets and same(kept[0][:-2], key[:-2]):
             return kept[1]
         e = eliminate(qp, others, active.held != 0.0, shared.theirs[neighbour])
         on_bound = active.on_bound != 0.0

@@ -109,7 +109,7 @@ class TreeCoordination:
             maxima=agreement.maxima,
             rounds=agreement.rounds,
             change=agreement.change,
-            certified=agreement.change <= self._options.tolerance,
+            certified=agreement.change <= self._options.tolerance and not any(failures),
             late=late,
         )
 

@@ -46,6 +46,27 @@ def star(points=4, coupling=0.2):
     return from_description({'name': 'star', 'mpc': {'horizon': 6, 'discount': 0.9}, 'agents': [hub, *around]})
 
 
+def triangle():
+    """The trajectory of `far` passes through `middle`, which does not depend on it, to the one that uses it."""
+
+    def agent(name, neighbours, bound):
+        return {
+            'name': name,
+            'initial_state': [0.4],
+            'dynamics': {'A': [[0.9]], 'B': [[0.5]], 'neighbours': neighbours},
+            'noise': {'lower': [0.0], 'upper': [0.0]},
+            'bounds': {'state': {'lower': [-0.5], 'upper': [0.6]}, 'input': {'lower': [-bound], 'upper': [bound]}},
+            'cost': {'state': [1.0], 'input': [0.3], 'violation': [5.0]},
+        }
+
+    agents = [
+        agent('middle', {}, 1.0),
+        agent('far', {'middle': [[0.0]]}, 0.2),
+        agent('near', {'middle': [[0.0]], 'far': [[0.4]]}, 1.0),
+    ]
+    return from_description({'name': 'triangle', 'mpc': {'horizon': 5, 'discount': 0.9}, 'agents': agents})
+
+
 def ring(n=7):
     """A directed ring: each agent uses the state of the next one, and trajectories travel along the whole tree."""
     agents = [
@@ -74,6 +95,7 @@ NETWORKS = CHAINS | {
     'carts': load_system(CONFIG / 'three_carts.yaml'),
     'star with an idle hub': star(),
     'ring': ring(),
+    'triangle': triangle(),
     'one agent': chain(1),
 }
 each_network = pytest.mark.parametrize('network', NETWORKS.values(), ids=NETWORKS.keys())
@@ -146,6 +168,19 @@ def test_prices_are_right_where_they_are_certified(network):
         outcomes = coordinated.evaluate(states, actions, loads)
         settled += check(network, coordinated, outcomes, central.evaluate(states, actions, loads), action_given=True)
     assert settled == 2 * n or (network.names[0] == 'hub' and settled >= n)
+
+
+@pytest.mark.parametrize('method', ['reactions', 'prices'])
+def test_a_price_that_only_passes_through_an_agent_is_a_change(method):
+    """`near` has a price for `far` as soon as it has heard of its state, in round 2. In round 3 the price passes
+    `middle`, which uses no trajectory of the others: nothing else changes, but `far` moves in round 4."""
+    network = triangle()
+    states = [np.array([0.0]), np.array([0.5]), np.array([0.0])]
+    coordinated, central = Coordinated(network, method=method, rounds=80), Central(network)
+    assert coordinated.tree.neighbours == ((1, 2), (0,), (0,))
+    outcomes = coordinated.evaluate(states)
+    assert check(network, coordinated, outcomes, central.evaluate(states))
+    assert outcomes[0].rounds > 5
 
 
 def test_prices_need_weak_coupling_and_reactions_do_not():

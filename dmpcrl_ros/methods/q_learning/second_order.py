@@ -196,7 +196,7 @@ def _solve(matrix: np.ndarray, right: np.ndarray, what: str, definite: bool) -> 
         raise BatchRefused(f'{what} is not finite')
     try:
         if definite:
-            np.linalg.cholesky(matrix)
+            np.linalg.cholesky(matrix)  # raises if it is not positive definite
         found = np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError:
         raise BatchRefused(f'{what} is {"not positive definite" if definite else "singular"}') from None
