@@ -27,16 +27,21 @@ _METHODS = {
 
 
 def durations(latency: float, **changes) -> tuple[np.ndarray, np.ndarray]:
-    """Times [s] from the state to the last action, and to the end of learning, of each step (_STEPS,)."""
+    """Times [s] from the state to the last action, and to the end of learning, of each step (_STEPS + 1,)."""
     settings = Settings(seed=8, learning__exploration=False, **changes)
     system = settings.make_system()
     network = VirtualTimeNetwork(FaultPlan(), system.graph.neighbours, latency=latency)
     acted, ended = [], []
-    begin = 0.0
-    for _ in ClosedLoop(system, settings, drive=network).run(_STEPS):
+
+    def drive(programs):
+        begin = network.now + (2.0 * latency if acted else 0.0)
+        outcome = network(programs)
         acted.append(max(network.acted_at))
         ended.append(network.now - begin)
-        begin = network.now + 2.0 * latency
+        return outcome
+
+    for _ in ClosedLoop(system, settings, drive=drive).run(_STEPS):
+        pass
     return np.array(acted), np.array(ended)
 
 

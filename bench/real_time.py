@@ -50,6 +50,8 @@ def report(seconds: float, frequency: float, **changes) -> list[str]:
                 for _, line in processes.output(timeout=1.0):
                     if 'real time: ' in line:
                         told = re.findall(r'(\d+\.\d+)', line.split('real time: ')[1])
+            if not told:
+                raise TimeoutError('the run did not end')
         run = load_run(output)
     whole = np.mean([not fault for fault in run.faults])
     met, *times = told

@@ -25,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dmpcrl_ros.core.graph import path_graph
+from dmpcrl_ros.core.graph import NetworkError, path_graph
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.mpc_build import central_parameters, consensus_of, local_parts, local_structure
 from dmpcrl_ros.mpc.admm import AdmmOptions
@@ -245,11 +245,11 @@ def certified(system: MpcSystem, method: type[LocalEvaluation], count: int) -> l
     """Share of cold hard states with a certified answer, rounds that it took, and largest errors of these answers."""
     tree, whole = SpanningTree(system.graph), Whole(system)
     structures = [local_structure(system, i, tree) for i in range(system.n_agents)]
+    thetas = [_model(system, i) for i in range(system.n_agents)]
     mpcs = [
-        ParametricMpc(system.local_problem(i), *system.parameters(i), structure=structure)
+        ParametricMpc(system.local_problem(i), system.parameters(i)[0], thetas[i], structure=structure)
         for i, structure in enumerate(structures)
     ]
-    thetas = [system.parameters(i)[1] for i in range(system.n_agents)]
     exogenous, rounds, errors = system.plant(0).observe()[1], [], []
     for states in hard_states(system, count):
         requests = [mpc.request(*each) for mpc, *each in zip(mpcs, states, [None] * len(mpcs), exogenous, strict=True)]
@@ -272,16 +272,21 @@ def certified(system: MpcSystem, method: type[LocalEvaluation], count: int) -> l
     return [f'{len(rounds)} of {count}', f'{np.median(rounds):.0f} / {np.quantile(rounds, SHARE):.0f}', *worst]
 
 
+def _model(system: MpcSystem, index: int) -> np.ndarray:
+    """Parameters of one agent with the true model, where there is one: the first model of the chain has no coupling."""
+    try:
+        return system.model_parameters(index, exact=True)
+    except NetworkError:
+        return system.parameters(index)[1]
+
+
 def named(names: list[str]) -> dict[str, Callable[[], MpcSystem]]:
     """Systems by the paths of their files, or by the number of agents in a chain."""
-    return {
-        f'chain of {name}' if name.isdigit() else Path(name).stem: (
-            (lambda n=int(name): Settings(chain__agents=n).make_system())
-            if name.isdigit()
-            else (lambda file=name: load_system(file))
-        )
-        for name in names
-    }
+    return {f'chain of {name}' if name.isdigit() else Path(name).stem: partial(_made, name) for name in names}
+
+
+def _made(name: str) -> MpcSystem:
+    return Settings(chain__agents=int(name)).make_system() if name.isdigit() else load_system(name)
 
 
 def show_hard(console: Console, names: list[str], count: int) -> None:

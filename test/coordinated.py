@@ -7,6 +7,7 @@ import numpy as np
 from dense_programme import optimum
 from helpers import central_of, initial_thetas
 
+from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.mpc_build import local_structure
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
@@ -65,6 +66,14 @@ class Coordinated:
                 for mpc, each in zip(self.mpcs, outcomes, strict=True)
             ]
         )
+
+
+def true_thetas(network):
+    """Parameters of all agents with the true model where there is one: the first model of a chain has no coupling."""
+    try:
+        return [network.model_parameters(i, exact=True) for i in range(network.n_agents)]
+    except NetworkError:
+        return initial_thetas(network)
 
 
 class Central:

@@ -32,8 +32,8 @@ class ActiveSet(NamedTuple):
 class ActiveSetEquations:
     """Linear equations of the optimality conditions with one active set, factorised once.
 
-    They are without the curvature of the solver's slack. The solver's tolerance is absolute: scaled to the given rows,
-    the multiplier of a row of small norm would not be exact enough either.
+    Their solution is more exact than that of the solver, which adds a curvature to the slack and has an absolute
+    tolerance.
 
     Args:
         hessian: (n, n).
@@ -62,7 +62,13 @@ class ActiveSetEquations:
         self._factors = Factorised(matrix)
 
     def solve(self, linear: np.ndarray, below: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Solution u (n,) and its multipliers of the bounds and of the rows (n + r,)."""
+        """Solution u (n,) and its multipliers of the bounds and of the rows (n + r,).
+
+        Args:
+            linear: q (n,).
+            below: lower bounds of the variables and of the rows (n + r,).
+            above: upper bounds (n + r,).
+        """
         n, size, held = len(linear), len(self._free), len(self._held)
         bounds = np.where(self._upper, above[self._bounds], below[self._bounds])
         right = np.concatenate([-(linear + self._force)[self._free], bounds[held:]]) - self._by_held @ bounds[:held]

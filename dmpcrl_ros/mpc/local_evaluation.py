@@ -38,6 +38,8 @@ class LocalEvaluation(ABC):
 
     kind: ClassVar[str]
     model: ClassVar[type[EdgeModel]]
+    w: np.ndarray
+    relation_multipliers: np.ndarray
 
     def __init__(self, structure: LocalStructure, resolution: float):
         self.structure, shared = structure, structure.shared

@@ -4,8 +4,8 @@
 """Prices on the trajectories that cross the edges of a spanning tree.
 
 Agent a tells its neighbour b the values X_P of the trajectories of its own side that b's side uses, and its prices pi
-on the trajectories X of b's side that it uses: the derivatives of the cost W0 of a's side at the values X0 that it
-used. To b, a's side is::
+on the trajectories X of b's side that it uses: the derivatives of its Lagrangian at the values X0 that it used, where
+the cost of a's side was W0. To b, a's side is::
 
     W(X) = W0 + pi'(X - X0),    X_P as told
 

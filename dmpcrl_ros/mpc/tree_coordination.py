@@ -85,6 +85,9 @@ class TreeCoordination:
             maxima: this agent's values (n_m,).
             act: action for the present answers, asked for after D + 1 rounds if the options say so; None to wait for
                 the end.
+
+        Raises:
+            ExchangeTimeout: a round fails, or the deadline comes in one of the first D rounds.
         """
         agreement = TreeAgreement(self._agent, self._tree, sums, maxima, self._missing)
         evaluations = [self._evaluation(name) for name in requests]

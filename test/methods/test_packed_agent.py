@@ -116,6 +116,8 @@ def test_an_early_action_goes_out_after_one_round_more_than_the_tree_is_deep(exp
         return watch(programs)
 
     loop = ClosedLoop(system, settings, drive=drive)
+    for i, agent in enumerate(loop.agents):  # the first model has no coupling
+        agent.mpc.theta = system.model_parameters(i, exact=True)
     steps = list(loop.run(12))
     central = Settings(seed=4).make_central_agent(system).mpc
 

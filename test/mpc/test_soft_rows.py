@@ -88,12 +88,13 @@ def test_bounds_that_cross_are_a_failure_of_the_programme():
 
 
 @pytest.mark.parametrize('seed', range(10))
-def test_the_active_set_of_the_last_call_is_only_a_guess(seed):
+def test_the_active_set_of_the_last_call_is_only_a_guess(seed, monkeypatch):
     """A solver that goes on finds what a new one finds, whether the guess is right or wrong."""
     p, draw, bound = programme(seed), np.random.default_rng(seed), np.full(4, 0.8)
-    kept = SoftRowsQp(p['hessian'], p['rows'], p['penalty'])
-    right = 0
-    for size in [0.0, 1e-3, 1e-3, 0.3, 3.0, 1e-3]:
+    kept, searches = SoftRowsQp(p['hessian'], p['rows'], p['penalty']), []
+    search = kept._search
+    monkeypatch.setattr(kept, '_search', lambda *given: searches.append(given) or search(*given))
+    for size in [0.0, 1e-6, 1e-6, 3.0, 3.0, 1e-6]:
         p['linear'] = p['linear'] + size * draw.standard_normal(4)
         at = kept.solve(p['linear'], -bound, bound, p['row_lower'], p['row_upper'])
         afresh = SoftRowsQp(p['hessian'], p['rows'], p['penalty'])
@@ -101,9 +102,9 @@ def test_the_active_set_of_the_last_call_is_only_a_guess(seed):
         assert at.primal == pytest.approx(new.primal, abs=1e-10)
         assert at.dual_rows == pytest.approx(new.dual_rows, abs=1e-9)
         assert at.dual_bounds == pytest.approx(new.dual_bounds, abs=1e-9)
-        assert at.kkt_residual < 1e-10
-        right += all(np.array_equal(a, b) for a, b in zip(at.active, new.active, strict=True))
-    assert right == 6
+        assert at.kkt_residual < 1e-8
+        assert all(np.array_equal(a, b) for a, b in zip(at.active, new.active, strict=True))
+    assert 2 <= len(searches) <= 3  # the first one, and after the large moves
 
 
 def test_a_guess_may_hold_bounds_that_are_not_active():
