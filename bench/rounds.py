@@ -87,7 +87,7 @@ class Whole:
 def sequence(system: MpcSystem, steps: int, seed: int) -> Iterator[Task]:
     """V and Q along a closed loop whose parameters move by about 0.3 % every second step."""
     draw, whole, plant = np.random.default_rng(seed), Whole(system), system.plant(seed)
-    thetas = [system.parameters(i)[1] for i in range(system.n_agents)]
+    thetas = [_model(system, i) for i in range(system.n_agents)]
     bounds = [system.parameter_bounds(i) for i in range(system.n_agents)]
     lower, upper = system.stacked('input_lower'), system.stacked('input_upper')
     for step in range(steps):
