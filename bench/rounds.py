@@ -8,10 +8,6 @@ follows the exact inputs. The methods start where they ended before. The referen
 solved at once.
 
     .venv/bin/python bench/rounds.py [network files or numbers of agents in a chain]
-    .venv/bin/python bench/rounds.py --hard 300 [network files or numbers of agents in a chain]
-
-The second form starts cold from states at random within one and a half times their bounds, and counts the answers that
-are certified.
 """
 
 import copy
@@ -25,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dmpcrl_ros.core.graph import NetworkError, path_graph
+from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.mpc_build import central_parameters, consensus_of, local_parts, local_structure
 from dmpcrl_ros.mpc.admm import AdmmOptions
@@ -42,6 +38,7 @@ from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.files import load_system
 from dmpcrl_ros.systems.mpc_system import MpcSystem
+from dmpcrl_ros.testing.hard_states import coupled_thetas
 
 ACCURACIES = (1e-3, 1e-5, 1e-8)
 SHARE = 0.95  # of the evaluations that must be as accurate
@@ -87,7 +84,7 @@ class Whole:
 def sequence(system: MpcSystem, steps: int, seed: int) -> Iterator[Task]:
     """V and Q along a closed loop whose parameters move by about 0.3 % every second step."""
     draw, whole, plant = np.random.default_rng(seed), Whole(system), system.plant(seed)
-    thetas = [_model(system, i) for i in range(system.n_agents)]
+    thetas = coupled_thetas(system)
     bounds = [system.parameter_bounds(i) for i in range(system.n_agents)]
     lower, upper = system.stacked('input_lower'), system.stacked('input_upper')
     for step in range(steps):
@@ -105,6 +102,18 @@ def sequence(system: MpcSystem, steps: int, seed: int) -> Iterator[Task]:
         plant.step(actions)
 
 
+def local_controllers(
+    system: MpcSystem, tree: SpanningTree, thetas: list[np.ndarray]
+) -> tuple[list[LocalStructure], list[ParametricMpc]]:
+    """Structures and problems of all agents."""
+    structures = [local_structure(system, i, tree) for i in range(system.n_agents)]
+    mpcs = [
+        ParametricMpc(system.local_problem(i), system.parameters(i)[0], theta, structure=structure)
+        for i, (structure, theta) in enumerate(zip(structures, thetas, strict=True))
+    ]
+    return structures, mpcs
+
+
 class ByTree:
     """Errors of the agents after each number of rounds, with models of the neighbours kept from task to task."""
 
@@ -113,12 +122,7 @@ class ByTree:
     def __init__(self, system: MpcSystem, method: type[LocalEvaluation]):
         self._kind = method
         self._tree = SpanningTree(system.graph)
-        structures = [local_structure(system, i, self._tree) for i in range(system.n_agents)]
-        self.mpcs = [
-            ParametricMpc(system.local_problem(i), *system.parameters(i), structure=structure)
-            for i, structure in enumerate(structures)
-        ]
-        self._structures = structures
+        self._structures, self.mpcs = local_controllers(system, self._tree, coupled_thetas(system))
         self._methods = [self._method(i, 0) for i in range(system.n_agents)]
 
     def _method(self, index: int, rounds: int) -> TreeCoordination:
@@ -143,7 +147,7 @@ class ByTree:
                 [method.run({name: request}) for method, request in zip(methods, requests, strict=True)]
             )
             if rounds:
-                yield _answer(
+                yield answer_of(
                     self.mpcs, [each.answers[name].solution for each in outcomes], outcomes[0].answers[name].value
                 )
 
@@ -182,10 +186,10 @@ class ByAdmm:
                 ]
             )
             mpcs = [mpc for mpc, _ in parts]
-            yield _answer(mpcs, [each.solution for each in found], sum(each.value for each in found))
+            yield answer_of(mpcs, [each.solution for each in found], sum(each.value for each in found))
 
 
-def _answer(mpcs, solutions, value: float) -> tuple[np.ndarray, float, np.ndarray]:
+def answer_of(mpcs, solutions, value: float) -> tuple[np.ndarray, float, np.ndarray]:
     pairs = list(zip(mpcs, solutions, strict=True))
     if any(solution is None for _, solution in pairs):
         return np.full(1, np.inf), np.inf, np.full(1, np.inf)
@@ -193,7 +197,7 @@ def _answer(mpcs, solutions, value: float) -> tuple[np.ndarray, float, np.ndarra
     return action, value, np.concatenate([mpc.sensitivities(solution).gradient for mpc, solution in pairs])
 
 
-def _errors(found: tuple[np.ndarray, float, np.ndarray], task: Task) -> list[float]:
+def errors_of(found: tuple[np.ndarray, float, np.ndarray], task: Task) -> list[float]:
     """Errors of the first inputs, absolute, and of value and gradient, relative."""
     u, value, gradient = task.exact
     if not np.isfinite(found[1]):
@@ -208,7 +212,7 @@ def _errors(found: tuple[np.ndarray, float, np.ndarray], task: Task) -> list[flo
 def rounds_needed(system: MpcSystem, found: ByTree | ByAdmm, steps: int, seed: int = 3) -> list[str]:
     """Rounds to each accuracy, of inputs, value and gradient: 'a/b/c' each; '-' where none was enough."""
     tasks = list(sequence(system, steps, seed))
-    errors = np.array([[_errors(answer, task) for answer in found.answers(task)] for task in tasks[2:]])
+    errors = np.array([[errors_of(answer, task) for answer in found.answers(task)] for task in tasks[2:]])
     worst = np.quantile(errors, SHARE, axis=0)  # (counts, 3)
     return [
         '/'.join(
@@ -228,58 +232,6 @@ SYSTEMS = {
 }
 
 
-def hard_states(system: MpcSystem, count: int, seed: int = 7) -> Iterator[list[np.ndarray]]:
-    """States of all agents, at random within one and a half times their bounds; 0.5 where there is none."""
-    draw = np.random.default_rng(seed)
-    for _ in range(count):
-        states = []
-        for local in system.local:
-            lower = np.where(np.isfinite(local.state_lower), local.state_lower, -0.5)
-            upper = np.where(np.isfinite(local.state_upper), local.state_upper, 0.5)
-            half = 0.5 * (upper - lower)
-            states.append(lower + half + 1.5 * half * draw.uniform(-1.0, 1.0, len(lower)))
-        yield states
-
-
-def certified(system: MpcSystem, method: type[LocalEvaluation], count: int) -> list[str]:
-    """Share of cold hard states with a certified answer, rounds that it took, and largest errors of these answers."""
-    tree, whole = SpanningTree(system.graph), Whole(system)
-    structures = [local_structure(system, i, tree) for i in range(system.n_agents)]
-    thetas = [_model(system, i) for i in range(system.n_agents)]
-    mpcs = [
-        ParametricMpc(system.local_problem(i), system.parameters(i)[0], thetas[i], structure=structure)
-        for i, structure in enumerate(structures)
-    ]
-    exogenous, rounds, errors = system.plant(0).observe()[1], [], []
-    for states in hard_states(system, count):
-        requests = [mpc.request(*each) for mpc, *each in zip(mpcs, states, [None] * len(mpcs), exogenous, strict=True)]
-        outcomes, _ = run_lockstep(
-            [
-                TreeCoordination(method, i, tree, structure, CoordinationOptions(rounds=4 * tree.diameter + 40)).run(
-                    {'V': request}
-                )
-                for i, (structure, request) in enumerate(zip(structures, requests, strict=True))
-            ]
-        )
-        if outcomes[0].certified:
-            rounds.append(outcomes[0].rounds)
-            exact = Task(thetas, states, None, exogenous, whole.evaluate(thetas, states, None, exogenous))
-            answers = [each.answers['V'] for each in outcomes]
-            errors.append(_errors(_answer(mpcs, [each.solution for each in answers], answers[0].value), exact))
-    if not rounds:
-        return [f'0 of {count}', '-', '-', '-', '-']
-    worst = [f'{error:.0e}' for error in np.max(errors, axis=0)]
-    return [f'{len(rounds)} of {count}', f'{np.median(rounds):.0f} / {np.quantile(rounds, SHARE):.0f}', *worst]
-
-
-def _model(system: MpcSystem, index: int) -> np.ndarray:
-    """Parameters of one agent with the true model, where there is one: the first model of the chain has no coupling."""
-    try:
-        return system.model_parameters(index, exact=True)
-    except NetworkError:
-        return system.parameters(index)[1]
-
-
 def named(names: list[str]) -> dict[str, Callable[[], MpcSystem]]:
     """Systems by the paths of their files, or by the number of agents in a chain."""
     return {f'chain of {name}' if name.isdigit() else Path(name).stem: partial(_made, name) for name in names}
@@ -287,19 +239,6 @@ def named(names: list[str]) -> dict[str, Callable[[], MpcSystem]]:
 
 def _made(name: str) -> MpcSystem:
     return Settings(chain__agents=int(name)).make_system() if name.isdigit() else load_system(name)
-
-
-def show_hard(console: Console, names: list[str], count: int) -> None:
-    """Print the table of cold hard states."""
-    table = Table('network', 'method', 'certified', 'rounds: median / 95 %', 'inputs', 'value', 'gradient')
-    for name, make in (SYSTEMS | named(names)).items():
-        for title, method in TREE_METHODS.items():
-            try:
-                table.add_row(name, title, *certified(make(), method, count))
-            except (QpFailure, ValueError) as failure:
-                table.add_row(name, title, str(failure))
-    console.print('Cold hard states, and the largest errors of the certified answers:')
-    console.print(table)
 
 
 def show(console: Console, names: list[str], steps: int = 20) -> None:
@@ -319,7 +258,4 @@ def show(console: Console, names: list[str], steps: int = 20) -> None:
 
 
 if __name__ == '__main__':
-    if sys.argv[1:2] == ['--hard']:
-        show_hard(Console(width=120), sys.argv[3:], int(sys.argv[2]))
-    else:
-        show(Console(), sys.argv[1:])
+    show(Console(), sys.argv[1:])

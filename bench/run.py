@@ -103,7 +103,26 @@ def _timed(function) -> float:
     return time.perf_counter() - started
 
 
+def add_training(table: Table) -> float:
+    """Add the training steps over ROS 2; seconds from the start of the processes to the first step."""
+    for system, coordination in (
+        ('chain', 'admm'),
+        ('chain', 'reactions'),
+        ('chain', 'prices'),
+        ('power_grid', 'admm'),
+        ('power_grid', 'reactions'),
+    ):
+        training = training_over_ros(coordination, system)
+        table.add_row(
+            f'training step over ROS 2, {system}, {coordination} ({training["rounds"]:.0f} rounds)',
+            f'{training["step"]:.1f} ms',
+            '40 ms' if system == 'chain' else '',
+        )
+    return training['start']
+
+
 def main() -> None:
+    """Print all tables."""
     table = Table(title=f'{os.cpu_count()} cores, Python {sys.version.split()[0]}')
     for column in ('what', 'measured', 'to reach'):
         table.add_column(column, justify='left' if column == 'what' else 'right')
@@ -128,20 +147,8 @@ def main() -> None:
     table.add_row(
         'round, three processes, with the local update', f'{ros["round_and_solve"]:.3f} ms', f'{limit:.3f} ms'
     )
-    for system, coordination in (
-        ('chain', 'admm'),
-        ('chain', 'reactions'),
-        ('chain', 'prices'),
-        ('power_grid', 'admm'),
-        ('power_grid', 'reactions'),
-    ):
-        training = training_over_ros(coordination, system)
-        table.add_row(
-            f'training step over ROS 2, {system}, {coordination} ({training["rounds"]:.0f} rounds)',
-            f'{training["step"]:.1f} ms',
-            '40 ms' if system == 'chain' else '',
-        )
-    table.add_row('from the start of the processes to the first step', f'{training["start"]:.2f} s', '')
+    start = add_training(table)
+    table.add_row('from the start of the processes to the first step', f'{start:.2f} s', '')
     Console().print(table)
     rounds_to_accuracy.show(Console(), [])
     Console(width=110).print(delay.table(0.002))

@@ -7,7 +7,6 @@ import numpy as np
 from dense_programme import optimum
 from helpers import central_of, initial_thetas
 
-from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.mpc_build import local_structure
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
@@ -68,14 +67,6 @@ class Coordinated:
         )
 
 
-def true_thetas(network):
-    """Parameters of all agents with the true model where there is one: the first model of a chain has no coupling."""
-    try:
-        return [network.model_parameters(i, exact=True) for i in range(network.n_agents)]
-    except NetworkError:
-        return initial_thetas(network)
-
-
 class Central:
     """The problem of the whole network, solved at once by another solver with explicit slack variables."""
 
@@ -114,15 +105,3 @@ class Central:
             ubx=upper,
         )
         return QpSolution(v[:n], v[n:], dual[:m], np.zeros(n), -dual[m + r :], dual[m : m + r], 0.0)
-
-
-def hard_states(network, count, seed):
-    """States at random within one and a half times their bounds: many inputs on their bounds, many bounds violated."""
-    draw = np.random.default_rng(seed)
-    for _ in range(count):
-        states = []
-        for data in network.local:
-            lower = np.where(np.isfinite(data.state_lower), data.state_lower, -0.5)
-            upper = np.where(np.isfinite(data.state_upper), data.state_upper, 0.5)
-            states.append(0.5 * (lower + upper) + 0.75 * (upper - lower) * draw.uniform(-1.0, 1.0, len(lower)))
-        yield states

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright 2026 dmpcrl_ros developers
 
-"""What an agent knows of the part of the network behind one edge of the spanning tree."""
+"""Model of the part of the network behind one edge of the spanning tree."""
 
 from abc import ABC, abstractmethod
 

@@ -178,7 +178,7 @@ class LocalEvaluation(ABC):
 
     @abstractmethod
     def message(self, neighbour: int) -> np.ndarray:
-        """What this agent tells a neighbour of its side of the edge (model.size,).
+        """Message (model.size,) to a neighbour about this side of the edge.
 
         Raises:
             QpFailure: it is not finite, or cannot be determined.

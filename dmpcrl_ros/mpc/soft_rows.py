@@ -103,23 +103,25 @@ class SoftRowsQp:
         if not np.isfinite(linear).all() or np.isnan(below).any() or np.isnan(above).any():
             raise QpFailure('the state or action is not finite')
         size = 1.0 + np.abs(linear).max()
-        found = self._active and self._with(self._active, linear, below, above)
+        found = self._guessed(linear, below, above)
         if found and found[2] <= _EXACT * size:
             return self._scaled(*found)
         u, dual, residual = self._search(linear, below, above, KKT_TOLERANCE * size)
         self._active, self._equations = self._active_set(u, dual, below, above), None
-        found = self._with(self._active, linear, below, above)
+        found = self._guessed(linear, below, above)
         if found and found[2] <= self._kkt_residual(u, dual, linear, below, above, 0.0):
             return self._scaled(*found)
         return self._scaled(u, dual, residual)
 
-    def _with(
-        self, active: ActiveSet, linear: np.ndarray, below: np.ndarray, above: np.ndarray
+    def _guessed(
+        self, linear: np.ndarray, below: np.ndarray, above: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, float] | None:
-        """Solution, multipliers and residual of the equations of an active set; None if they are singular."""
+        """Solution, multipliers and residual with the active set at hand; None without one, or if it has none."""
+        if self._active is None:
+            return None
         if not self._equations:
             try:
-                self._equations = ActiveSetEquations(self._hessian, self._rows, self._penalty, active)
+                self._equations = ActiveSetEquations(self._hessian, self._rows, self._penalty, self._active)
             except np.linalg.LinAlgError:
                 return None
         u, dual = self._equations.solve(linear, below, above)

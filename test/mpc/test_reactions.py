@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coordinated import Central, Coordinated, hard_states, true_thetas
+from coordinated import Central, Coordinated
 from helpers import CHAINS, directed_network, initial_thetas, perturbed, split
 
 from dmpcrl_ros.mpc.qp import SoftBoundedQp
@@ -18,6 +18,7 @@ from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.files import load_system
 from dmpcrl_ros.systems.linear.chain import chain
 from dmpcrl_ros.systems.linear.description import from_description
+from dmpcrl_ros.testing.hard_states import coupled_thetas, hard_states
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
 
@@ -136,7 +137,7 @@ def test_value_inputs_and_gradient_are_those_of_the_whole_network(network):
 def test_no_answer_to_a_hard_state_is_silently_wrong_and_most_are_certified(network):
     """Cold, from states far beyond the bounds, V and Q(s, a) of an action that is not the best one."""
     draw, settled, n = np.random.default_rng(2), 0, 12
-    thetas = true_thetas(network)
+    thetas = coupled_thetas(network)
     coordinated, central = Coordinated(network, thetas, rounds=40), Central(network, thetas)
     for states in hard_states(network, n, 5):
         loads = loads_of(network, draw)
@@ -157,7 +158,7 @@ def test_no_answer_to_a_hard_state_is_silently_wrong_and_most_are_certified(netw
 def test_prices_are_right_where_they_are_certified(network):
     """From cold and from the last ones, V and Q(s, a); they certify wherever the coupling is weak enough."""
     draw, settled, n = np.random.default_rng(6), 0, 4
-    thetas = true_thetas(network)
+    thetas = coupled_thetas(network)
     coordinated = Coordinated(network, thetas, method='prices', rounds=80)
     central = Central(network, thetas)
     for _ in range(n):
@@ -202,7 +203,7 @@ def test_without_inequalities_it_is_exact_after_as_many_rounds_as_the_tree_is_de
     """Nothing on a bound: the answer of round D is not changed by the next one, which takes D rounds to be known."""
     network = chain(5)
     states = split(0.01 * np.ones(network.initial_state.size), network.state_parts)
-    thetas = true_thetas(network)
+    thetas = coupled_thetas(network)
     coordinated, central = Coordinated(network, thetas), Central(network, thetas)
     u, value, _ = central.evaluate(states)
     assert (np.abs(u) < network.stacked('input_upper')).all()
@@ -283,7 +284,7 @@ def begun(structure, request):
 @pytest.mark.parametrize('network', [chain(4), ring()], ids=['chain', 'ring'])
 def test_kept_work_changes_no_message(network):
     """An agent that keeps its factors and messages tells what one tells that begins with the same models only."""
-    coordinated, draw = Coordinated(network, true_thetas(network)), np.random.default_rng(5)
+    coordinated, draw = Coordinated(network, coupled_thetas(network)), np.random.default_rng(5)
     told = again = 0
     for states in hard_states(network, 3, 3):
         requests = coordinated.requests(states)
@@ -330,7 +331,7 @@ def test_it_begins_where_it_was_whoever_has_forgotten():
     """An agent that starts again without its reactions needs no agreement with the others on that."""
     network = chain(4)
     draw = np.random.default_rng(7)
-    thetas = true_thetas(network)
+    thetas = coupled_thetas(network)
     coordinated, central = Coordinated(network, thetas), Central(network, thetas)
     for _ in range(3):
         start = network.initial_state + draw.uniform(-0.1, 0.2, network.initial_state.size)
