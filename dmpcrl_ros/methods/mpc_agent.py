@@ -107,6 +107,7 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
     def begin_run(self) -> None:
         """Forget the state of the former run; the parameters stay."""
         self._holding = False  # an agent held learning in the former step
+        self._early: Act | None = None  # of this step, if its rounds went on after it
         self._plan.reset()
         if self.learner:
             self.learner.reset()
@@ -138,17 +139,17 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
 
     def step(self, observation: Observation) -> StepProgram:
         """Act, agree on the transition that ended, learn from it, and remember the one that begins."""
-        decision, self._acted = None, False
+        decision, self._early = None, None
         try:
             decision = yield from self._decide(observation)
-            if not self._acted:
+            if self._early is None:
                 yield Act(decision.action, fallback=decision.fallback)
             if decision.late:
                 return self._give_up(decision, decision.late)
             return (yield from self._learn(decision))
         except ExchangeTimeout as timeout:
             reason = str(timeout)
-        if decision is None and not self._acted:
+        if decision is None and self._early is None:
             yield Act(self.fallback(), fallback=True)
         return self._give_up(decision, reason)
 
@@ -158,7 +159,7 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
 
     @abstractmethod
     def _decide(self, observation: Observation) -> Generator[Exchange | Act, Any, DecisionT]:
-        """Find the action of the step; `_acted` says whether it has been taken already."""
+        """Find the action of the step; if it has been yielded already, `_early` is its Act."""
 
     @abstractmethod
     def _learn(self, decision: DecisionT) -> Protocol[StepReport]:

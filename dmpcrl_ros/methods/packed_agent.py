@@ -124,27 +124,26 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
             requests[_EXPLORING] = self._request(observation.state, None, observation.exogenous, direction)
         lacking = memory is None or (memory.answer is None and _ACTION_VALUE not in requests)
         held = bool(observation.hold) or self.coordination.partial
-        outcome = yield from self.coordination.run(requests, [observation.stage_cost], [lacking, held], self._act_early)
-        action = self._early_action if self._acted else self._action(outcome.answers)
-        fallback = action is None
+        early = self._act_early if self.coordination.early else None
+        outcome = yield from self.coordination.run(requests, [observation.stage_cost], [lacking, held], early)
+        act = self._early or self._act(outcome.answers)
         return PackedDecision(
             observation=observation,
             outcome=outcome,
-            action=self._plan.follow() if action is None else action,
-            fallback=fallback,
+            action=act.action,
+            fallback=act.fallback,
             explored=explored,
             memory=memory,
         )
 
-    def _action(self, answers: Mapping[str, Answer]) -> np.ndarray | None:
-        """First input (n_u,) of a new plan; None without a solution."""
+    def _act(self, answers: Mapping[str, Answer]) -> Act:
+        """First input of a new plan, or the next one of the last plan where there is no solution."""
         solution = (answers.get(_EXPLORING) or answers[_VALUE]).solution
-        return self._plan.begin(self.mpc.inputs(solution)) if solution else None
+        return Act(self._plan.begin(self.mpc.inputs(solution))) if solution else Act(self._plan.follow(), fallback=True)
 
-    def _act_early(self, answers: Mapping[str, Answer]) -> Act | None:
-        self._early_action = self._action(answers)
-        self._acted = self._early_action is not None
-        return None if self._early_action is None else Act(self._early_action)
+    def _act_early(self, answers: Mapping[str, Answer]) -> Act:
+        self._early = self._act(answers)
+        return self._early
 
     def _explores(self, step: int) -> np.ndarray:
         """Mask (n_agents,) of the agents that explore in a step, the same at every agent."""

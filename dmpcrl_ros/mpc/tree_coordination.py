@@ -75,7 +75,7 @@ class TreeCoordination:
         requests: Mapping[str, Request],
         sums: Sequence[float] = (),
         maxima: Sequence[float] = (),
-        act: Callable[[Mapping[str, Answer]], Act | None] = lambda _: None,
+        early: Callable[[Mapping[str, Answer]], Act] | None = None,
     ) -> Generator[Exchange | Act, Any, Outcome]:
         """Evaluate all requests, and add up and compare numbers over the network, in the same rounds.
 
@@ -83,8 +83,7 @@ class TreeCoordination:
             requests: by names; the same names in the same order at every agent.
             sums: this agent's terms (n_s,).
             maxima: this agent's values (n_m,).
-            act: action for the present answers, asked for after D + 1 rounds if the options say so; None to wait for
-                the end.
+            early: the action for the present answers, to be taken after D + 1 rounds; None to wait for the end.
 
         Raises:
             ExchangeTimeout: a round fails, or the deadline comes in one of the first D rounds.
@@ -97,22 +96,25 @@ class TreeCoordination:
             agreement.report(_solve(evaluations, failures))
             if agreement.change <= self._options.tolerance or agreement.rounds >= self._most:
                 break
-            due = self._options.early and agreement.rounds == self._tree.diameter + 1
-            if due and (action := act(_answers(requests, evaluations, failures))):
-                yield action
+            if early and agreement.rounds == self._tree.diameter + 1:
+                yield early(_answers(requests, evaluations, failures))
             try:
                 yield from self._round(evaluations, failures, agreement)
             except DeadlineReached as deadline:
                 if agreement.rounds <= self._tree.diameter:
                     raise
                 late = str(deadline)
+        return self._outcome(agreement, _answers(requests, evaluations, failures), late)
+
+    def _outcome(self, agreement: TreeAgreement, answers: Mapping[str, Answer], late: str) -> Outcome:
+        whole = not any(answer.failure for answer in answers.values())
         return Outcome(
-            answers=_answers(requests, evaluations, failures),
+            answers=answers,
             sums=agreement.sums,
             maxima=agreement.maxima,
             rounds=agreement.rounds,
             change=agreement.change,
-            certified=agreement.change <= self._options.tolerance and not any(failures),
+            certified=whole and agreement.change <= self._options.tolerance,
             late=late,
         )
 

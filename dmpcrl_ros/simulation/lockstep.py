@@ -28,7 +28,7 @@ def step_in_lockstep(programs: Sequence[StepProgram]) -> StepOutcome:
     """Drive one control step of all agents.
 
     Raises:
-        ProtocolMismatch: the programs do not fit together, or one has not acted.
+        ProtocolMismatch: the programs do not fit together, or one has not acted, or acts twice.
     """
     acts: dict[int, Act] = {}
     reports, rounds = run_lockstep(programs, acts)
@@ -83,6 +83,8 @@ def _advance(
         try:
             request = program.send(inbox)
             while isinstance(request, Act):
+                if agent in acts:
+                    raise ProtocolMismatch(f'agent {agent} acts twice in one step')
                 acts[agent] = request
                 request = next(program)
             requests.append(request)

@@ -157,6 +157,19 @@ def test_an_agent_that_has_acted_early_does_not_act_again_when_a_neighbour_is_lo
         assert [act.fallback for act in outcome.acts] == [lost_in < 3] * 3
 
 
+def test_an_agent_without_a_solution_acts_early_as_well():
+    """It follows its last plan; it cannot find a solution in the rounds that are left."""
+    settings = Settings(coordination='reactions', seed=4, stopping__early=True)
+    system, watch = settings.make_system(), Watch()
+    agents = [settings.make_agent(system, i) for i in range(3)]
+    states = [system.initial_state[part] for part in system.state_parts]
+    states[1] = np.full_like(states[1], np.nan)
+    watch([agent.step(observation(state, 0)) for agent, state in zip(agents, states, strict=True)])
+    for asked in watch.requests[0]:
+        assert next(k for k, request in enumerate(asked) if isinstance(request, Act)) == 2 + 1
+    assert [act.fallback for agent in range(3) for act in watch.acts(agent)] == [False, True, False]
+
+
 def losing(program, in_round):
     """Program whose exchange with this number fails."""
     rounds, answer = 0, None

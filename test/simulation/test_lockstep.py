@@ -108,3 +108,12 @@ def test_the_acts_and_reports_of_a_step_are_those_of_the_agents_wherever_they_ac
 def test_a_step_without_an_action_is_noticed():
     with pytest.raises(ProtocolMismatch, match='agent 1 ended its step without an action'):
         step_in_lockstep([step(1, 0.5, 1, 0), exchange(0, np.zeros(1), shape=(1,))])
+
+
+def test_an_agent_acts_once_in_a_step():
+    def program():
+        yield Act(np.zeros(1))
+        yield Act(np.ones(1))
+
+    with pytest.raises(ProtocolMismatch, match='agent 0 acts twice in one step'):
+        step_in_lockstep([program()])
