@@ -156,16 +156,18 @@ def test_a_pause_makes_the_robot_safe_even_if_it_is_asked_for_in_the_midst_of_a_
     for _ in range(4):
         episode = robot.states['left'].last.episode
         assert outsider.ask('/bridge/pause').success
+        outsider.spin_until(lambda: robot.newest() == [SAFE] * 3)
         outsider.spin_for(2 * PERIOD + SLACK)
         assert robot.newest() == [SAFE] * 3
         assert outsider.ask('/bridge/resume').success
         robot.wait_steps(3)
         assert robot.states['left'].last.episode == episode + 1 and robot.newest() != [SAFE] * 3
     outsider.ask('/bridge/pause')
-    outsider.spin_for(2 * PERIOD)
+    outsider.spin_until(lambda: robot.newest() == [SAFE] * 3)
     sent = len(robot.commands['left'])
     outsider.ask('/bridge/step')
-    outsider.spin_for(3 * PERIOD)
+    outsider.spin_until(lambda: len(robot.commands['left']) > sent + 1)
+    outsider.spin_for(2 * PERIOD)
     assert [value == SAFE for _, value in robot.commands['left'][sent:]] == [False, True]
 
 
