@@ -144,5 +144,8 @@ def agreement_metrics(agreement: Agreement) -> dict[str, float]:
 
 
 def void_reason(count: float, what: str, n_agents: int) -> str:
-    """Reason why a transition is void if fewer than all agents had a part of it; empty otherwise."""
-    return '' if count > n_agents - 0.5 else f'void: only {count:.0f} of {n_agents} agents had {what}'
+    """Reason why a transition is void if fewer than all agents had a part of it; empty otherwise.
+
+    Where a neighbour is lost the count is inexact, and may even be negative.
+    """
+    return '' if count > n_agents - 0.5 else f'void: only {max(count, 0.0):.0f} of {n_agents} agents had {what}'

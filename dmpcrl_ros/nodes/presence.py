@@ -40,9 +40,9 @@ class Presence:
         self._namespace = node.get_namespace()
         self._instance, self._ready, self._conflict = time.time_ns(), False, ''
         self._heard: dict[str, msg.Presence | None] = dict.fromkeys(others)
-        now = self._started = time.monotonic()
+        now = self._started = self._turn = time.monotonic()
         self._speak_until, self._settled = now + _TIME_TO_SPEAK, now + _SETTLING
-        self._turn, self._thawed = now, -_FROZEN  # times of the last turn, and of the last one after a freeze
+        self._thawed = 0  # end of the last freeze, in the clock of instances; _turn is the time of the last turn
         self._own_topic = node.create_subscription(msg.Presence, presence_topic(member), self._hear_own, LATCHED)
         for name in self._heard:
             node.create_subscription(msg.Presence, presence_topic(name), self._receiver(name), LATCHED)
@@ -104,7 +104,7 @@ class Presence:
     def _take_turn(self) -> None:
         now = time.monotonic()
         if now - self._turn > _FROZEN:
-            self._thawed = now
+            self._thawed = time.time_ns()
         self._turn = now
 
     def _hear_own(self, message: msg.Presence) -> None:
@@ -116,7 +116,7 @@ class Presence:
             self._conflict = (
                 f'there is {other}: end it, or start this system in another namespace or another ROS_DOMAIN_ID'
             )
-        elif younger and message.ready and self._turn - self._thawed < _FROZEN:
+        elif younger and message.ready and message.instance < self._thawed:
             self._conflict = f'{other} has replaced this one, which was frozen'
         elif younger:
             self.announce(ready=self._ready, objects_to=message.instance)

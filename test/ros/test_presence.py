@@ -8,6 +8,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -17,6 +18,8 @@ pytest.importorskip('rclpy')
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
+from dmpcrl_ros.nodes import presence as presence_module  # noqa: E402
+from dmpcrl_ros.nodes.common import NodeFailure  # noqa: E402
 from dmpcrl_ros.systems.linear.chain import description  # noqa: E402
 from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
@@ -95,22 +98,46 @@ def test_of_two_instances_that_wait_the_younger_is_refused(outsider):
 
 def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(outsider):
     actions = outsider.subscribe(msg.Action, 'agent_2/action')
+    heard = outsider.subscribe(msg.Presence, 'agent_2/presence', LATCHED)
     nodes = QUICK.but(real_time=True).nodes()
     (agent,) = [node for node in nodes if node.name == 'agent_2']
+
+    def acts_again():
+        seen = len(actions)
+        outsider.spin_until(lambda: len(actions) > seen + 2)
+
     with ProcessGroup(nodes) as first:
         outsider.spin_until(lambda: actions)
-        frozen = first.pids()['agent_2']
+        elder, frozen = heard.last.instance, first.pids()['agent_2']
         os.kill(frozen, signal.SIGSTOP)
         try:
             with ProcessGroup([agent]) as second:
-                seen = len(actions)
-                outsider.spin_until(lambda: len(actions) > seen + 2)
-                outsider.spin_for(5.0)  # another agent cannot start in a shorter time
+                outsider.spin_for(5.0)  # a shorter silence is no freeze; after it, no action of the elder is on its way
+                outsider.spin_until(lambda: heard.last.instance != elder and heard.last.ready)
+                acts_again()
                 os.kill(frozen, signal.SIGCONT)
                 assert 'another agent_2 in the namespace / has replaced this one, which was frozen' in last_words(first)
-                seen = len(actions)
-                outsider.spin_until(lambda: len(actions) > seen + 2)
+                acts_again()
                 assert not second.ended('agent_2')
         finally:
             if Path(f'/proc/{frozen}').exists():
                 os.kill(frozen, signal.SIGCONT)
+
+
+@pytest.mark.parametrize('froze', [True, False])
+def test_of_two_ready_instances_the_elder_gives_way_only_if_it_was_frozen(outsider, monkeypatch, froze):
+    """However late the messages of the younger one are received."""
+    clock = SimpleNamespace(time_ns=time.time_ns, monotonic=lambda: time.monotonic() + clock.ahead, ahead=0.0)
+    monkeypatch.setattr(presence_module, 'time', clock)
+    elder = presence_module.Presence(outsider, 'agent_2', {}, [])
+    elder.announce(ready=True)
+    outsider.spin_for(0.2)
+    younger = presence_module.Presence(outsider, 'agent_2', {}, [])
+    for pause in (6.0 if froze else 4.0, 4.0, 4.0):
+        clock.ahead += pause
+        elder.check_alone()
+    younger.announce(ready=True)
+    loser, keeper = (elder, younger) if froze else (younger, elder)
+    with pytest.raises(NodeFailure, match='which was frozen' if froze else 'there is another agent_2'):
+        outsider.spin_until(loser.check_alone)
+    keeper.check_alone()
