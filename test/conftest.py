@@ -9,7 +9,7 @@ import os
 import signal
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ def domain(monkeypatch):
         monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
         monkeypatch.setenv('DMPCRL_TEST', f'{os.getpid()}-{number}')
         yield number
-        wait_for(lambda: not leftovers(), 10.0, 'processes to be gone')
+        wait_for(lambda: not leftovers(), PATIENCE, 'processes to be gone')
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def outsider(domain):
     """
     import rclpy
     from lifecycle_msgs.srv import GetState
-    from rcl_interfaces.srv import GetParameters, SetParameters
+    from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.parameter import Parameter, parameter_value_to_python
     from std_srvs.srv import Trigger
@@ -73,25 +73,41 @@ def outsider(domain):
             executor.spin_once(timeout_sec=0.05)
 
     def spin_for(seconds):
+        """Also takes all that came while this process was held up."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             executor.spin_once(timeout_sec=0.01)
+        for _ in range(300):
+            executor.spin_once(timeout_sec=0.0)
+
+    def call(client, request):
+        """Answer of a service whose requests change nothing: it drops those to clients that it does not know yet."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = client.call_async(request)
+            try:
+                spin_until(answer.done, 3.0)
+                return answer.result()
+            except AssertionError:
+                assert time.monotonic() < deadline, f'{client.srv_name} has not answered within {PATIENCE} s'
 
     clients = {}
 
     def ask(service, kind=Trigger, **request):
+        reads = kind in (GetState, GetParameters)
         if service not in clients:
             clients[service] = node.create_client(kind, service)
-        client, deadline = clients[service], time.monotonic() + PATIENCE
+            spin_until(clients[service].service_is_ready)
+            if not reads:  # nodes discover clients in their order: one that answers a younger client knows this one
+                younger = node.create_client(ListParameters, f'{service.rpartition("/")[0]}/list_parameters')
+                spin_until(younger.service_is_ready)
+                call(younger, ListParameters.Request())
+                node.destroy_client(younger)
+        client = clients[service]
         spin_until(client.service_is_ready)
+        if reads:
+            return call(client, kind.Request(**request))
         answer = client.call_async(kind.Request(**request))
-        while kind in (GetState, GetParameters) and not answer.done() and time.monotonic() < deadline:
-            with suppress(
-                AssertionError
-            ):  # a new client may miss its first answer: what changes nothing is asked again
-                spin_until(answer.done, 3.0)
-                break
-            answer = client.call_async(kind.Request(**request))
         spin_until(answer.done)
         return answer.result()
 

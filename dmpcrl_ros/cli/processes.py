@@ -24,6 +24,7 @@ from dmpcrl_ros.core.process import end_with_parent, hold_signals
 
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # signal, s to wait for its effect
 _LINES_KEPT = 15
+_LAST_LINES = 1.0  # s to read them after the end of a process
 _MOST_DEATHS = 10  # of one node, after which it is not started again
 _AT_ONCE = 2.0  # s: a process that dies so early would die again
 
@@ -48,7 +49,7 @@ class ProcessGroup:
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._started: dict[str, float] = {}
         self._deaths: Counter[str] = Counter()
-        self._readers: list[threading.Thread] = []
+        self._readers: dict[str, threading.Thread] = {}
         self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
         self._last: dict[str, deque[str]] = {}
         self._folder = tempfile.TemporaryDirectory(prefix='dmpcrl_')
@@ -121,8 +122,8 @@ class ProcessGroup:
                     process.wait(max(deadline - time.monotonic(), 0.0))
                 except subprocess.TimeoutExpired:
                     continue
-        for reader in self._readers:
-            reader.join(timeout=1.0)
+        for reader in self._readers.values():
+            reader.join(timeout=_LAST_LINES)
         self._folder.cleanup()
 
     def _start(self, node: NodeSpec) -> None:
@@ -153,15 +154,15 @@ class ProcessGroup:
         )
         self._processes[node.name] = process
         self._started[node.name] = time.monotonic()
-        self._last[node.name] = deque(maxlen=_LINES_KEPT)
-        reader = threading.Thread(target=self._read, args=(node.name, process.stdout), daemon=True)
+        last = self._last[node.name] = deque(maxlen=_LINES_KEPT)
+        reader = threading.Thread(target=self._read, args=(node.name, process.stdout, last), daemon=True)
         reader.start()
-        self._readers.append(reader)
+        self._readers[node.name] = reader
 
-    def _read(self, label: str, output: IO[str]) -> None:
+    def _read(self, label: str, output: IO[str], last: deque[str]) -> None:
         with output:
             for line in output:
-                self._last[label].append(line.rstrip())
+                last.append(line.rstrip())
                 self._lines.put((label, line.rstrip()))
 
     @staticmethod
@@ -169,6 +170,7 @@ class ProcessGroup:
         return f'was killed by {signal.Signals(-code).name}' if code < 0 else f'ended with exit code {code}'
 
     def _last_words(self, label: str, code: int) -> str:
+        self._readers[label].join(timeout=_LAST_LINES)
         words = '\n'.join(f'  {line}' for line in self._last[label])
         return f'{label} {self._how(code)}' + (f'; its last lines:\n{words}' if words else ', without a word')
 
