@@ -29,7 +29,7 @@ def certified(system: MpcSystem, method: type[LocalEvaluation], count: int) -> l
     """Share of the states with a certified answer, rounds that it took, and largest errors of these answers."""
     tree, whole, thetas = SpanningTree(system.graph), Whole(system), coupled_thetas(system)
     structures, mpcs = local_controllers(system, tree, thetas)
-    options = CoordinationOptions(rounds=4 * tree.diameter + 40)
+    options = CoordinationOptions()
     exogenous, rounds, errors = system.plant(0).observe()[1], [], []
     for states in hard_states(system, count, _SEED):
         asked = zip(structures, mpcs, states, exogenous, strict=True)

@@ -109,8 +109,8 @@ class StoppingSettings:
     )
     rounds: int | None = setting(
         None,
-        'largest number of message rounds of a step; after it the step is void; auto is four times the diameter '
-        'of the tree plus twenty',
+        'largest number of message rounds of a step; after it the step is void; auto is ten times the diameter '
+        'of the tree plus 104',
         kind=int,
         absent='auto',
         minimum=1,

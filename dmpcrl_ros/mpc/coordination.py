@@ -47,7 +47,7 @@ class CoordinationOptions:
     Args:
         tolerance: of the changes of the trajectories and multipliers of all agents between two rounds, relative to one
             plus their size.
-        rounds: largest number of rounds; 0 for four times the diameter of the tree plus twenty.
+        rounds: largest number of rounds; 0 for that of Damping.
         early: whether agents act one round after the news of each has reached all, before the answer is certified.
     """
 

@@ -25,9 +25,10 @@ from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation, same
 from dmpcrl_ros.mpc.qp import QpData
 from dmpcrl_ros.mpc.solver import QpFailure
 
-# Compliance of a soft row that a multiplier holds on its bound. Without it a reaction can be infinite. At a fixed point
-# the multiplier is the one that it was, and the row is on its bound.
-_COMPLIANCE = 1e-4
+# A soft row that a multiplier holds on its bound gives way to it: by this part of the bound where the multiplier is the
+# penalty, whatever the units. Without that a reaction can be infinite. At a fixed point the multiplier is the one that
+# it was, and the row is on its bound.
+_COMPLIANCE = 1e-2
 _RANK = 1e-12  # of Hpp, relative to its largest eigenvalue
 
 
@@ -98,6 +99,7 @@ class ReactingEvaluation(LocalEvaluation):
         """Start an evaluation (see LocalEvaluation); the models of the neighbours stay."""
         super().begin(qp, data, state, action)
         self._told.clear()
+        self._compliance = _compliance(qp)
 
     def message(self, neighbour: int) -> np.ndarray:
         """Reaction of this agent's side with its present active set.
@@ -147,14 +149,15 @@ class ReactingEvaluation(LocalEvaluation):
         w[n_s:] = inputs
         on_bound = active.on_bound != 0.0
         rows, sign = qp.soft[on_bound], sign[on_bound]
-        gap = sign * (bound[on_bound] - w[rows]) - _COMPLIANCE * np.abs(held)
+        compliance = self._compliance[on_bound]
+        gap = sign * (bound[on_bound] - w[rows]) - compliance * np.abs(held)
         right = np.concatenate([-e.directions.T @ (linear + e.hessian @ w), gap])
         found = response.factors.solve(right)
         y, mu = found[: len(e.reduced)], found[len(e.reduced) :]
         w += e.directions @ y
         gradient = linear + e.hessian @ w
         xi = y[int((~e.held).sum()) :]
-        value = 0.5 * w @ (gradient + linear) + constant + 0.5 * xi @ xi + 0.5 * _COMPLIANCE * (mu @ mu - held @ held)
+        value = 0.5 * w @ (gradient + linear) + constant + 0.5 * xi @ xi + 0.5 * compliance @ (mu**2 - held**2)
         by_parameters = e.parameters.T @ gradient + response.rows_by_parameters.T @ mu
         return np.concatenate([by_parameters, w[shared.ours[neighbour]], [value]])
 
@@ -178,6 +181,7 @@ class ReactingEvaluation(LocalEvaluation):
             e,
             sign * e.directions[rows],
             sign * e.parameters[rows],
+            self._compliance[on_bound],
             shared.ours[neighbour],
             self.models[neighbour].triangle,
         )
@@ -185,8 +189,21 @@ class ReactingEvaluation(LocalEvaluation):
         return response
 
 
+def _compliance(qp: CondensedQp) -> np.ndarray:
+    """Compliances of the soft rows (r,) that have a penalty."""
+    bounds = np.array([qp.soft_lower, qp.soft_upper])
+    size = np.abs(bounds, where=np.isfinite(bounds), out=np.zeros_like(bounds)).max(axis=0, initial=0.0)
+    size[size == 0.0] = 1.0
+    return _COMPLIANCE * np.divide(size, qp.penalty, where=qp.penalty > 0.0, out=np.ones_like(size))
+
+
 def _respond(
-    e: Eliminated, rows: np.ndarray, rows_by_parameters: np.ndarray, out: np.ndarray, triangle: Any
+    e: Eliminated,
+    rows: np.ndarray,
+    rows_by_parameters: np.ndarray,
+    compliance: np.ndarray,
+    out: np.ndarray,
+    triangle: Any,
 ) -> _Response:
     """Solve the optimality conditions of the active set for all parameters and prices.
 
@@ -194,6 +211,7 @@ def _respond(
         e: programme without the receiver's model.
         rows: rows on their bounds, by directions (m, n_y).
         rows_by_parameters: the same rows, by parameters (m, n_z).
+        compliance: of the rows (m,).
         out: entries of w that the receiver prices.
         triangle: indices of the upper triangle of the matrix of W.
 
@@ -203,7 +221,7 @@ def _respond(
     n, m, n_z = len(e.reduced), len(rows), e.parameters.shape[1]
     conditions = np.zeros((n + m, n + m))
     conditions[:n, :n], conditions[:n, n:], conditions[n:, :n] = e.reduced, rows.T, rows
-    conditions[np.arange(n, n + m), np.arange(n, n + m)] = -_COMPLIANCE
+    conditions[np.arange(n, n + m), np.arange(n, n + m)] = -compliance
     by_z = e.hessian @ e.parameters
     right = np.zeros((n + m, n_z + len(out)))
     right[:n, :n_z], right[n:, :n_z] = -e.directions.T @ by_z, -rows_by_parameters

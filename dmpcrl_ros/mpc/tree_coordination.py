@@ -15,6 +15,7 @@ from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, Protocol
 from dmpcrl_ros.core.spanning_tree import SpanningTree, TreeAgreement
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Request
+from dmpcrl_ros.mpc.damping import Damping
 from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation
 from dmpcrl_ros.mpc.prices import PricedEvaluation
 from dmpcrl_ros.mpc.reactions import ReactingEvaluation
@@ -53,7 +54,8 @@ class TreeCoordination:
         shared = structure.shared
         self._sizes = {j: method.model.size(len(shared.ours[j]), len(shared.theirs[j])) for j in shared.theirs}
         self._missing: frozenset[int] = frozenset()
-        self._most = options.rounds or 4 * tree.diameter + 20
+        self._damping = Damping(tree.diameter)
+        self._most = options.rounds or self._damping.rounds
         self.reset()
 
     @property
@@ -91,10 +93,11 @@ class TreeCoordination:
         agreement = TreeAgreement(self._agent, self._tree, sums, maxima, self._missing)
         evaluations = [self._evaluation(name) for name in requests]
         failures = [_begin(*each) for each in zip(evaluations, requests.values(), strict=True)]
+        self._told: dict[int, list[np.ndarray]] = {}
         late = ''
         while not late:
             agreement.report(_solve(evaluations, failures))
-            if agreement.change <= self._options.tolerance or agreement.rounds >= self._most:
+            if self._settled(agreement) or agreement.rounds >= self._most:
                 break
             if early and agreement.rounds == self._tree.diameter + 1:
                 yield early(_answers(requests, evaluations, failures))
@@ -106,6 +109,11 @@ class TreeCoordination:
                 late = str(deadline)
         return self._outcome(agreement, _answers(requests, evaluations, failures), late)
 
+    def _settled(self, agreement: TreeAgreement) -> bool:
+        """Whether no agent's solution changed D rounds before."""
+        shows = self._damping.shows(agreement.rounds - self._tree.diameter)
+        return shows and agreement.change <= self._options.tolerance
+
     def _outcome(self, agreement: TreeAgreement, answers: Mapping[str, Answer], late: str) -> Outcome:
         whole = not any(answer.failure for answer in answers.values())
         return Outcome(
@@ -114,7 +122,7 @@ class TreeCoordination:
             maxima=agreement.maxima,
             rounds=agreement.rounds,
             change=agreement.change,
-            certified=whole and agreement.change <= self._options.tolerance,
+            certified=whole and self._settled(agreement),
             late=late,
         )
 
@@ -139,6 +147,9 @@ class TreeCoordination:
                         messages[k] = evaluation.message(j)
                     except QpFailure as failure:
                         failures[k] = str(failure)
+            if self._damping.damps(agreement.rounds):
+                messages = [0.5 * (new + old) for new, old in zip(messages, self._told[j], strict=True)]
+            self._told[j] = messages
             outbox[j] = np.concatenate([*messages, agreement.message(j)])
         expects = {j: (len(message),) for j, message in outbox.items()}
         inbox = yield Exchange(self._method.kind, outbox, expects)

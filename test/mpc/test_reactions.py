@@ -138,7 +138,7 @@ def test_no_answer_to_a_hard_state_is_silently_wrong_and_most_are_certified(netw
     """Cold, from states far beyond the bounds, V and Q(s, a) of an action that is not the best one."""
     draw, settled, n = np.random.default_rng(2), 0, 12
     thetas = coupled_thetas(network)
-    coordinated, central = Coordinated(network, thetas, rounds=40), Central(network, thetas)
+    coordinated, central = Coordinated(network, thetas), Central(network, thetas)
     for states in hard_states(network, n, 5):
         loads = loads_of(network, draw)
         for method in coordinated.methods:
@@ -151,7 +151,7 @@ def test_no_answer_to_a_hard_state_is_silently_wrong_and_most_are_certified(netw
         actions = split(action, network.input_parts)
         outcomes = coordinated.evaluate(states, actions, loads)
         settled += check(network, coordinated, outcomes, central.evaluate(states, actions, loads), action_given=True)
-    assert settled >= 0.8 * 2 * n, settled
+    assert settled >= 0.95 * 2 * n, settled
 
 
 @each_network
