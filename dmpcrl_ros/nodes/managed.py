@@ -4,6 +4,7 @@
 """Lifecycle nodes, managed from outside or with autostart."""
 
 import gc
+import time
 from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 
@@ -65,8 +66,9 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
                     self.executor_.spin_once(timeout_sec=SPIN_SLICE)
         finally:
             self._leave()
-        if self._over:
-            self.executor_.spin_once(timeout_sec=_DELIVERY)
+        delivered = time.monotonic() + _DELIVERY
+        while self._over and (remaining := delivered - time.monotonic()) > 0.0:
+            self.executor_.spin_once(timeout_sec=remaining)
 
     def configure(self) -> None:
         """Make the objects that the settings describe."""

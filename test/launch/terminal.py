@@ -103,15 +103,19 @@ class Tools:
         return self.start(*ROS2, 'launch', *filter(None, [package]), *arguments)
 
     def ros2(self, *arguments):
-        """Output of a ros2 command that succeeds; the daemon that it starts may not know the nodes yet."""
-        said = []
-        wait_for(lambda: self._succeeds(arguments, said), PATIENCE, f'success of {arguments}: {said}')
-        return said[-1]
+        """Output of a ros2 command that succeeds. It may have to be repeated: the daemon that it starts may not know
+        the nodes yet, nor a node the client that waits for its answer."""
+        wait_for(lambda: self.succeeds(*arguments), 2 * PATIENCE, f'success of {arguments}')
+        return self._started[-1].text
 
-    def _succeeds(self, arguments, said):
-        code, text = self.start(*ROS2, *arguments).end()
-        said.append(text)
-        return code == 0
+    def succeeds(self, *arguments):
+        """Whether a ros2 command succeeds; one that does not end is killed."""
+        command = self.start(*ROS2, *arguments)
+        try:
+            command.process.wait(PATIENCE / 2)
+        except subprocess.TimeoutExpired:
+            command.signal_all(signal.SIGKILL)
+        return command.end()[0] == 0
 
     def kill(self):
         """End what a failed test has left; pytest shows what that was."""

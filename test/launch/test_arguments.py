@@ -11,6 +11,8 @@ import yaml
 from ros_system import PATIENCE, wait_for
 from terminal import node_pid
 
+pytestmark = pytest.mark.timeout(400)
+
 PARENT = """
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription

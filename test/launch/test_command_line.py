@@ -12,6 +12,8 @@ pytest.importorskip('rclpy')
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 
+pytestmark = pytest.mark.timeout(400)
+
 AGENT = '/agent_2'
 
 
@@ -30,16 +32,25 @@ def test_the_command_line_sees_and_steers_a_running_system(system, tools, outsid
     nodes = {'/plant', '/agent_1', AGENT, '/agent_3'}
     wait_for(lambda: nodes <= set(tools.ros2('node', 'list').split()), PATIENCE, 'nodes')
     assert 'success=True' in tools.ros2('service', 'call', '/plant/pause', 'std_srvs/srv/Trigger')
-    outsider.spin_for(1.0)  # for the step in which the request came
+
+    def seen():
+        echoed, present = _echoed(tools, '/agent_2/state')['step'], system.last.step
+        outsider.spin_for(0.3)
+        return echoed == present == system.last.step
+
+    wait_for(seen, PATIENCE, 'the step in which the request came to be the last')
     present = system.last.step
-    assert _echoed(tools, '/agent_2/state')['step'] == present
     assert _echoed(tools, '/agent_2/parameters')['step'] in (present - 1, present)
     assert 'round_timeout' in tools.ros2('param', 'list', AGENT)
     assert 'successful' in tools.ros2('param', 'set', AGENT, 'round_timeout', '7.5')
     assert tools.ros2('param', 'get', AGENT, 'round_timeout').endswith(' 7.5\n')
     assert 'read-only' in tools.ros2('param', 'set', AGENT, 'seed', '9')
-    tools.ros2('lifecycle', 'set', AGENT, 'deactivate')
-    assert 'inactive [2]' in tools.ros2('lifecycle', 'get', AGENT)
+
+    def inactive():
+        tools.succeeds('lifecycle', 'set', AGENT, 'deactivate')  # fails where its first answer was lost
+        return 'inactive [2]' in tools.ros2('lifecycle', 'get', AGENT)
+
+    wait_for(inactive, PATIENCE, 'the agent to be inactive')
 
 
 def _echoed(tools, topic):

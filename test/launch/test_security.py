@@ -77,6 +77,7 @@ def keystore(domain, tmp_path, policy_file):
     return tmp_path / 'keystore'
 
 
+@pytest.mark.timeout(400)
 def test_sros2_generates_the_same_policy_from_the_launched_system(domain, tmp_path):
     arguments = {'enclave': 'laboratory', 'namespace': 'fleet', 'steps': 10**6}
     deployed, output = Deployed(**arguments), str(tmp_path / 'run')
@@ -93,7 +94,7 @@ def test_sros2_generates_the_same_policy_from_the_launched_system(domain, tmp_pa
     with launched('chain.launch.py', output=output, **arguments):
         wait_for(lambda: recorded_steps(tmp_path / 'run') > 1, PATIENCE, 'steps')
         with suppress(AssertionError):  # the comparison says more
-            wait_for(complete, PATIENCE, 'the whole graph')
+            wait_for(complete, 2 * PATIENCE, 'the whole graph')
         assert found[-1] == expected
 
 

@@ -13,6 +13,8 @@ from ros_system import dmpcrl
 
 EXAMPLE = Path(__file__).parent / 'example'
 RUN = ['ring_game', '--method', 'tabular_td', '--steps', 150, '--seed', 3]
+FEWER = ['--steps', 90, '--no-figures', '--no-baseline']
+OVER_ROS = ['run', *RUN, *FEWER, '--round-timeout', 20]
 
 
 @pytest.fixture(autouse=True)
@@ -69,28 +71,28 @@ def test_its_settings_are_options_of_the_command_and_refused_where_it_does_not_r
     assert wrong.returncode == 2 and 'q_learning needs a system of kind MpcSystem' in wrong.stderr, wrong.stderr
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize('options', [[], ['--agents-per-process', 3]], ids=['a node each', 'three to a node'])
 def test_the_numbers_over_ros_are_those_in_process(tmp_path, domain, options):
     pytest.importorskip('rclpy')
-    done = dmpcrl('run', *RUN, *options, '--no-figures', '--no-baseline', '--output', tmp_path / 'ros')
+    done = dmpcrl(*OVER_ROS, *options, '--output', tmp_path / 'ros')
     assert done.returncode == 0, done.stdout + done.stderr
-    train(tmp_path / 'process', '--no-figures', '--no-baseline')
+    train(tmp_path / 'process', *FEWER)
     names = {file.name for file in (tmp_path / 'process').glob('*.csv')}
     assert names == {file.name for file in (tmp_path / 'ros').glob('*.csv')} and len(names) == 5
     for name in names:
         assert (tmp_path / 'ros' / name).read_text() == (tmp_path / 'process' / name).read_text(), name
 
 
+@pytest.mark.timeout(240)
 def test_it_continues_from_its_checkpoints(tmp_path, domain):
     """A second run over ROS 2 begins with the table that the first has left, and counts its updates on."""
     pytest.importorskip('rclpy')
     for run in ('first', 'second'):
-        done = dmpcrl(
-            'run', *RUN, '--checkpoints', tmp_path / 'kept', '--no-figures', '--no-baseline', '--output', tmp_path / run
-        )
+        done = dmpcrl(*OVER_ROS, '--checkpoints', tmp_path / 'kept', '--output', tmp_path / run)
         assert done.returncode == 0, done.stdout + done.stderr
     last, first = (
         (tmp_path / run / 'parameters_queue_1.csv').read_text().splitlines()[line].split(',')
         for run, line in (('first', -1), ('second', 1))
     )
-    assert int(last[1]) > 100 and last[1:] == first[1:]
+    assert int(last[1]) > 60 and last[1:] == first[1:]

@@ -116,7 +116,7 @@ def test_the_command_can_be_interrupted_and_goes_on_where_it_was(tmp_path, domai
         'reproduce',
         'mallick2025',
         '--seeds',
-        3,
+        4,
         '--steps',
         400,
         '--variant',

@@ -4,7 +4,7 @@
 """`dmpcrl doctor` finds the causes of runs that do not work, and leaves no process behind."""
 
 import pytest
-from ros_system import dmpcrl, interrupt, leftovers, start_dmpcrl, wait_for
+from ros_system import PATIENCE, dmpcrl, interrupt, leftovers, start_dmpcrl, wait_for
 
 pytest.importorskip('rclpy')
 
@@ -29,11 +29,11 @@ def test_processes_that_cannot_find_one_another_are_noticed(domain, monkeypatch)
 def test_an_interrupted_doctor_leaves_nobody(domain, monkeypatch):
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
     process = start_dmpcrl('doctor')
-    wait_for(lambda: len(leftovers()) == 3, 30.0, 'command, caller and answerer to run')
+    wait_for(lambda: len(leftovers()) == 3, PATIENCE, 'command, caller and answerer to run')
     interrupt(process)
-    text, _ = process.communicate(timeout=30)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0 and 'Traceback' not in text, text
-    wait_for(lambda: not leftovers(), 30.0, 'the processes to be gone')
+    wait_for(lambda: not leftovers(), PATIENCE, 'the processes to be gone')
 
 
 @pytest.mark.parametrize('number', ['abc', '-1', '233', '1.5', '12abc'])

@@ -9,6 +9,7 @@ import pytest
 from ros_system import dmpcrl
 
 pytest.importorskip('rclpy')
+pytestmark = pytest.mark.timeout(240)
 CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('three_carts.yaml', 'ring_grid.yaml'))
 
 
@@ -96,7 +97,7 @@ def test_agents_that_share_a_process_make_the_same_numbers(tmp_path, domain, arg
 def compare(folder, arguments, deployment, updates):
     """Compare all files of the run over ROS 2 with those of the run in process, and check the number of updates."""
     common = [*arguments, '--seed', 5, '--no-figures', '--no-baseline', '--output']
-    for command, name in ((['run', *deployment], 'ros'), (['train'], 'process')):
+    for command, name in ((['run', '--round-timeout', 20, *deployment], 'ros'), (['train'], 'process')):
         done = dmpcrl(*command, *common, folder / name)
         assert done.returncode == 0, done.stdout + done.stderr
     names = {file.name for file in (folder / 'ros').glob('*.csv')}

@@ -82,7 +82,7 @@ def test_a_file_for_all_nodes_starts_each_of_them(tmp_path, outsider, nodes_of_f
 @pytest.fixture
 def lone_agent(domain):
     """The first agent of three, which waits for the others."""
-    with ProcessGroup([node for node in Deployed().nodes() if node.name == 'agent_1']) as process:
+    with ProcessGroup([node for node in Deployed(start_timeout=600.0).nodes() if node.name == 'agent_1']) as process:
         yield process
 
 

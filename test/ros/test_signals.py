@@ -24,8 +24,10 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # Runs a node, which ends by a signal or by itself, and prints the threads that the process has then.
 THREADS_LEFT = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from dmpcrl_ros.nodes import common
 
 module, node, delay = sys.argv[1], sys.argv[2], float(sys.argv[3])
@@ -33,9 +35,23 @@ make = getattr(import_module('dmpcrl_ros.nodes.' + module), node)
 del sys.argv[1:4]
 killer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGTERM))
 killer.daemon = True
+common.handle_signals()
 killer.start()
 common.run_node(make, module)
-print(*(open(f'/proc/self/task/{task}/comm').read().strip() for task in os.listdir('/proc/self/task')), sep='\\n')
+
+
+def threads():
+    names = []
+    for task in Path('/proc/self/task').iterdir():
+        with suppress(OSError):  # it has just ended
+            names.append((task / 'comm').read_text().strip())
+    return names
+
+
+deadline = time.monotonic() + 10.0
+while any(name.startswith(('dds.udp', 'dds.ev')) for name in threads()) and time.monotonic() < deadline:
+    time.sleep(0.05)  # the system lists a thread for a moment after its end
+print(*threads(), sep='\\n')
 """
 
 
@@ -60,7 +76,7 @@ def test_all_nodes_end_on_a_signal_whatever_they_are_doing(domain, real_time):
             time.sleep(moment)
             for pid in processes.pids().values():
                 os.kill(pid, number)
-            codes = processes.wait(timeout=8.0)
+            codes = processes.wait(PATIENCE)
             said = '\n'.join(line for _, line in processes.output(timeout=0.1))
         assert set(codes.values()) == {0}, (moment, number, codes, said)
         assert not re.search(r'Traceback|FATAL|\wError|Exception', said), (moment, number, said)

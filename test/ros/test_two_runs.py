@@ -39,7 +39,7 @@ def start(domain):
     """Starts runs that end with the test."""
 
     def started(*run, namespace=''):
-        processes.append(start_dmpcrl('run', *arguments(*run), '--namespace', namespace))
+        processes.append(start_dmpcrl('run', *arguments(*run), '--round-timeout', 20, '--namespace', namespace))
         return processes[-1]
 
     processes = []
@@ -62,7 +62,7 @@ def test_in_one_namespace_the_later_one_is_refused_and_the_first_goes_on(tmp_pat
     first = start(5, 100000, tmp_path / 'first', namespace='/fleet/')
     wait_for(lambda: recorded_steps(tmp_path / 'first') > 2, PATIENCE, 'the first steps')
     second = start(5, 100000, tmp_path / 'second', namespace='fleet')
-    text = ' '.join(second.communicate(timeout=PATIENCE)[0].split())
+    text = ' '.join(second.communicate(timeout=2 * PATIENCE)[0].split())
     assert second.returncode == 1 and 'Traceback' not in text, text
     assert 'in the namespace /fleet: end it, or start this system in another namespace' in text
     before = recorded_steps(tmp_path / 'first')
