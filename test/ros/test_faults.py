@@ -78,6 +78,8 @@ def paused(outsider):
             change(Transition.TRANSITION_CONFIGURE)
             assert outsider.ask('/plant/pause').success
             change(Transition.TRANSITION_ACTIVATE)
+            for name in ('agent_1', 'agent_2'):  # which then know the older subscriptions, too
+                outsider.get_value(f'/{name}', 'seed')
             yield processes
 
     def change(transition):
