@@ -72,8 +72,7 @@ def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterat
         iterations: of ADMM.
         step: of an episode; determines the exogenous inputs.
     """
-    exact = {'admm__iterations': iterations, 'admm__tolerance': None, 'admm__warm_start': False}
-    settings = settings.but(learn=False, coordination='admm', **exact)
+    settings = settings.but(learn=False, admm__iterations=iterations, admm__tolerance=None, admm__warm_start=False)
     agents = [cast(_Agent, settings.make_agent(system, index)) for index in range(system.n_agents)]
     exogenous = system.exogenous_at(step)
     for agent, part, own in zip(agents, system.state_parts, exogenous, strict=True):

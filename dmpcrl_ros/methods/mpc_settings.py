@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from dmpcrl_ros.core.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
 from dmpcrl_ros.core.graph import CouplingGraph
-from dmpcrl_ros.core.settings import SettingError, flat, group, setting
+from dmpcrl_ros.core.settings import group, setting
 from dmpcrl_ros.mpc.admm import AdmmOptions
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
-from dmpcrl_ros.mpc.reactions import ReactingEvaluation
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS
 from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
@@ -134,24 +133,13 @@ class CoordinationSettings(MpcSettings):
     """Settings of methods whose agents can be coordinated in several ways."""
 
     coordination: str = setting(
-        ReactingEvaluation.kind,
-        'how neighbours agree on their predictions; reactions is exact within few rounds, which all evaluations of '
-        'a step share; prices has shorter messages than reactions and needs weak coupling; admm is the published '
-        'one, with two message rounds for each iteration',
-        choices=(*TREE_METHODS, 'admm'),
+        'admm',
+        'how neighbours agree on their predictions; admm is the published one, with two message rounds for each '
+        'iteration; reactions is exact within few rounds, which all evaluations of a step share; prices has '
+        'shorter messages than reactions and needs weak coupling',
+        choices=('admm', *TREE_METHODS),
     )
     stopping: StoppingSettings = group(StoppingSettings)
-
-    def __post_init__(self) -> None:
-        """Refuse settings of another coordination, which would have no effect."""
-        name, unused = ('stopping', self.stopping) if self.coordination == 'admm' else ('admm', self.admm)
-        for setting_name, value in flat(unused, f'{name}.'):
-            if value != dict(flat(type(unused)(), f'{name}.'))[setting_name]:
-                needed = ' or '.join(TREE_METHODS) if self.coordination == 'admm' else 'admm'
-                raise SettingError(
-                    f'{setting_name} has no effect with the coordination {self.coordination}: choose the coordination '
-                    f'{needed}, or leave it out'
-                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ PUBLISHED = {
 
 def training(seed: int, steps: int) -> list[Job]:
     """Jobs of the agents, their centralised twin, and agents with second-order learning, on the same noise."""
-    settings = Settings(seed=seed, steps=steps, coordination='admm')  # the published one
+    settings = Settings(seed=seed, steps=steps)
     return [
         *(Job(name, settings, central=name == 'centralised') for name in TRAINED),
         Job(SECOND_ORDER, settings.but(learning__order='second')),

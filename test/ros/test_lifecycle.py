@@ -21,7 +21,6 @@ from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
 from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
 QUICK = {
-    'coordination': 'admm',
     'admm__iterations': 5,
     'seed': 5,
     'learning__exploration': False,

@@ -71,7 +71,7 @@ def test_a_node_that_ends_has_left_dds_in_order(domain, module, node, parameters
 @pytest.mark.parametrize('real_time', [True, False], ids=['real time', 'lockstep'])
 def test_all_nodes_end_on_a_signal_whatever_they_are_doing(domain, real_time):
     for moment, number in zip(MOMENTS[real_time::2], itertools.cycle(ENDING), strict=False):
-        system = Deployed(steps=100000, real_time=real_time, period=0.05)
+        system = Deployed(steps=100000, admm__iterations=5, real_time=real_time, period=0.05)
         with ProcessGroup(system.nodes(report_period=None)) as processes:
             time.sleep(moment)
             for pid in processes.pids().values():
