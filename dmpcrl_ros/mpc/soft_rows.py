@@ -24,6 +24,7 @@ from dmpcrl_ros.mpc.solver import (
 
 _ITERATIONS_PER_ROW = 2
 _BEYOND = 1e-9  # distance from which a soft row is violated
+_AT_PENALTY = 1e-6  # relative to the penalty, up to which a multiplier is equal to it
 _EXACT = 1e-12  # residual of a solution of the equations of an active set, relative to the size of the linear term
 
 
@@ -130,7 +131,9 @@ class SoftRowsQp:
     def _active_set(self, u: np.ndarray, dual: np.ndarray, below: np.ndarray, above: np.ndarray) -> ActiveSet:
         n, value = len(u), self._rows @ u
         sign, fixed = np.sign(dual), below[:n] == above[:n]
-        violated = np.maximum(value - above[n:], below[n:] - value) > _BEYOND
+        # The solver leaves rows that are on their bounds a little beyond them: their multipliers are not the penalties.
+        beyond = np.maximum(value - above[n:], below[n:] - value) > _BEYOND
+        violated = beyond & (np.abs(dual[n:]) >= (1.0 - _AT_PENALTY) * self._penalty)
         return ActiveSet(
             np.where(fixed, 1.0, sign[:n]), np.where(violated, 0.0, sign[n:]), np.where(violated, sign[n:], 0.0)
         )
