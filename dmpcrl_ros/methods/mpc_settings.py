@@ -109,7 +109,7 @@ class StoppingSettings:
     )
     rounds: int | None = setting(
         None,
-        'largest number of message rounds of a step; after it the step is void; auto is ten times the diameter '
+        'largest number of message rounds of a step; after it the step is void; auto is 18 times the diameter '
         'of the tree plus 104',
         kind=int,
         absent='auto',

@@ -27,7 +27,7 @@ class Damping:
 
     @property
     def rounds(self) -> int:
-        """Largest number of rounds of a step: ten times the diameter plus 104."""
+        """Largest number of rounds of a step: 18 times the diameter plus 104."""
         return self._first + _BLOCKS * self._turn
 
     def damps(self, number: int) -> bool:
@@ -37,9 +37,10 @@ class Damping:
     def shows(self, number: int) -> bool:
         """Whether a solution that has not changed in this round, compared with the one before, is that of the network.
 
-        Damped messages lag behind the solutions: nothing follows from a small change.
+        Damped messages lag behind the solutions: nothing follows from a small change. The D rounds after it bring the
+        values of all agents to one another; they are direct, too.
         """
-        return not any(self.damps(number - k) for k in range(1, _CONSISTENT + 1))
+        return not any(self.damps(k) for k in range(number - _CONSISTENT, number + self.diameter))
 
     @property
     def _first(self) -> int:
@@ -47,4 +48,4 @@ class Damping:
 
     @property
     def _turn(self) -> int:
-        return _DAMPED + self.diameter + _CONSISTENT
+        return _DAMPED + 2 * self.diameter + _CONSISTENT
