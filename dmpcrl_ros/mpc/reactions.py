@@ -25,10 +25,11 @@ from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation, same
 from dmpcrl_ros.mpc.qp import QpData
 from dmpcrl_ros.mpc.solver import QpFailure
 
-# A soft row that a multiplier holds on its bound gives way to it: by this part of the bound where the multiplier is the
-# penalty, whatever the units. Without that a reaction can be infinite. At a fixed point the multiplier is the one that
-# it was, and the row is on its bound.
+# Combinations of rows on their bounds that no free direction moves give way to their multipliers: by this part of the
+# bound where the multiplier is the penalty, whatever the units. Without that a reaction would be infinite. At a fixed
+# point the multipliers are those that they were, and the rows are on their bounds. All other rows stay there exactly.
 _COMPLIANCE = 1e-2
+_FLEXIBLE = 1e-8  # relative to the compliance; from here on the free directions move a combination of rows
 _RANK = 1e-12  # of Hpp, relative to its largest eigenvalue
 
 
@@ -73,12 +74,14 @@ class _Response(NamedTuple):
 
     Args:
         e: programme without the receiver's model, with the entries of the receiver's side as parameters.
+        compliance: of the rows on their bounds (m, m).
         factors: of the optimality conditions in the free directions and the rows on their bounds.
         rows_by_parameters: rows on their bounds (m, n_z).
         matrices: upper triangle of the matrix of W.
     """
 
     e: Eliminated
+    compliance: np.ndarray
     factors: Factorised
     rows_by_parameters: np.ndarray
     matrices: np.ndarray
@@ -104,8 +107,8 @@ class ReactingEvaluation(LocalEvaluation):
     def message(self, neighbour: int) -> np.ndarray:
         """Reaction of this agent's side with its present active set.
 
-        Active inputs are held. Violated rows contribute their penalty linearly. A row on its bound stays there, up to a
-        small compliance.
+        Active inputs are held. Violated rows contribute their penalty linearly. Rows on their bounds stay there, up to
+        a small compliance of those that no free direction moves.
 
         Raises:
             QpFailure: it is not finite, or the relations with the other neighbours have no unique solution.
@@ -149,15 +152,20 @@ class ReactingEvaluation(LocalEvaluation):
         w[n_s:] = inputs
         on_bound = active.on_bound != 0.0
         rows, sign = qp.soft[on_bound], sign[on_bound]
-        compliance = self._compliance[on_bound]
-        gap = sign * (bound[on_bound] - w[rows]) - compliance * np.abs(held)
+        held, compliance = np.abs(held), response.compliance
+        gap = sign * (bound[on_bound] - w[rows]) - compliance @ held
         right = np.concatenate([-e.directions.T @ (linear + e.hessian @ w), gap])
         found = response.factors.solve(right)
         y, mu = found[: len(e.reduced)], found[len(e.reduced) :]
         w += e.directions @ y
         gradient = linear + e.hessian @ w
         xi = y[int((~e.held).sum()) :]
-        value = 0.5 * w @ (gradient + linear) + constant + 0.5 * xi @ xi + 0.5 * compliance @ (mu**2 - held**2)
+        value = (
+            0.5 * w @ (gradient + linear)
+            + constant
+            + 0.5 * xi @ xi
+            + 0.5 * (mu @ compliance @ mu - held @ compliance @ held)
+        )
         by_parameters = e.parameters.T @ gradient + response.rows_by_parameters.T @ mu
         return np.concatenate([by_parameters, w[shared.ours[neighbour]], [value]])
 
@@ -197,6 +205,23 @@ def _compliance(qp: CondensedQp) -> np.ndarray:
     return _COMPLIANCE * np.divide(size, qp.penalty, where=qp.penalty > 0.0, out=np.ones_like(size))
 
 
+def _degenerate(reduced: np.ndarray, rows: np.ndarray, compliance: np.ndarray) -> np.ndarray:
+    """Compliance (m, m) in the combinations of rows that the free directions do not move, zero in all others.
+
+    A compliance beside the flexibility of a row would make a message softer than its sender: multipliers alternate.
+
+    Raises:
+        QpFailure: the conditions in the free directions have no unique solution.
+    """
+    scale = np.sqrt(np.outer(compliance, compliance))
+    try:
+        flexibility = rows @ np.linalg.solve(reduced, rows.T) / scale
+    except np.linalg.LinAlgError:
+        raise QpFailure('the reaction to a neighbour has no unique solution') from None
+    size, combination = np.linalg.eigh(0.5 * (flexibility + flexibility.T))
+    return scale * ((combination * (size < _FLEXIBLE)) @ combination.T)
+
+
 def _respond(
     e: Eliminated,
     rows: np.ndarray,
@@ -211,7 +236,7 @@ def _respond(
         e: programme without the receiver's model.
         rows: rows on their bounds, by directions (m, n_y).
         rows_by_parameters: the same rows, by parameters (m, n_z).
-        compliance: of the rows (m,).
+        compliance: of rows that no free direction moves (m,).
         out: entries of w that the receiver prices.
         triangle: indices of the upper triangle of the matrix of W.
 
@@ -219,9 +244,10 @@ def _respond(
         QpFailure: they have no unique solution.
     """
     n, m, n_z = len(e.reduced), len(rows), e.parameters.shape[1]
+    compliance = _degenerate(e.reduced, rows, compliance)
     conditions = np.zeros((n + m, n + m))
     conditions[:n, :n], conditions[:n, n:], conditions[n:, :n] = e.reduced, rows.T, rows
-    conditions[np.arange(n, n + m), np.arange(n, n + m)] = -compliance
+    conditions[n:, n:] = -compliance
     by_z = e.hessian @ e.parameters
     right = np.zeros((n + m, n_z + len(out)))
     right[:n, :n_z], right[n:, :n_z] = -e.directions.T @ by_z, -rows_by_parameters
@@ -237,4 +263,4 @@ def _respond(
     whole = np.empty((n_z + len(out), n_z + len(out)))
     whole[:n_z, :n_z], whole[:n_z, n_z:] = 0.5 * (hxx + hxx.T), hpx.T
     whole[n_z:, n_z:] = 0.5 * (minus_hpp + minus_hpp.T)
-    return _Response(e, factors, rows_by_parameters, whole[triangle])
+    return _Response(e, compliance, factors, rows_by_parameters, whole[triangle])

@@ -159,8 +159,7 @@ def test_prices_are_right_where_they_are_certified(network):
     """From cold and from the last ones, V and Q(s, a); they certify wherever the coupling is weak enough."""
     draw, settled, n = np.random.default_rng(6), 0, 4
     thetas = coupled_thetas(network)
-    coordinated = Coordinated(network, thetas, method='prices', rounds=80)
-    central = Central(network, thetas)
+    coordinated, central = Coordinated(network, thetas, method='prices'), Central(network, thetas)
     for _ in range(n):
         start = network.initial_state + draw.uniform(-0.1, 0.2, network.initial_state.size)
         states, loads = split(start, network.state_parts), loads_of(network, draw)

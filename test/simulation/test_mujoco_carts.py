@@ -59,9 +59,9 @@ class CartsPlant:
         )
 
 
-def closed_loop(seed, learn, steps, thetas=None):
+def closed_loop(seed, learn, steps, thetas=None, **settings):
     """Agents and total cost; gusts and exploration of a seed."""
-    loop = ClosedLoop(NETWORK, Settings(seed=seed, learn=learn))
+    loop = ClosedLoop(NETWORK, Settings(seed=seed, learn=learn, **settings))
     loop.plant = CartsPlant(seed)
     for agent, theta in zip(loop.agents, thetas or [], strict=bool(thetas)):
         agent.mpc.theta = theta
@@ -114,3 +114,10 @@ def test_a_minute_of_learning_helps_on_gusts_that_were_not_learned_from():
         _, untrained = closed_loop(seed, False, 100)
         _, learned = closed_loop(seed, False, 100, thetas)
         assert learned < 0.3 * untrained
+
+
+@pytest.mark.parametrize('seed', [1, 2])
+def test_reactions_certify_every_step_where_free_inputs_hardly_move_a_row_on_its_bound(seed):
+    """Positions on their bounds two steps after a given input, which moves them a thousand times as far as the free
+    ones: a compliance of such a row made multipliers alternate (first at steps 73 and 39)."""
+    closed_loop(seed, True, 100, coordination='reactions')
