@@ -73,7 +73,7 @@ def outsider(domain):
             executor.spin_once(timeout_sec=0.05)
 
     def spin_for(seconds):
-        """Also takes all that came while this process was held up."""
+        """Afterwards all messages are taken that came while this process was held up."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             executor.spin_once(timeout_sec=0.01)

@@ -47,7 +47,7 @@ class CoordinationOptions:
     Args:
         tolerance: of the changes of the trajectories and multipliers of all agents between two rounds, relative to one
             plus their size.
-        rounds: largest number of rounds; 0 for that of Damping.
+        rounds: largest number of rounds; 0 for Damping.rounds.
         early: whether agents act one round after the news of each has reached all, before the answer is certified.
     """
 

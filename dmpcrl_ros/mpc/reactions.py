@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmpcrl_ros.mpc.compliance import compliance_of_rows, degenerate_part
 from dmpcrl_ros.mpc.condensed import CondensedQp, Eliminated, LocalStructure, eliminate
 from dmpcrl_ros.mpc.edge_model import EdgeModel
 from dmpcrl_ros.mpc.factorised import Factorised
@@ -25,11 +26,6 @@ from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation, same
 from dmpcrl_ros.mpc.qp import QpData
 from dmpcrl_ros.mpc.solver import QpFailure
 
-# Combinations of rows on their bounds that no free direction moves give way to their multipliers: by this part of the
-# bound where the multiplier is the penalty, whatever the units. Without that a reaction would be infinite. At a fixed
-# point the multipliers are those that they were, and the rows are on their bounds. All other rows stay there exactly.
-_COMPLIANCE = 1e-2
-_FLEXIBLE = 1e-8  # relative to the compliance; from here on the free directions move a combination of rows
 _RANK = 1e-12  # of Hpp, relative to its largest eigenvalue
 
 
@@ -102,7 +98,7 @@ class ReactingEvaluation(LocalEvaluation):
         """Start an evaluation (see LocalEvaluation); the models of the neighbours stay."""
         super().begin(qp, data, state, action)
         self._told.clear()
-        self._compliance = _compliance(qp)
+        self._compliance = compliance_of_rows(qp)
 
     def message(self, neighbour: int) -> np.ndarray:
         """Reaction of this agent's side with its present active set.
@@ -197,46 +193,16 @@ class ReactingEvaluation(LocalEvaluation):
         return response
 
 
-def _compliance(qp: CondensedQp) -> np.ndarray:
-    """Compliances of the soft rows (r,) that have a penalty."""
-    bounds = np.array([qp.soft_lower, qp.soft_upper])
-    size = np.abs(bounds, where=np.isfinite(bounds), out=np.zeros_like(bounds)).max(axis=0, initial=0.0)
-    size[size == 0.0] = 1.0
-    return _COMPLIANCE * np.divide(size, qp.penalty, where=qp.penalty > 0.0, out=np.ones_like(size))
-
-
-def _degenerate(reduced: np.ndarray, rows: np.ndarray, compliance: np.ndarray) -> np.ndarray:
-    """Compliance (m, m) in the combinations of rows that the free directions do not move, zero in all others.
-
-    A compliance beside the flexibility of a row would make a message softer than its sender: multipliers alternate.
-
-    Raises:
-        QpFailure: the conditions in the free directions have no unique solution.
-    """
-    scale = np.sqrt(np.outer(compliance, compliance))
-    try:
-        flexibility = rows @ np.linalg.solve(reduced, rows.T) / scale
-    except np.linalg.LinAlgError:
-        raise QpFailure('the reaction to a neighbour has no unique solution') from None
-    size, combination = np.linalg.eigh(0.5 * (flexibility + flexibility.T))
-    return scale * ((combination * (size < _FLEXIBLE)) @ combination.T)
-
-
 def _respond(
-    e: Eliminated,
-    rows: np.ndarray,
-    rows_by_parameters: np.ndarray,
-    compliance: np.ndarray,
-    out: np.ndarray,
-    triangle: Any,
+    e: Eliminated, rows: np.ndarray, by_parameters: np.ndarray, compliance: np.ndarray, out: np.ndarray, triangle: Any
 ) -> _Response:
     """Solve the optimality conditions of the active set for all parameters and prices.
 
     Args:
         e: programme without the receiver's model.
         rows: rows on their bounds, by directions (m, n_y).
-        rows_by_parameters: the same rows, by parameters (m, n_z).
-        compliance: of rows that no free direction moves (m,).
+        by_parameters: the same rows, by parameters (m, n_z).
+        compliance: of each row, where no free direction moves it (m,).
         out: entries of w that the receiver prices.
         triangle: indices of the upper triangle of the matrix of W.
 
@@ -244,13 +210,13 @@ def _respond(
         QpFailure: they have no unique solution.
     """
     n, m, n_z = len(e.reduced), len(rows), e.parameters.shape[1]
-    compliance = _degenerate(e.reduced, rows, compliance)
+    compliance = degenerate_part(e.reduced, rows, compliance)
     conditions = np.zeros((n + m, n + m))
     conditions[:n, :n], conditions[:n, n:], conditions[n:, :n] = e.reduced, rows.T, rows
     conditions[n:, n:] = -compliance
     by_z = e.hessian @ e.parameters
     right = np.zeros((n + m, n_z + len(out)))
-    right[:n, :n_z], right[n:, :n_z] = -e.directions.T @ by_z, -rows_by_parameters
+    right[:n, :n_z], right[n:, :n_z] = -e.directions.T @ by_z, -by_parameters
     right[:n, n_z:] = -e.directions[out].T
     try:
         factors = Factorised(conditions)
@@ -258,9 +224,9 @@ def _respond(
         raise QpFailure('the reaction to a neighbour has no unique solution') from None
     found = factors.solve(right)
     y_z, y_p, mu_z = found[:n, :n_z], found[:n, n_z:], found[n:, :n_z]
-    hxx = e.parameters.T @ by_z + by_z.T @ e.directions @ y_z + rows_by_parameters.T @ mu_z
+    hxx = e.parameters.T @ by_z + by_z.T @ e.directions @ y_z + by_parameters.T @ mu_z
     hpx, minus_hpp = e.parameters[out] + e.directions[out] @ y_z, e.directions[out] @ y_p
     whole = np.empty((n_z + len(out), n_z + len(out)))
     whole[:n_z, :n_z], whole[:n_z, n_z:] = 0.5 * (hxx + hxx.T), hpx.T
     whole[n_z:, n_z:] = 0.5 * (minus_hpp + minus_hpp.T)
-    return _Response(e, compliance, factors, rows_by_parameters, whole[triangle])
+    return _Response(e, compliance, factors, by_parameters, whole[triangle])
