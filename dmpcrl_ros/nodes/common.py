@@ -3,6 +3,7 @@
 
 """Common functions of all nodes: service responses, waiting with a timeout, and a clean exit."""
 
+import faulthandler
 import gc
 import sys
 import time
@@ -27,6 +28,7 @@ from dmpcrl_ros.nodes.signals import handle_signals, ignore_signals, running
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 
 _USAGE_ERROR = 2
+_LONGEST_END = 10.0  # s, in which the middleware must have let go of a node
 
 
 class Runnable(Protocol):
@@ -97,6 +99,8 @@ def _start_ros() -> None:
 def run_node(make: Callable[[], Runnable], name: str, interrupted: int = 0) -> int:
     """Make a node, call its `run()`, and end cleanly in all cases.
 
+    If the middleware does not let go of the node within 10 s, the process ends with its traceback and exit code 1.
+
     Args:
         make: makes the node.
         name: of the executable, for the texts of errors.
@@ -122,14 +126,20 @@ def run_node(make: Callable[[], Runnable], name: str, interrupted: int = 0) -> i
         print(f'{name}: {error}', file=sys.stderr)
         return 1 if node else _USAGE_ERROR
     finally:
+        faulthandler.dump_traceback_later(_LONGEST_END, exit=True)  # also while C++ code holds the interpreter lock
         if node is not None:
             if node.executor:
                 node.executor.shutdown()  # threads of the middleware call it while it has entities
             node.destroy_node()
             node = None
-        rclpy.try_shutdown()
-        # Handles in reference cycles keep the participant of DDS. The end of the process would destroy it while its
-        # threads deliver messages: now and then a node crashed or hung.
-        gc.unfreeze()
-        gc.collect()
-        ignore_signals()
+        _leave_ros()
+
+
+def _leave_ros() -> None:
+    rclpy.try_shutdown()
+    # Handles in reference cycles keep the participant of DDS. The end of the process would destroy it while its threads
+    # deliver messages: now and then a node crashed or hung.
+    gc.unfreeze()
+    gc.collect()
+    faulthandler.cancel_dump_traceback_later()
+    ignore_signals()

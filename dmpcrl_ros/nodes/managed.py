@@ -6,9 +6,11 @@
 import gc
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from lifecycle_msgs.srv import ChangeState
+from rclpy.exceptions import InvalidHandle
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
@@ -63,7 +65,7 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
                     self.work()
                     self._at_work = False
                 else:
-                    self.executor_.spin_once(timeout_sec=SPIN_SLICE)
+                    self._spin_inactive()
         finally:
             self._leave()
         delivered = time.monotonic() + _DELIVERY
@@ -140,17 +142,28 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
             except Exception as error:  # rclpy would swallow it in a transition
                 self.get_logger().error(f'not left safe: {error!r}')
 
+    def _spin_inactive(self) -> None:
+        with suppress(InvalidHandle):  # response to a request that was waiting when its service was destroyed
+            self.executor_.spin_once(timeout_sec=SPIN_SLICE)
+
     def _entities(self) -> set[Any]:
         return {*self.publishers, *self.subscriptions, *self.services, *self.timers}
 
     def _destroy_entities(self) -> None:
         self.live.followers.clear()
         made = self._entities() - self._before
+        for publisher in made.intersection(self.publishers):
+            self.destroy_publisher(publisher)
         for entities, destroy in (
-            (self.publishers, self.destroy_publisher),
             (self.subscriptions, self.destroy_subscription),
             (self.services, self.destroy_service),
             (self.timers, self.destroy_timer),
         ):
             for entity in made.intersection(entities):
+                entity.callback = _ignore  # the executor still delivers what is in its queue
                 destroy(entity)
+
+
+def _ignore(*arguments: Any) -> Any:
+    """Callback of destroyed subscriptions, services and timers; a service must return the response that it is given."""
+    return arguments[-1] if arguments else None

@@ -10,11 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import yaml
+
 from dmpcrl_ros.bringup import nodes_of
 from dmpcrl_ros.core.settings import build, dotted, table
 from dmpcrl_ros.settings.deployment import DeploymentSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+from dmpcrl_ros.systems.linear.chain import description
 
 PATIENCE = 60.0  # s
 
@@ -59,6 +63,21 @@ class Received(list):
         if not self:
             self._wait()
         return self[-1]
+
+
+def stable_chain(folder):
+    """File of a chain that stays near its origin without an agent, however long that is away.
+
+    The published one leaves it by a factor of 1.24 in each step, until no input brings it back.
+    """
+    described = description(3)
+    for agent in described['agents']:
+        dynamics = agent['dynamics']
+        for matrices, key in ((dynamics, 'A'), *((dynamics['neighbours'], name) for name in dynamics['neighbours'])):
+            matrices[key] = (0.75 * np.array(matrices[key])).tolist()
+    path = folder / 'stable_chain.yaml'
+    path.write_text(yaml.safe_dump(described))
+    return str(path)
 
 
 def leftovers():

@@ -4,20 +4,25 @@
 """Managed nodes, their services, and checkpoints that cannot be written."""
 
 import subprocess
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from ros_system import PATIENCE, Deployed
+from ros_system import PATIENCE, Deployed, stable_chain, wait_for
 
 pytest.importorskip('rclpy')
 
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from std_srvs.srv import SetBool  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+from std_msgs.msg import Empty  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessDied, ProcessGroup  # noqa: E402
+from dmpcrl_ros.nodes.managed import ManagedNode  # noqa: E402
+from dmpcrl_ros.settings.nodes import ManagedNodeSettings  # noqa: E402
 from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
 QUICK = {
@@ -51,9 +56,10 @@ def state(outsider, node):
     return outsider.ask(f'{node}/get_state', GetState).current_state.label
 
 
-def test_a_manager_brings_the_system_up_and_down(outsider):
+def test_a_manager_brings_the_system_up_and_down(tmp_path, outsider):
     states, actions = outsider.subscribe(msg.State, '/agent_2/state'), outsider.subscribe(msg.Action, '/agent_2/action')
-    with ProcessGroup(managed(Deployed(**QUICK).nodes())) as processes:
+    settings = Deployed(**QUICK, system=stable_chain(tmp_path))
+    with ProcessGroup(managed(settings.nodes())) as processes:
         assert {state(outsider, node) for node in NODES} == {'unconfigured'}
         assert not change(outsider, NODES[1], Transition.TRANSITION_ACTIVATE)  # refused, and the node lives
         for node in NODES:
@@ -94,6 +100,39 @@ def test_a_manager_brings_the_system_up_and_down(outsider):
         )
 
 
+class Repeater(ManagedNode):
+    """Publishes each message that it receives again."""
+
+    def __init__(self):
+        super().__init__('repeater', ManagedNodeSettings)
+
+    def configure(self):
+        publisher = self.create_publisher(Empty, 'out', 10)
+        self.create_subscription(Empty, 'in', publisher.publish, 10)
+        self.create_service(Trigger, 'act', self._act)
+
+    def _act(self, request, response):
+        pytest.fail('called after the clean-up')
+
+
+def test_messages_and_requests_that_wait_during_the_clean_up_are_ignored(outsider):
+    """The executor still delivers them: an agent died of the state that arrived while it was cleaned up."""
+    node = Repeater()
+    node.trigger_configure()
+    publisher, client = outsider.create_publisher(Empty, 'in', 10), outsider.create_client(Trigger, 'act')
+    wait_for(lambda: publisher.get_subscription_count() and client.service_is_ready(), PATIENCE, 'connections')
+    for _ in range(10):
+        node.executor_.spin_once(timeout_sec=0.0)  # takes note of the subscription and the service
+    publisher.publish(Empty())
+    assert publisher.wait_for_all_acked()
+    client.call_async(Trigger.Request())
+    time.sleep(0.5)  # until the request is in the queue of the executor
+    assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+    for _ in range(20):
+        node._spin_inactive()
+    node.destroy_node()
+
+
 def test_in_lockstep_the_plant_waits_for_an_agent_that_is_not_active(outsider):
     """It neither applies a safe input nor continues; when the agent is active again, the run continues."""
     states, actions = outsider.subscribe(msg.State, '/agent_1/state'), outsider.subscribe(msg.Action, '/agent_2/action')
@@ -124,9 +163,9 @@ def test_a_wrong_setting_is_told_when_a_managed_node_is_configured(outsider):
         assert any("no agent 'agent_9'" in line for _, line in processes.output(PATIENCE))
 
 
-def test_learning_stops_for_all_when_it_is_stopped_at_one_and_goes_on_with_it(outsider):
+def test_learning_stops_for_all_when_it_is_stopped_at_one_and_goes_on_with_it(tmp_path, outsider):
     status = outsider.subscribe(msg.Status, '/agent_3/status')
-    with ProcessGroup(Deployed(**QUICK).nodes()):
+    with ProcessGroup(Deployed(**QUICK, system=stable_chain(tmp_path)).nodes()):
         outsider.spin_until(lambda: status.last.updates >= 3)
         assert outsider.ask('/agent_1/set_learning', SetBool, data=False).success
         outsider.spin_until(lambda: 'held by another' in status.last.fault)

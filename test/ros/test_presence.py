@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from ros_system import PATIENCE, Deployed
+from ros_system import PATIENCE, Deployed, stable_chain
 
 pytest.importorskip('rclpy')
 
@@ -32,15 +32,14 @@ def with_change(nodes, name, **parameters):
 
 def last_words(processes):
     """Last lines of the first node that fails."""
-    deadline = time.monotonic() + PATIENCE
+    lines, deadline = [], time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
-            for _ in processes.output(timeout=0.1):
-                pass
+            lines += [f'{name}: {line}' for name, line in processes.output(timeout=0.1)]
             processes.ended(next(iter(processes.pids())))
         except ProcessDied as death:
             return ' '.join(str(death).split())
-    pytest.fail(f'no node ended within {PATIENCE} s')
+    pytest.fail('\n'.join([f'no node ended within {PATIENCE} s:', *lines[-50:]]))
 
 
 @pytest.mark.parametrize(
@@ -97,10 +96,10 @@ def test_of_two_instances_that_wait_the_younger_is_refused(outsider):
         assert elder.wait(0.5) == {'agent_2': None}
 
 
-def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(outsider):
+def test_an_agent_that_was_frozen_gives_way_to_the_one_that_replaced_it(tmp_path, outsider):
     actions = outsider.subscribe(msg.Action, 'agent_2/action')
     heard = outsider.subscribe(msg.Presence, 'agent_2/presence', LATCHED)
-    nodes = QUICK.but(real_time=True).nodes()
+    nodes = QUICK.but(real_time=True, system=stable_chain(tmp_path)).nodes()
     (agent,) = [node for node in nodes if node.name == 'agent_2']
 
     def acts_again():

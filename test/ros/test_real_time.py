@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
-from ros_system import PATIENCE, Deployed, leftovers, recorded_steps, wait_for
+from ros_system import PATIENCE, Deployed, leftovers, recorded_steps, stable_chain, wait_for
 
 pytest.importorskip('rclpy')
 
@@ -22,7 +21,6 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
-from dmpcrl_ros.systems.linear.chain import description  # noqa: E402
 
 AGENT = 'agent_1: controller'  # in the diagnostics
 FAST = {'real_time': True, 'admm__iterations': 10, 'seed': 5, 'learning__exploration': False}
@@ -76,26 +74,11 @@ def test_where_there_is_no_time_for_all_iterations_agents_act_on_what_they_have(
         assert len(history.theta) == 1
 
 
-def stable_chain(folder):
-    """File of a chain that stays near its origin without an agent, however long that is away.
-
-    The published one leaves it by a factor of 1.24 in each step, until no input brings it back.
-    """
-    described = description(3)
-    for agent in described['agents']:
-        dynamics = agent['dynamics']
-        for matrices, key in ((dynamics, 'A'), *((dynamics['neighbours'], name) for name in dynamics['neighbours'])):
-            matrices[key] = (0.75 * np.array(matrices[key])).tolist()
-    path = folder / 'stable_chain.yaml'
-    path.write_text(yaml.safe_dump(described))
-    return path
-
-
 @pytest.mark.parametrize('lost_neighbours', ['fall-back', 'leave-out'])
 def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, outsider, lost_neighbours):
     settings = Deployed(
         **FAST,
-        system=str(stable_chain(tmp_path)),
+        system=stable_chain(tmp_path),
         period=0.2,
         steps=100000,
         checkpoints=str(tmp_path / 'kept'),

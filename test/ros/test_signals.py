@@ -54,6 +54,21 @@ while any(name.startswith(('dds.udp', 'dds.ev')) for name in threads()) and time
 print(*threads(), sep='\\n')
 """
 
+HELD = """
+import time
+from dmpcrl_ros.nodes import common
+
+class Held:
+    executor = None
+    def run(self):
+        pass
+    def destroy_node(self):
+        time.sleep(3600.0)
+
+common._LONGEST_END = 0.5
+common.run_node(Held, 'held')
+"""
+
 
 @pytest.mark.parametrize('delay', [0.5, 60.0], ids=['by a signal', 'by a failure'])
 @pytest.mark.parametrize(
@@ -66,6 +81,11 @@ def test_a_node_that_ends_has_left_dds_in_order(domain, module, node, parameters
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     threads = done.stdout.splitlines()
     assert 'python' in threads[0] and not [name for name in threads if name.startswith(('dds.udp', 'dds.ev'))], threads
+
+
+def test_a_node_that_the_middleware_does_not_let_go_ends_with_a_traceback(domain):
+    done = subprocess.run([sys.executable, '-P', '-c', HELD], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1 and 'Timeout' in done.stderr and 'destroy_node' in done.stderr, done
 
 
 @pytest.mark.parametrize('real_time', [True, False], ids=['real time', 'lockstep'])
