@@ -158,7 +158,7 @@ class ByAdmm:
     counts = tuple(2 * iterations for iterations in ADMM_ITERATIONS)
 
     def __init__(self, system: MpcSystem):
-        settings = Settings().of_method
+        settings = Settings(coordination='admm').of_method
         options = [
             AdmmOptions(rho=system.defaults.rho, iterations=iterations, warm_start=True)
             for iterations in ADMM_ITERATIONS

@@ -35,7 +35,7 @@ _QUIET = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': '87', '
 
 def local_problem() -> dict[str, float]:
     """Microseconds of the middle agent's problem: one update inside ADMM, and all that a new theta costs."""
-    settings = Settings()
+    settings = Settings(coordination='admm')
     mpc = settings.make_agent(settings.make_system(), 1).mpc
     linear = [1e-2 * np.random.default_rng(k).standard_normal(mpc.n_consensus) for k in range(8)]
     mpc.begin(np.array([0.05, 0.15]))

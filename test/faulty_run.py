@@ -22,7 +22,9 @@ class Loop:
     """A closed loop that can be run again, each time from its beginning and through another driver."""
 
     def __init__(self, network, **settings):
-        self.network, self._settings = network, Settings(**({'admm__iterations': 5} | settings))
+        if 'coordination' not in settings:
+            settings = {'coordination': 'admm', 'admm__iterations': 5} | settings
+        self.network, self._settings = network, Settings(**settings)
         self._loop = ClosedLoop(network, self._settings, drive=lambda programs: self._drive(programs))
         self.agents = self._loop.agents
 

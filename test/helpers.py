@@ -86,8 +86,11 @@ def directed_network():
 
 
 def agents_of(network, thetas=None, **settings):
-    """The distributed agents of a network; `settings` as of Settings, ADMM starting cold if they do not say."""
-    settings = Settings(**({'admm__warm_start': False} | settings))
+    """The distributed agents of a network; `settings` as of Settings, ADMM that starts cold if they do not say."""
+    settings = {'admm__warm_start': False} | settings
+    if settings.get('method') != 'scenario_mpc':
+        settings = {'coordination': 'admm'} | settings
+    settings = Settings(**settings)
     agents = [settings.make_agent(network, i) for i in range(network.n_agents)]
     for agent, theta in zip(agents, thetas or [], strict=False):
         agent.mpc.theta = theta

@@ -15,7 +15,13 @@ from dmpcrl_ros.systems.linear.chain import description
     'changes',
     [
         {},
-        {'chain.variant': 'mallick2025', 'admm.tolerance': 1e-5, 'admm.warm_start': False, 'seed': 7},
+        {
+            'chain.variant': 'mallick2025',
+            'coordination': 'admm',
+            'admm.tolerance': 1e-5,
+            'admm.warm_start': False,
+            'seed': 7,
+        },
         {'checkpoints': 'a folder: with #', 'round_timeout': 2.0, 'real_time': True},
     ],
 )

@@ -126,7 +126,7 @@ if failed:
     sys.exit('; '.join(failed))
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
-settings = Settings(admm__iterations=5)
+settings = Settings(coordination='admm', admm__iterations=5)
 steps = list(ClosedLoop(settings.make_system(), settings).run(3))
 print(len(steps), 'steps without ROS')
 """

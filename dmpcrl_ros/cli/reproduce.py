@@ -143,7 +143,8 @@ def _chain(output: Path, seed: int, steps: int, evaluations: int, jobs: int, con
     published = {name: runs[name] for name in paper.TRAINED}
     candidates = paper.candidates(output, int(runs['distributed'].parameters['agent_2'].updates[-1]))
     seeds = range(paper.FIRST_EVALUATION_SEED, paper.FIRST_EVALUATION_SEED + evaluations)
-    scores = _compared(output / 'evaluations', candidates, Settings(steps=paper.EVALUATED_STEPS), seeds, jobs, console)
+    common = paper.SETTINGS.but(steps=paper.EVALUATED_STEPS)
+    scores = _compared(output / 'evaluations', candidates, common, seeds, jobs, console)
     print_table(
         paper.with_published(score_table(scores)),
         output / 'scores.csv',

@@ -72,7 +72,8 @@ def dual_errors(system: MpcSystem, settings: Settings, state: np.ndarray, iterat
         iterations: of ADMM.
         step: of an episode; determines the exogenous inputs.
     """
-    settings = settings.but(learn=False, admm__iterations=iterations, admm__tolerance=None, admm__warm_start=False)
+    exact = {'admm__iterations': iterations, 'admm__tolerance': None, 'admm__warm_start': False}
+    settings = settings.but(learn=False, coordination='admm', **exact)
     agents = [cast(_Agent, settings.make_agent(system, index)) for index in range(system.n_agents)]
     exogenous = system.exogenous_at(step)
     for agent, part, own in zip(agents, system.state_parts, exogenous, strict=True):

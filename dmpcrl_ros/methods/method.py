@@ -55,7 +55,8 @@ class Method(Interface):
     Attributes:
         name: by which it is registered.
         title: description in one line.
-        settings: class of its settings (core.settings).
+        settings: class of its settings (core.settings). If some of them have no effect beside others, it has a class
+            method without_effect(values), which returns them.
         requires: class of the systems that it can control.
         metrics: of its agents.
     """

@@ -3,13 +3,16 @@
 
 """Settings that the methods of distributed MPC share, and the objects made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dmpcrl_ros.core.averaging import AveragingSchedule, finite_time, fixed_weights, metropolis_weights
 from dmpcrl_ros.core.graph import CouplingGraph
-from dmpcrl_ros.core.settings import group, setting
+from dmpcrl_ros.core.settings import Setting, SettingError, flat, group, setting, table
 from dmpcrl_ros.mpc.admm import AdmmOptions
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
+from dmpcrl_ros.mpc.reactions import ReactingEvaluation
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS
 from dmpcrl_ros.systems.mpc_system import LearningDefaults
 
@@ -133,13 +136,30 @@ class CoordinationSettings(MpcSettings):
     """Settings of methods whose agents can be coordinated in several ways."""
 
     coordination: str = setting(
-        'admm',
-        'how neighbours agree on their predictions; admm is the published one, with two message rounds for each '
-        'iteration; reactions is exact within few rounds, which all evaluations of a step share; prices has '
-        'shorter messages than reactions and needs weak coupling',
-        choices=('admm', *TREE_METHODS),
+        ReactingEvaluation.kind,
+        'how neighbours agree on their predictions; reactions is exact within few rounds, which all evaluations of '
+        'a step share; prices has shorter messages than reactions and needs weak coupling; admm is the published '
+        'one, with two message rounds for each iteration',
+        choices=(*TREE_METHODS, 'admm'),
     )
     stopping: StoppingSettings = group(StoppingSettings)
+
+    def __post_init__(self) -> None:
+        """Refuse settings of another coordination, which would have no effect."""
+        values = dict(flat(self))
+        for entry in self.without_effect(values):
+            if values[entry.name] != entry.default:
+                needed = ' or '.join(TREE_METHODS) if self.coordination == 'admm' else 'admm'
+                raise SettingError(
+                    f'{entry.name} has no effect with the coordination {self.coordination}: choose the coordination '
+                    f'{needed}, or leave it out'
+                )
+
+    @classmethod
+    def without_effect(cls, values: Mapping[str, Any]) -> list[Setting]:
+        """Settings of a coordination other than that of the values, by their names."""
+        coordination = values.get('coordination', cls.coordination)
+        return [each for each in table(cls) if each.name.startswith('stopping.' if coordination == 'admm' else 'admm.')]
 
 
 @dataclass(frozen=True, kw_only=True)

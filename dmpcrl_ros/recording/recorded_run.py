@@ -14,7 +14,7 @@ from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.recording.configuration import agent_sizes, metrics_of
 from dmpcrl_ros.recording.run_files import RunDirectoryError
-from dmpcrl_ros.settings.run import Settings
+from dmpcrl_ros.settings.run import Settings, settings_table
 from dmpcrl_ros.simulation.closed_loop import Step
 
 
@@ -62,7 +62,10 @@ class Run:
                 installed.
         """
         try:
-            return Settings(**self.configuration['settings'])
+            values = self.configuration['settings']
+            known = {entry.name for entry in settings_table(values['system'], values['method'])}
+            before = {'coordination': 'admm'} if 'coordination' in known else {}  # of runs older than this setting
+            return Settings(**before | values)
         except (KeyError, TypeError, ValueError) as error:
             raise RunDirectoryError(f'the settings of the run do not fit this version of dmpcrl_ros: {error}') from None
 

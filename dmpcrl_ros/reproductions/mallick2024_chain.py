@@ -25,6 +25,7 @@ from dmpcrl_ros.recording.recorded_loop import Policy
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
 
+SETTINGS = Settings(coordination='admm')  # the published one
 TRAINED = ('distributed', 'centralised')
 SECOND_ORDER = 'second-order'  # distributed, as in paper 000, for comparison
 EVALUATED_STEPS = 100
@@ -43,7 +44,7 @@ PUBLISHED = {
 
 def training(seed: int, steps: int) -> list[Job]:
     """Jobs of the agents, their centralised twin, and agents with second-order learning, on the same noise."""
-    settings = Settings(seed=seed, steps=steps)
+    settings = SETTINGS.but(seed=seed, steps=steps)
     return [
         *(Job(name, settings, central=name == 'centralised') for name in TRAINED),
         Job(SECOND_ORDER, settings.but(learning__order='second')),

@@ -35,7 +35,7 @@ class CommonSettings:
 class Settings:
     """All settings that determine the numbers of a run: the common ones, those of the system and of the method.
 
-    In Python two underscores replace the dot of a name: Settings(seed=2, chain__agents=4, admm__iterations=20).
+    In Python two underscores replace the dot of a name: Settings(seed=2, chain__agents=4, learning__rate=1e-5).
 
     Args:
         values: by their names; defaults for those missing.
@@ -79,11 +79,12 @@ class Settings:
         return {entry.name: entry.plain(values[entry.name]) for entry in settings_table(self.system, self.method)}
 
     def but(self, **changes: Any) -> 'Settings':
-        """These settings with changes, without those that the new system or method does not have."""
+        """These settings with changes, without former ones that do not exist or have no effect beside the changes."""
         changes = dotted(changes)
         merged = self.values() | changes
-        known = {entry.name for entry in settings_table(merged['system'], merged['method'])} | set(changes)
-        return Settings(**{name: value for name, value in merged.items() if name in known})
+        table = settings_table(merged['system'], merged['method'])
+        kept = {entry.name for entry in table} - _without_effect(merged) | set(changes)
+        return Settings(**{name: value for name, value in merged.items() if name in kept})
 
     def make_system(self) -> System:
         """The system.
@@ -142,6 +143,11 @@ def settings_table(system: str, method: str) -> list[Setting]:
                 'put it into a group (core.settings.group)'
             )
     return [*shared, *own]
+
+
+def _without_effect(values: Mapping[str, Any]) -> set[str]:
+    kind = METHODS[values['method']].settings
+    return {entry.name for entry in kind.without_effect(values)} if hasattr(kind, 'without_effect') else set()
 
 
 def system_table(source: SystemSource) -> list[Setting]:

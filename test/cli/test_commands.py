@@ -21,7 +21,7 @@ from dmpcrl_ros.settings.run import Settings, settings_table
 from dmpcrl_ros.systems.linear.chain import chain
 from dmpcrl_ros.systems.linear.description import from_description
 
-QUICK = ('--steps', 3, '--admm.iterations', 2, '--no-figures')
+QUICK = ('--steps', 3, '--coordination', 'admm', '--admm.iterations', 2, '--no-figures')
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +179,8 @@ def test_nodes_prints_a_command_for_each_process():
         3,
         '--agents-per-process',
         2,
+        '--coordination',
+        'admm',
         '--admm.tolerance',
         '1e-3',
         '--round-timeout',
@@ -228,7 +230,12 @@ def test_a_variant_is_reproduced_under_the_old_names_too():
     (row,) = csv.DictReader(Path('out', 'final.csv').read_text().splitlines())
     assert row['variant'] == 'D-SO-residual-stop' and float(row['mean cost']) > 0
     assert load_run('out/D-SO-residual-stop-seed-1').settings == Settings(
-        chain__variant='mallick2025', seed=1, steps=100, learning__order='second', admm__tolerance=1e-3
+        chain__variant='mallick2025',
+        seed=1,
+        steps=100,
+        learning__order='second',
+        coordination='admm',
+        admm__tolerance=1e-3,
     )
 
 
@@ -258,4 +265,4 @@ def test_run_and_demo_go_over_ros_with_their_settings(monkeypatch):
     assert called[1] is False
     called.clear()
     lines('demo', '--output', 'run')
-    assert called[0][:2] == (Settings(steps=500, seed=6, admm__tolerance=1e-3), DeploymentSettings())
+    assert called[0][:2] == (Settings(steps=500, seed=6), DeploymentSettings())

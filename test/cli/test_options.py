@@ -106,8 +106,8 @@ def test_without_options_all_is_as_by_default():
             {'chain__agents': 5, 'chain__variant': 'mallick2025'},
         ),
         (
-            ['--admm.iterations', 9, '--admm.tolerance', '1e-3', '--no-admm.warm-start'],
-            {'admm__iterations': 9, 'admm__tolerance': 1e-3, 'admm__warm_start': False},
+            ['--coordination', 'admm', '--admm.iterations', 9, '--admm.tolerance', '1e-3', '--no-admm.warm-start'],
+            {'coordination': 'admm', 'admm__iterations': 9, 'admm__tolerance': 1e-3, 'admm__warm_start': False},
         ),
         (
             ['--no-learn', '--learning.order', 'second', '--no-learning.exploration', '--learning.bound-parameters'],
@@ -127,8 +127,8 @@ def test_without_options_all_is_as_by_default():
         ),
         (['--verbose', '--output', 'power_grid', 'chain'], {}),
         (
-            ['--learning.step-limit', 'none', '--learning.rate', 'auto', '--admm.rho', 2],
-            {'learning__step_limit': None, 'learning__rate': None, 'admm__rho': 2.0},
+            ['--learning.step-limit', 'none', '--learning.rate', 'auto', '--coordination', 'admm', '--admm.rho', 2],
+            {'learning__step_limit': None, 'learning__rate': None, 'coordination': 'admm', 'admm__rho': 2.0},
         ),
     ],
 )

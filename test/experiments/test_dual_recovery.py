@@ -32,9 +32,14 @@ def test_the_multipliers_of_the_grid_approach_the_centralised_ones_under_load():
 @pytest.mark.parametrize(
     'options',
     [
-        {},
-        {'method': 'nominal_mpc', 'model': 'exact'},
-        {'chain__variant': 'mallick2025', 'learning__order': 'second-as-released', 'admm__tolerance': 1e-2},
+        {'coordination': 'admm'},
+        {'coordination': 'admm', 'method': 'nominal_mpc', 'model': 'exact'},
+        {
+            'chain__variant': 'mallick2025',
+            'learning__order': 'second-as-released',
+            'coordination': 'admm',
+            'admm__tolerance': 1e-2,
+        },
     ],
 )
 def test_errors_of_a_run_are_those_at_its_first_and_its_middle_state(tmp_path, options):

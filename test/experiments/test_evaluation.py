@@ -18,7 +18,7 @@ from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
-QUICK = Settings(steps=8, admm__iterations=5, learning__exploration=False)
+QUICK = Settings(steps=8, coordination='admm', admm__iterations=5, learning__exploration=False)
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +56,10 @@ def test_parameters_that_were_not_recorded_are_missed_by_name(learned, updates):
 
 
 def test_every_candidate_sees_the_same_noise():
-    jobs = [Candidate(name, {'admm__iterations': k}).job(QUICK, 7) for name, k in (('one', 5), ('other', 9))]
+    jobs = [
+        Candidate(name, {'coordination': 'admm', 'admm__iterations': k}).job(QUICK, 7)
+        for name, k in (('one', 5), ('other', 9))
+    ]
     assert [job.name for job in jobs] == ['one-seed-7', 'other-seed-7']
     assert all(job.settings.seed == 7 and not job.settings.learn for job in jobs)
     assert [job.settings.of_method.admm.iterations for job in jobs] == [5, 9]

@@ -17,7 +17,7 @@ from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.files import load_system
 
-QUICK = Settings(steps=12, admm__iterations=5, learning__exploration=False)
+QUICK = Settings(steps=12, coordination='admm', admm__iterations=5, learning__exploration=False)
 JOBS = [Job('one', QUICK), Job('two', QUICK.but(seed=2)), Job('central', QUICK, central=True)]
 
 

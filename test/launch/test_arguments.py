@@ -51,7 +51,13 @@ def test_each_argument_has_its_effect(tools, tmp_path, parent):
     parameters = parameter_file(
         tmp_path,
         **{
-            '/**': {'chain': {'agents': 2}, 'admm.iterations': 7, 'round_timeout': 3, 'resend_after': 0.5},
+            '/**': {
+                'chain': {'agents': 2},
+                'coordination': 'admm',
+                'admm.iterations': 7,
+                'round_timeout': 3,
+                'resend_after': 0.5,
+            },
             '/yard/fleet/agent_2': {'round_timeout': 1.5, 'resend_after': 1.5},
         },
     )

@@ -20,7 +20,7 @@ AGENT = '/agent_2'
 @pytest.fixture
 def system(tools, outsider):
     """A chain in lockstep, in the midst of its steps."""
-    with ProcessGroup(Deployed(steps=1000000, admm__iterations=5).nodes(report_period=None)) as processes:
+    with ProcessGroup(Deployed(steps=1000000).nodes(report_period=None)) as processes:
         states = outsider.subscribe(msg.State, '/agent_2/state')
         outsider.spin_until(lambda: states.last.step > 50)
         yield states

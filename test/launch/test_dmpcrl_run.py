@@ -12,7 +12,7 @@ from terminal import DMPCRL, node_pid
 
 from dmpcrl_ros.recording.run_reader import load_run
 
-RUN = ('run', 'chain', '--admm.iterations', 5, '--no-figures', '--no-baseline', '--output')
+RUN = ('run', 'chain', '--no-figures', '--no-baseline', '--output')
 
 
 @pytest.fixture

@@ -58,9 +58,7 @@ def test_an_interrupted_robot_is_left_safe(tools, outsider, commands, mapping):
         share, running, hangup = (number // 2) / ((COUNT + 1) // 2), number % 2, number % 3 == 2
         for kept in commands.values():
             kept.clear()
-        launch = tools.launch(
-            'robot.launch.py', f'bridge:={mapping}', 'agents_per_process:=3', 'admm.iterations:=5', 'steps:=1000000'
-        )
+        launch = tools.launch('robot.launch.py', f'bridge:={mapping}', 'agents_per_process:=3', 'steps:=1000000')
         launch.wait_for('All log files')
         if running:
             outsider.spin_until(lambda: all(set(kept) - {SAFE} for kept in commands.values()))

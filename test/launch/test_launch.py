@@ -15,7 +15,7 @@ from terminal import node_pid
 from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.systems.linear.chain import description
 
-FEW = ('chain.launch.py', 'agents_per_process:=3', 'admm.iterations:=5')  # two processes
+FEW = ('chain.launch.py', 'agents_per_process:=3')  # two processes
 FOREVER = (*FEW, 'steps:=1000000')
 
 
@@ -28,7 +28,7 @@ def failed(terminal, reason):
 
 
 def test_a_complete_run_is_recorded_and_its_directory_is_not_used_again(tools, tmp_path):
-    chain = ('chain.launch.py', 'admm.iterations:=5', 'steps:=8', f'output:={tmp_path / "run"}')
+    chain = ('chain.launch.py', 'steps:=8', f'output:={tmp_path / "run"}')
     code, text = tools.launch(*chain).end()
     assert code == 0 and 'run complete: 8 steps' in text, text
     assert not leftovers()

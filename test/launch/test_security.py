@@ -27,7 +27,7 @@ from dmpcrl_ros.security import policy  # noqa: E402
 
 TOOLS = Path(os.environ.get('DMPCRL_ROS2_TOOLS', 'no-tools'))
 pytestmark = pytest.mark.skipif(not TOOLS.is_dir(), reason='ros2 security is not installed')
-DEPLOYED = Deployed(enclave='laboratory', namespace='fleet', steps=10, admm__iterations=5)
+DEPLOYED = Deployed(enclave='laboratory', namespace='fleet', steps=10)
 WITHOUT_SECURITY = re.compile('security (libraries|support)')  # what Fast DDS and Cyclone DDS say that lack it
 
 

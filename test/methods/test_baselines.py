@@ -44,7 +44,7 @@ NETWORKS = {variant: from_description(short(description(3, variant))) for varian
     'directed': uncertain_directed(),
 }
 SCENARIOS = {'method': 'scenario_mpc', 'scenarios': 3}
-BASELINES = [{'method': 'nominal_mpc'}, SCENARIOS]
+BASELINES = [{'method': 'nominal_mpc', 'coordination': 'admm'}, SCENARIOS]
 METHODS_OF_BASELINES = [settings['method'] for settings in BASELINES]
 
 

@@ -159,7 +159,7 @@ def test_without_agreement_all_iterations_are_run():
 def test_a_warm_start_needs_fewer_iterations_and_finds_the_same():
     network = NETWORKS['mallick2024']
     states, next_states = states_of(network), [state + 0.01 for state in states_of(network)]
-    settings = {'admm__iterations': 500, 'admm__tolerance': 1e-9}
+    settings = {'coordination': 'admm', 'admm__iterations': 500, 'admm__tolerance': 1e-9}
     warm, cold = agents_of(network, admm__warm_start=True, **settings), agents_of(network, **settings)
     for agents in (warm, cold):
         evaluate(agents, states)

@@ -30,7 +30,7 @@ def run(tmp_path_factory):
     """A run on a network whose file is gone afterwards, with its figures."""
     folder = tmp_path_factory.mktemp('run')
     shutil.copy(CARTS, folder / 'carts.yaml')
-    done = dmpcrl('train', folder / 'carts.yaml', '--steps', 60, '--output', folder / 'run')
+    done = dmpcrl('train', folder / 'carts.yaml', '--steps', 60, '--coordination', 'admm', '--output', folder / 'run')
     assert done.exit_code == 0, done.output
     (folder / 'carts.yaml').unlink()
     return folder / 'run'
@@ -59,7 +59,9 @@ def test_a_directory_of_before_has_what_can_be_drawn_of_it(run, tmp_path):
 
 
 def test_a_run_without_figures_gets_all_of_them_later(tmp_path):
-    done = dmpcrl('train', 'chain', '--steps', 8, '--no-figures', '--output', tmp_path / 'run')
+    done = dmpcrl(
+        'train', 'chain', '--steps', 8, '--coordination', 'admm', '--no-figures', '--output', tmp_path / 'run'
+    )
     assert done.exit_code == 0 and not figures(tmp_path / 'run'), done.output
     assert dmpcrl('plot', tmp_path / 'run').exit_code == 0
     assert {f'{name}.png' for name in FIGURES} <= figures(tmp_path / 'run').keys()

@@ -313,3 +313,13 @@ def test_a_number_that_is_a_float64_of_numpy_is_written_as_a_number(tmp_path):
     file = written(tmp_path / 'run', step(0, td_error=np.float64(1 / 3), explored=np.True_)) / 'steps.csv'
     (row,) = csv.DictReader(file.read_text().splitlines())
     assert (row['td_error'], row['explored']) == (repr(1 / 3), '1')
+
+
+def test_a_run_from_before_the_setting_of_the_coordination_used_admm(tmp_path):
+    file = written(tmp_path / 'run', step(0)) / 'configuration.json'
+    configuration = json.loads(file.read_text())
+    for name in [name for name in configuration['settings'] if name.startswith(('coordination', 'stopping'))]:
+        del configuration['settings'][name]
+    configuration['settings']['admm.iterations'] = 9
+    file.write_text(json.dumps(configuration))
+    assert load_run(tmp_path / 'run').settings == SETTINGS.but(coordination='admm', admm__iterations=9)

@@ -98,6 +98,7 @@ def settings_of(mapping):
         system=str(SCENARIO),
         bridge=str(mapping),
         steps=100000,
+        coordination='admm',
         admm__iterations=5,
         seed=5,
         learning__exploration=False,

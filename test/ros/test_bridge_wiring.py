@@ -58,6 +58,7 @@ def bridge_and_agents(mapping, *remappings, **settings):
         system=str(SCENARIO),
         bridge=str(mapping),
         steps=100000,
+        coordination='admm',
         admm__iterations=5,
         learning__exploration=False,
         round_timeout=0.2,

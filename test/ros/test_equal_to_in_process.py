@@ -23,6 +23,8 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
             20,
             '--chain.variant',
             'mallick2025',
+            '--coordination',
+            'admm',
             '--admm.iterations',
             30,
             '--no-admm.warm-start',
@@ -37,6 +39,8 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
             20,
             '--chain.agents',
             4,
+            '--coordination',
+            'admm',
             '--admm.tolerance',
             1e-4,
             '--consensus.averaging',
@@ -52,6 +56,8 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
             'mallick2025',
             '--learning.order',
             'second',
+            '--coordination',
+            'admm',
             '--admm.iterations',
             30,
         ],
@@ -59,9 +65,9 @@ CARTS, RING = (str(Path(__file__).parents[2] / 'config' / name) for name in ('th
         ['chain', '--steps', 20, '--method', 'nominal_mpc', '--model', 'exact'],
         ['chain', '--steps', 12, '--method', 'scenario_mpc', '--scenarios', 4],
         [CARTS, '--steps', 20],
-        ['power_grid', '--steps', 103, '--coordination', 'reactions'],  # into the second episode: one update
+        ['power_grid', '--steps', 103],  # into the second episode: one update
         ['chain', '--steps', 20, '--coordination', 'prices'],
-        [RING, '--steps', 124, '--coordination', 'reactions', '--learning.order', 'second'],
+        [RING, '--steps', 124, '--learning.order', 'second'],
     ],
     ids=[
         'mallick2024',
@@ -85,8 +91,8 @@ def test_same_numbers(tmp_path, domain, arguments):
 @pytest.mark.parametrize(
     ('arguments', 'per_process'),
     [
-        (['chain', '--steps', 12, '--chain.agents', 24, '--admm.iterations', 10], 6),
-        ([RING, '--steps', 124, '--admm.iterations', 5, '--learning.order', 'second'], 2),
+        (['chain', '--steps', 12, '--chain.agents', 24, '--coordination', 'admm', '--admm.iterations', 10], 6),
+        ([RING, '--steps', 124, '--coordination', 'admm', '--admm.iterations', 5, '--learning.order', 'second'], 2),
     ],
     ids=['24 agents in 4 processes', 'a ring, two areas in each process, second order'],
 )

@@ -31,6 +31,8 @@ CARTS = [
     '--seed',
     5,
     '--no-learning.exploration',
+    '--coordination',
+    'admm',
     '--admm.iterations',
     10,
 ]  # stable: they come to no harm while one of them is not controlled

@@ -26,6 +26,7 @@ from dmpcrl_ros.settings.nodes import ManagedNodeSettings  # noqa: E402
 from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
 QUICK = {
+    'coordination': 'admm',
     'admm__iterations': 5,
     'seed': 5,
     'learning__exploration': False,

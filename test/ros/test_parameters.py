@@ -24,7 +24,14 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 
 NODES = {'agent': '/controller', 'plant': '/plant', 'bridge': '/bridge', 'monitor': '/monitor', 'relay': '/relay'}
 AGENT = '/agent_1'
-MOVING = {'real_time': True, 'admm__iterations': 5, 'seed': 5, 'learning__exploration': False, 'steps': 100000}
+MOVING = {
+    'real_time': True,
+    'coordination': 'admm',
+    'admm__iterations': 5,
+    'seed': 5,
+    'learning__exploration': False,
+    'steps': 100000,
+}
 
 
 @pytest.fixture
@@ -53,7 +60,14 @@ def nodes_of_file(tmp_path, domain):
 
 def test_a_file_for_all_nodes_starts_each_of_them(tmp_path, outsider, nodes_of_file):
     outputs = nodes_of_file(
-        **{'round_timeout': 4, 'admm.rho': 2, 'hold_steps': 5, 'sensor_timeout': 2, 'diagnostics_period': 7.0},
+        **{
+            'round_timeout': 4,
+            'coordination': 'admm',
+            'admm.rho': 2,
+            'hold_steps': 5,
+            'sensor_timeout': 2,
+            'diagnostics_period': 7.0,
+        },
         **{
             'loss': 0.25,
             'system': 'power_grid',

@@ -19,7 +19,7 @@ from dmpcrl_ros.security import policy  # noqa: E402
 from dmpcrl_ros.testing.fault_plan import FaultPlan  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
-ENDLESS = Deployed(enclave='laboratory', steps=10**6, admm__iterations=5)
+ENDLESS = Deployed(enclave='laboratory', steps=10**6)
 ROBOT = {'system': str(CONFIG / 'mujoco_carts.yaml'), 'bridge': str(CONFIG / 'mujoco_carts_bridge.yaml')}
 
 

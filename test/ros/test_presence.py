@@ -23,7 +23,7 @@ from dmpcrl_ros.nodes.common import NodeFailure  # noqa: E402
 from dmpcrl_ros.systems.linear.chain import description  # noqa: E402
 from dmpcrl_ros.transport.qos import LATCHED  # noqa: E402
 
-QUICK = Deployed(admm__iterations=5, steps=100000)
+QUICK = Deployed(coordination='admm', admm__iterations=5, steps=100000)
 
 
 def with_change(nodes, name, **parameters):

@@ -23,7 +23,7 @@ from dmpcrl_ros.cli.processes import ProcessGroup  # noqa: E402
 from dmpcrl_ros.recording.run_reader import load_run  # noqa: E402
 
 AGENT = 'agent_1: controller'  # in the diagnostics
-FAST = {'real_time': True, 'admm__iterations': 10, 'seed': 5, 'learning__exploration': False}
+FAST = {'real_time': True, 'coordination': 'admm', 'admm__iterations': 10, 'seed': 5, 'learning__exploration': False}
 
 
 def respawning(nodes, *labels):

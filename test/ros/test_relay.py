@@ -22,7 +22,8 @@ from dmpcrl_ros.simulation.lockstep import step_in_lockstep  # noqa: E402
 from dmpcrl_ros.simulation.virtual_time import VirtualTimeNetwork  # noqa: E402
 from dmpcrl_ros.testing.fault_plan import CORRUPTIONS, Death, FaultPlan  # noqa: E402
 
-SETTINGS = Deployed(steps=24, seed=5, admm__iterations=5, round_timeout=20, resend_after=None)  # what is lost is lost
+# What is lost is lost.
+SETTINGS = Deployed(steps=24, seed=5, coordination='admm', admm__iterations=5, round_timeout=20, resend_after=None)
 
 
 def run_through_relay(folder, plan, settings=SETTINGS, faulty_plant=False, **timing):

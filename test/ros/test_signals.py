@@ -91,7 +91,7 @@ def test_a_node_that_the_middleware_does_not_let_go_ends_with_a_traceback(domain
 @pytest.mark.parametrize('real_time', [True, False], ids=['real time', 'lockstep'])
 def test_all_nodes_end_on_a_signal_whatever_they_are_doing(domain, real_time):
     for moment, number in zip(MOMENTS[real_time::2], itertools.cycle(ENDING), strict=False):
-        system = Deployed(steps=100000, admm__iterations=5, real_time=real_time, period=0.05)
+        system = Deployed(steps=100000, real_time=real_time, period=0.05)
         with ProcessGroup(system.nodes(report_period=None)) as processes:
             time.sleep(moment)
             for pid in processes.pids().values():

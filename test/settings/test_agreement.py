@@ -40,9 +40,10 @@ def test_nodes_with_the_same_settings_agree(kind, other):
 @pytest.mark.parametrize(
     ('kind', 'other', 'change', 'found'),
     [
-        ('agent', 'agent', {'admm__rho': 0.7}, 'admm.rho is auto at one and 0.7 at other'),
+        ('agent', 'agent', {'stopping__tolerance': 1e-6}, 'stopping.tolerance is 1e-09 at one and 1e-06 at other'),
+        ('agent', 'agent', {'coordination': 'admm'}, 'coordination is reactions at one and admm at other'),
         ('agent', 'agent', {'learning__rate': 1e-3}, 'learning.rate is auto at one and 0.001 at other'),
-        ('agent', 'agent', {'admm__iterations': 9}, 'admm.iterations is auto at one and 9 at other'),
+        ('agent', 'agent', {'stopping__rounds': 9}, 'stopping.rounds is auto at one and 9 at other'),
         (
             'agent',
             'agent',
@@ -55,7 +56,7 @@ def test_nodes_with_the_same_settings_agree(kind, other):
         ('plant', 'agent', {'real_time': True}, 'real_time is False at one and True at other'),
         ('plant', 'agent', {'period': 0.2}, 'period is 0.1 at one and 0.2 at other'),
         ('plant', 'monitor', {'steps': 9}, 'steps is 1000 at one and 9 at other'),
-        ('agent', 'monitor', {'admm__rho': 0.7}, 'admm.rho is auto at one and 0.7 at other'),
+        ('agent', 'monitor', {'stopping__rounds': 9}, 'stopping.rounds is auto at one and 9 at other'),
     ],
 )
 def test_a_difference_is_named_with_both_values(kind, other, change, found):

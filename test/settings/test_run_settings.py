@@ -29,7 +29,8 @@ WRONG_TYPES = {str: [3, None, True], int: ['3', 2.5, None, True], float: ['0.5',
 def made(method, name, value):
     """The value that settings have for a setting that is given `value`."""
     if name != 'method':
-        return Settings(**{'method': method, name: value}).values()[name]
+        needed = {'coordination': 'admm'} if name.startswith('admm.') and method != 'scenario_mpc' else {}
+        return Settings(**{'method': method, **needed, name: value}).values()[name]
     return Settings(method=value).method
 
 
@@ -107,7 +108,9 @@ def test_an_integer_will_do_for_a_number():
 
 
 def test_in_python_the_dot_is_two_underscores():
-    assert Settings(admm__rho=2.0, chain__agents=4) == Settings(**{'admm.rho': 2.0, 'chain.agents': 4})
+    assert Settings(coordination='admm', admm__rho=2.0, chain__agents=4) == Settings(
+        **{'coordination': 'admm', 'admm.rho': 2.0, 'chain.agents': 4}
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,7 @@ CHANGED = [
         'chain__variant': 'mallick2025',
         'learning__order': 'second',
         'learning__step_limit': None,
+        'coordination': 'admm',
         'admm__tolerance': 1e-3,
         'learn': False,
     },
@@ -167,19 +171,19 @@ def test_settings_are_equal_when_all_values_are():
 
 
 def test_a_change_leaves_the_rest_and_the_original_as_they_are():
-    settings = Settings(seed=3, admm__iterations=7, chain__agents=4)
-    assert settings.but(seed=4) == Settings(seed=4, admm__iterations=7, chain__agents=4)
-    assert settings.but(**{'admm.iterations': 9}).but(admm__iterations=7) == settings
-    assert settings == Settings(seed=3, admm__iterations=7, chain__agents=4)
+    settings = Settings(seed=3, coordination='admm', admm__iterations=7, chain__agents=4)
+    assert settings.but(seed=4) == Settings(seed=4, coordination='admm', admm__iterations=7, chain__agents=4)
+    assert settings.but(**{'coordination': 'admm', 'admm.iterations': 9}).but(admm__iterations=7) == settings
+    assert settings == Settings(seed=3, coordination='admm', admm__iterations=7, chain__agents=4)
 
 
 def test_with_another_method_or_system_goes_what_only_the_old_one_has():
-    settings = Settings(seed=3, admm__iterations=7, learning__rate=1e-3, chain__agents=4)
+    settings = Settings(seed=3, coordination='admm', admm__iterations=7, learning__rate=1e-3, chain__agents=4)
     assert settings.but(method='scenario_mpc', scenarios=5) == Settings(
         seed=3, admm__iterations=7, chain__agents=4, method='scenario_mpc', scenarios=5
     )
     assert settings.but(system='power_grid') == Settings(
-        seed=3, admm__iterations=7, learning__rate=1e-3, system='power_grid'
+        seed=3, coordination='admm', admm__iterations=7, learning__rate=1e-3, system='power_grid'
     )
 
 
@@ -331,3 +335,28 @@ class METHOD:
     )
     with pytest.raises(SettingError, match=f"method taken_{name} has a setting '{name}', .*: put it into a group"):
         Settings(method=f'taken_{name}')
+
+
+@pytest.mark.parametrize('method', ['q_learning', 'nominal_mpc'])
+@pytest.mark.parametrize(
+    'settings, refused',
+    [
+        ({'admm.iterations': 9}, 'admm.iterations has no effect with the coordination reactions: choose'),
+        ({'coordination': 'prices', 'admm.warm_start': False}, 'admm.warm_start has no effect with the coordination'),
+        ({'coordination': 'admm', 'stopping.early': True}, 'stopping.early has no effect with the coordination admm'),
+    ],
+)
+def test_a_setting_of_another_coordination_is_refused(method, settings, refused):
+    with pytest.raises(SettingError, match=f'^{refused}'):
+        Settings(**{'method': method} | settings)
+
+
+def test_changes_drop_former_settings_that_then_have_no_effect():
+    admm = Settings(coordination='admm', admm__iterations=9, seed=2)
+    assert admm.but(coordination='reactions') == Settings(seed=2)
+    assert admm.but(method='scenario_mpc').but(method='nominal_mpc') == Settings(method='nominal_mpc', seed=2)
+    assert Settings(stopping__early=True).but(coordination='admm', admm__rho=0.3) == Settings(
+        coordination='admm', admm__rho=0.3
+    )
+    with pytest.raises(SettingError, match='^admm.iterations has no effect'):
+        admm.but(coordination='prices', admm__iterations=9)

@@ -11,8 +11,8 @@ from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain
 
-QUICK = {'admm__iterations': 10, 'admm__warm_start': False}
-WARM = QUICK | {'admm__warm_start': True}
+QUICK = {'coordination': 'admm', 'admm__iterations': 10, 'admm__warm_start': False}
+WARM = QUICK | {'coordination': 'admm', 'admm__warm_start': True}
 
 
 def run(network, steps, central=False, **settings):
@@ -81,6 +81,7 @@ def test_both_values_of_a_td_error_belong_to_the_same_parameters(variant, explor
     force when step t had been learned from: with updates in between, with and without exploration."""
     network = chain(3, variant)
     settings = Settings(
+        coordination='admm',
         admm__iterations=200,
         admm__warm_start=False,
         learning__exploration=exploration,
@@ -133,13 +134,13 @@ def test_one_admm_run_serves_v_and_q_unless_somebody_explores_or_learns():
 @pytest.mark.parametrize('variant', ['mallick2024', 'mallick2025'])
 def test_a_single_agent_is_the_centralised_controller(variant):
     network = chain(1, variant)
-    alone, central = (run(network, 20, central=twin)[0] for twin in (False, True))
+    alone, central = (run(network, 20, central=twin, coordination='admm')[0] for twin in (False, True))
     assert numbers(alone) == pytest.approx(numbers(central), rel=1e-9, abs=1e-9)
     assert np.isfinite([step.metrics['td_error'] for step in alone]).all()
 
 
 def test_agents_of_a_directed_network_learn_without_faults():
-    steps, loop = run(directed_network(), 60, admm__iterations=30)
+    steps, loop = run(directed_network(), 60)
     assert np.isfinite([step.metrics['td_error'] for step in steps]).all()
     assert not any(any(step.faults) for step in steps)
     assert loop.agents[2].updates == 30
@@ -148,7 +149,7 @@ def test_agents_of_a_directed_network_learn_without_faults():
 @pytest.mark.parametrize('seed', [1, 2])
 def test_the_published_chain_learns(seed):
     """Mean cost of the last 100 of 500 steps: below 40 % of the cost of the first parameters under the same noise."""
-    learned, _ = run(chain(3), 500, seed=seed, admm__iterations=20)
+    learned, _ = run(chain(3), 500, seed=seed)
     untrained, _ = run(chain(3), 500, seed=seed, learn=False, central=True)
     cost, before = (np.mean([step.costs.sum() for step in steps[-100:]]) for steps in (learned, untrained))
     assert cost < 0.4 * before

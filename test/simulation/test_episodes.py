@@ -15,7 +15,7 @@ from dmpcrl_ros.simulation.episodes import Episodes
 from dmpcrl_ros.systems.power_grid.four_areas import power_grid
 
 SHORT = dataclasses.replace(power_grid(), episode_length=8)
-QUICK = {'system': 'power_grid', 'admm__iterations': 8}
+QUICK = {'system': 'power_grid', 'coordination': 'admm', 'admm__iterations': 8}
 
 
 def observed(network, steps):

@@ -29,13 +29,14 @@ def short(described):
 
 
 MOST = 12  # rounds of reactions in a step in which a neighbour is missed
-QUICK = {'admm__iterations': 2, 'learning__exploration': False}
+QUICK = {'coordination': 'admm', 'admm__iterations': 2, 'learning__exploration': False}
+REACTIONS = {'coordination': 'reactions', 'stopping__rounds': MOST, 'learning__exploration': False}
 LOOPS = {
     'first order': Loop(short(description(3)), **QUICK),
     'second order': Loop(short(description(3, 'mallick2025')), learning__order='second', **QUICK),
     'directed': Loop(short(DIRECTED), **QUICK),
-    'reactions': Loop(short(description(3)), coordination='reactions', stopping__rounds=MOST, **QUICK),
-    'reactions, directed': Loop(short(DIRECTED), coordination='reactions', stopping__rounds=MOST, **QUICK),
+    'reactions': Loop(short(description(3)), **REACTIONS),
+    'reactions, directed': Loop(short(DIRECTED), **REACTIONS),
 }
 GRAPHS = {name: loop.network.graph for name, loop in LOOPS.items()}
 each_network = pytest.mark.parametrize('name', LOOPS)

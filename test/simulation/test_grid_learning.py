@@ -27,7 +27,7 @@ def episode_costs(**settings):
 def test_the_cost_of_an_episode_falls(seed):
     """With the published constants and 20 iterations of ADMM: the last three of ten episodes cost less than 75 % of
     what they do untrained; nothing is void but the ends of episodes, and the safeguards keep the problem convex."""
-    learned, steps, loop = episode_costs(seed=seed, admm__iterations=20)
+    learned, steps, loop = episode_costs(seed=seed)
     untrained, *_ = episode_costs(seed=seed, learn=False)
     assert learned[-3:].mean() < 0.75 * untrained[-3:].mean()
     assert not any(any(step.faults) for step in steps)

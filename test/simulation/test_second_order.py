@@ -12,6 +12,8 @@ from dmpcrl_ros.settings.run import SettingError, Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain
 
+ADMM = {'coordination': 'admm', 'admm__iterations': 5}
+
 
 def costs(steps, central=False, **settings):
     """Stage costs of the network (T,)."""
@@ -29,8 +31,8 @@ def test_the_agents_follow_the_centralised_learner_over_forty_steps(seed):
     closer with more of them. What ADMM leaves of the first costs, 2e-9, grows tenfold in four steps: the closed loop
     with learning is chaotic."""
     central = costs(40, central=True, seed=seed)
-    published = worst(costs(40, seed=seed), central)
-    more = worst(costs(40, seed=seed, admm__iterations=200), central)
+    published = worst(costs(40, seed=seed, coordination='admm'), central)
+    more = worst(costs(40, seed=seed, coordination='admm', admm__iterations=200), central)
     assert published < 1e-4
     assert more < 0.1 * published
 
@@ -39,7 +41,7 @@ def test_the_agents_follow_the_centralised_learner_over_forty_steps(seed):
 def test_twice_the_iterations_are_enough_where_the_published_ones_are_not(seed):
     """Cases: those of the seeds 1 to 8 whose error after 100 iterations grows most."""
     central = costs(40, central=True, seed=seed)
-    assert worst(costs(40, seed=seed, admm__iterations=200), central) < 1e-4
+    assert worst(costs(40, seed=seed, coordination='admm', admm__iterations=200), central) < 1e-4
 
 
 def test_the_released_scaling_does_not_follow_it():
@@ -61,7 +63,7 @@ def test_an_update_that_one_agent_cannot_use_is_made_by_none():
     """Penalty weights that would be negative at one agent: the whole network keeps its parameters and says so."""
     loop = ClosedLoop(
         chain(3, 'mallick2025'),
-        Settings(learning__order='second', learning__bound_parameters=False, admm__iterations=20),
+        Settings(learning__order='second', learning__bound_parameters=False, coordination='admm', admm__iterations=20),
     )
     steps, thetas = loop.run(12), []
     learner = loop.agents[1].learner
@@ -90,7 +92,9 @@ def test_an_update_that_one_agent_cannot_use_is_made_by_none():
 def test_a_round_lost_in_the_agreement_on_an_update_undoes_it(order):
     """A neighbour is lost while the programs agree on the update, whose parameters are already in force."""
     watch = Watch()
-    loop = ClosedLoop(chain(3, 'mallick2025'), Settings(learning__order=order, admm__iterations=10), drive=watch)
+    loop = ClosedLoop(
+        chain(3, 'mallick2025'), Settings(learning__order=order, coordination='admm', admm__iterations=10), drive=watch
+    )
     for _ in loop.run(3):
         pass
     before, changed, programs = [agent.theta for agent in loop.agents], [], []
@@ -119,7 +123,9 @@ def test_a_round_lost_in_the_agreement_on_an_update_undoes_it(order):
 def test_agents_agree_on_what_is_void_even_where_their_averages_differ(victim):
     """Sixteen agents in a row, a hundred rounds of fixed weights: averages of the two ends differ by a tenth. The
     action of one agent is replaced on its way to the plant in one step."""
-    settings = Settings(consensus__averaging='fixed', admm__iterations=3, learning__exploration=False)
+    settings = Settings(
+        consensus__averaging='fixed', coordination='admm', admm__iterations=3, learning__exploration=False
+    )
     loop = ClosedLoop(chain(16), settings)
     loop.agents[victim] = Told(loop.agents[victim], lambda step: {'applied': np.full(1, 7.0)} if step == 3 else {})
     list(loop.run(4))
@@ -134,17 +140,17 @@ def test_there_is_no_central_learner_with_the_scaling_of_distributed_ones():
 @pytest.mark.parametrize(
     'settings',
     [
-        {'learning__order': 'first'},
-        {'learning__order': 'second'},
-        {'method': 'nominal_mpc'},
-        {'method': 'scenario_mpc', 'scenarios': 2},
+        ADMM | {'learning__order': 'first'},
+        ADMM | {'learning__order': 'second'},
+        ADMM | {'method': 'nominal_mpc'},
+        {'method': 'scenario_mpc', 'scenarios': 2, 'admm__iterations': 5},
         {'coordination': 'reactions'},
     ],
     ids=['first', 'second', 'nominal', 'scenario', 'reactions'],
 )
 def test_a_report_has_plain_values_of_declared_metrics(settings):
     """Values of numpy are no int or float to a message, which ends the process that sends it."""
-    watch, settings = Watch(), Settings(admm__iterations=5, **settings)
+    watch, settings = Watch(), Settings(**settings)
     list(ClosedLoop(chain(3, 'mallick2025'), settings, drive=watch).run(4))
     reports = [report for step in watch.reports for report in step]
     assert {(type(report.updates), type(report.fault)) for report in reports} == {(int, str)}

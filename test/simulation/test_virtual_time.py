@@ -88,7 +88,7 @@ def test_what_comes_after_the_patience_of_its_receiver_is_lost():
         (chain(3), {}),
         (chain(3, 'mallick2025'), {'learning__order': 'second'}),
         (directed_network(), {}),
-        (chain(4), {'admm__tolerance': 1e-3}),
+        (chain(4), {'coordination': 'admm', 'admm__tolerance': 1e-3}),
     ],
     ids=['first order', 'second order', 'directed', 'residual stop'],
 )
@@ -198,7 +198,7 @@ def test_a_single_loss_stops_learning_everywhere_but_in_the_last_rounds_of_an_ag
     [
         (chain(3, 'mallick2025'), {'learning__order': 'second'}),
         (chain(3), {'consensus__averaging': 'metropolis', 'consensus__rounds': 7}),
-        (chain(5), {'admm__iterations': 2}),
+        (chain(5), {'coordination': 'admm', 'admm__iterations': 2}),
     ],
     ids=['second order', 'more rounds', 'five agents'],
 )

@@ -39,7 +39,7 @@ def test_when_time_is_up_the_action_is_that_of_the_iterations_until_then(kind):
 
 @pytest.mark.parametrize('warm_start', [False, True])
 def test_before_anything_was_agreed_there_is_no_decision_and_nothing_is_left_half_done(warm_start):
-    settings = {'learning__exploration': False, 'admm__warm_start': warm_start}
+    settings = {'learning__exploration': False, 'coordination': 'admm', 'admm__warm_start': warm_start}
     agents = agents_of(chain(3), **settings)
     actions, fallbacks, reports = acting(agents, lambda: nth(1, 'copies'), DeadlineReached('out of time'))
     assert fallbacks == [True] * 3 and not np.any(actions)  # the safe input, as there is no plan
@@ -49,7 +49,7 @@ def test_before_anything_was_agreed_there_is_no_decision_and_nothing_is_left_hal
 
 def test_after_a_late_step_all_agents_start_from_zero_together():
     """One alone would break the zero sum of the multipliers, and with it every value from then on."""
-    warm = {'learning__exploration': False, 'admm__warm_start': True}
+    warm = {'learning__exploration': False, 'coordination': 'admm', 'admm__warm_start': True}
     agents, fresh, healthy = (agents_of(chain(3), **warm) for _ in range(3))
     acting(agents, lambda: nth(8, 'averages'), DeadlineReached('out of time'))
     acting(healthy)
@@ -67,7 +67,7 @@ def test_the_last_plan_is_followed_for_the_declared_steps_and_then_the_safe_inpu
 
 
 def held_run(steps, held):
-    loop = ClosedLoop(chain(3), Settings(admm__iterations=10, learning__exploration=False))
+    loop = ClosedLoop(chain(3), Settings(coordination='admm', admm__iterations=10, learning__exploration=False))
     loop.agents[1] = Told(loop.agents[1], lambda step: {'hold': 'learning is stopped' if step in held else ''})
     return [([agent.theta for agent in loop.agents], step) for step in loop.run(steps)]
 
@@ -101,7 +101,12 @@ def test_without_a_lost_neighbour_the_others_agree_and_keep_its_last_prediction(
     """Agent 0 of three is lost after a step: the driver still runs it, but no agent hears it. Agents 1 and 2 then
     solve the chain of both with x_0 as it was predicted: all residuals vanish, so that of the copy of x_0 does, too,
     which is still the held one."""
-    settings = {'admm__iterations': 400, 'learning__exploration': False, 'admm__warm_start': warm_start}
+    settings = {
+        'coordination': 'admm',
+        'admm__iterations': 400,
+        'learning__exploration': False,
+        'admm__warm_start': warm_start,
+    }
     agents, whole = agents_of(chain(3), **settings), agents_of(chain(3), **settings)
 
     def prediction_of_0(agent):

@@ -132,7 +132,7 @@ def test_the_first_state_of_the_system_is_no_exception():
 @pytest.mark.parametrize('averaging', ['finite-time', 'fixed', 'metropolis'])
 def test_every_agent_knows_the_value_of_the_network(variant, averaging):
     network = CHAINS[variant]
-    settings = Settings(admm__iterations=200, learn=False, consensus__averaging=averaging)
+    settings = Settings(coordination='admm', admm__iterations=200, learn=False, consensus__averaging=averaging)
     agents, central = ClosedLoop(network, settings), ClosedLoop(network, settings, central=True)
     for loop in (agents, central):
         loop.plant.state = np.array([0.3, 0.2, 0.1, -0.2, 0.2, 0.1])
@@ -219,7 +219,13 @@ def test_stacked_local_updates_are_the_central_update_on_the_same_transitions(na
     """001: no non-stationarity. Both are given the same states and noise, and, as they do the same, the same actions:
     after several updates their parameters are the same."""
     network = NETWORKS[name]
-    settings = Settings(admm__iterations=200, admm__warm_start=False, learning__exploration=False, learning__rate=1e-5)
+    settings = Settings(
+        coordination='admm',
+        admm__iterations=200,
+        admm__warm_start=False,
+        learning__exploration=False,
+        learning__rate=1e-5,
+    )
     distributed, central = (ClosedLoop(network, settings, central=twin) for twin in (False, True))
     pushes = np.random.default_rng(5).normal(0.0, 0.2, (20, network.b.shape[1]))
     start = network.initial_state + 0.1

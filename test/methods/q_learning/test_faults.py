@@ -18,7 +18,12 @@ class Watched(Watch):
 
     def __init__(self, *, victim=1, fails_at=-1, phase='act', **settings):
         super().__init__()
-        settings = {'admm__iterations': 10, 'learning__exploration': False, 'learning__rate': 1e-4} | settings
+        settings = {
+            'coordination': 'admm',
+            'admm__iterations': 10,
+            'learning__exploration': False,
+            'learning__rate': 1e-4,
+        } | settings
         self.loop = ClosedLoop(chain(3), Settings(**settings), drive=self)
         self.thetas = []  # after every step
         mpc = self.loop.agents[victim].mpc
@@ -109,7 +114,7 @@ def test_every_agent_says_why_a_transition_was_not_learned(victim, fails_at, pha
 
 
 def test_a_state_that_one_agent_cannot_read_is_a_fault_and_not_the_end():
-    loop = ClosedLoop(chain(3), Settings(admm__iterations=10, learning__exploration=False))
+    loop = ClosedLoop(chain(3), Settings(coordination='admm', admm__iterations=10, learning__exploration=False))
     loop.agents[0] = Told(loop.agents[0], lambda step: {'state': np.full(2, np.nan)} if step == 4 else {})
     seen = list(loop.run(8))
     assert void(seen) == [3, 4]  # what ends there and what begins there

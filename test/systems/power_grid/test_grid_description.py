@@ -37,7 +37,7 @@ def test_the_written_four_areas_are_read_as_the_same_grid(tmp_path):
 def test_the_commented_example_is_a_ring_that_runs():
     grid = load_system(EXAMPLE)
     assert all(len(parents) == 2 for parents in grid.graph.parents)
-    steps = list(ClosedLoop(grid, Settings(system=str(EXAMPLE), admm__iterations=10)).run(30))
+    steps = list(ClosedLoop(grid, Settings(system=str(EXAMPLE), coordination='admm', admm__iterations=10)).run(30))
     assert not any(any(step.faults) for step in steps)
     assert np.isfinite([step.costs.sum() for step in steps]).all()
 
@@ -49,7 +49,7 @@ def test_a_single_area_needs_no_line():
         'loads': [{'step': 4, 'values': {'area_1': 0.15}}],
     }
     grid = grid_from_description(whole)
-    steps = list(ClosedLoop(grid, Settings(admm__iterations=5)).run(10))
+    steps = list(ClosedLoop(grid, Settings(coordination='admm', admm__iterations=5)).run(10))
     assert grid.graph.parents == ((),) and not any(any(step.faults) for step in steps)
 
 
