@@ -28,6 +28,9 @@ endif
 TEST_ENVIRONMENT = OMP_NUM_THREADS=1 ROS_PYTHON_CHECK_FIELDS=1 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
   PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONSAFEPATH=1 DMPCRL_ROS2_TOOLS='$(abspath $(VENV))/ros2-tools'
 
+# Tests with nodes wait more than they compute.
+WORKERS = $(or $(shell expr 3 '*' $$(nproc) / 2),auto)
+
 .PHONY: help setup demo demo-physics test lint format docs bench test-jazzy clean
 
 help:  ## this list
@@ -45,7 +48,7 @@ demo-physics:  ## let agents learn to control carts in MuJoCo, in real time; thr
 
 test: lint  ## lint and run all tests against the installed package; ARGS=... for pytest
 	@$(SETUP) --physics --ros2-tools '$(ROS2_TOOLS)'
-	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n auto --dist worksteal $(ARGS) test
+	@$(TEST_ENVIRONMENT) '$(VENV)/bin/python' -m pytest -p xdist -n $(WORKERS) --dist worksteal $(ARGS) test
 
 # What NumPy and matplotlib say of their types differs by version: types are checked with the current ones only.
 lint: setup  ## check style, format and types of the sources

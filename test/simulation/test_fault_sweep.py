@@ -37,7 +37,9 @@ LOOPS = {
     'directed': Loop(short(DIRECTED), **QUICK),
     'reactions': Loop(short(description(3)), **REACTIONS),
     'reactions, directed': Loop(short(DIRECTED), **REACTIONS),
+    'prices': Loop(short(description(3)), **REACTIONS | {'coordination': 'prices', 'stopping__rounds': 2 * MOST}),
 }
+PACKED = {name for name in LOOPS if name.startswith(('reactions', 'prices'))}
 GRAPHS = {name: loop.network.graph for name, loop in LOOPS.items()}
 each_network = pytest.mark.parametrize('name', LOOPS)
 
@@ -93,7 +95,7 @@ def deciding(name):
 
     ADMM: whether anyone starts cold, and two iterations. Reactions: all but whether anyone refuses the update.
     """
-    if 'reactions' in name:
+    if name in PACKED:
         return rounds_of(name) - GRAPHS[name].diameter
     return GRAPHS[name].diameter + 4
 
@@ -102,7 +104,7 @@ def deciding(name):
 def reach(name):
     """Rounds that news needs to cross the network."""
     graph = GRAPHS[name]
-    return SpanningTree(graph).diameter if 'reactions' in name else graph.diameter
+    return SpanningTree(graph).diameter if name in PACKED else graph.diameter
 
 
 def edges(name):
@@ -145,7 +147,7 @@ def all_or_none(outcomes, diameter):
 @each_network
 def test_the_step_that_is_hit_is_one_of_learning(name):
     """Precondition of the tests below."""
-    assert all(GRAPHS[name].neighbours) and rounds_of(name) > deciding(name) + (0 if 'reactions' in name else 4)
+    assert all(GRAPHS[name].neighbours) and rounds_of(name) > deciding(name) + (0 if name in PACKED else 4)
     found = run(name, FaultPlan())
     assert found.moved(DUE) == found.learned(DUE) == [True] * 3 and as_before(found, DUE)
 
@@ -189,7 +191,7 @@ def test_a_single_loss_is_learned_from_by_all_or_by_none_and_is_over_after_a_ste
             assert not any(report.fault.startswith('no ') for report in found.reports[DUE + 1])
             assert as_before(found, DUE + 2)
             last = max(last, number)
-        if 'reactions' in name:  # its last rounds are those in which the agents agree on the update
+        if name in PACKED:  # its last rounds are those in which the agents agree on the update
             moved.append([True] * 3)
             if edge[1] not in SpanningTree(GRAPHS[name]).neighbours[edge[0]]:  # used in these rounds only
                 learned.insert(0, [False] * 3)
@@ -227,7 +229,7 @@ def test_an_agent_that_dies_in_a_round_is_taken_back_when_it_returns(name, victi
 @each_network
 def test_a_deadline_that_ends_in_a_round_gives_what_was_agreed_by_then_or_the_last_plan(name):
     # rounds until the first iteration of ADMM has ended, or all have heard of all reactions
-    agreed = reach(name) + (1 if 'reactions' in name else 2)
+    agreed = reach(name) + (1 if name in PACKED else 2)
     for number in range(rounds_of(name)):
         found = run(name, FaultPlan(), deadlines={DUE: number + 0.5})
         if number >= deciding(name):  # it has acted by then
@@ -251,7 +253,7 @@ def test_with_a_deadline_a_loss_costs_no_more_than_the_time_until_then(name):
         if not found.driver.lost or number >= deciding(name):
             assert unchanged(found, name) or same(found, run(name, Hit(number, [], edge)))
             continue
-        if 'reactions' in name and number >= deciding(name) - reach(name):
+        if name in PACKED and number >= deciding(name) - reach(name):
             continue  # the others have decided and learned before they could hear of it
         assert max(found.acted_at[DUE]) == deadline and not found.driver.timeouts
         assert found.ended[DUE] - found.ended[DUE - 1] <= PAUSE + deadline + 3.0
@@ -278,7 +280,7 @@ def test_without_a_lost_agent_the_others_decide_and_nobody_learns_until_it_is_ba
             assert all(report.fault and 'td_error' not in report.metrics for report in found.reports[step])
             assert not any(found.learned(step)) and not any(found.moved(step)), (number, step)
             if step < back:  # no agent waits for it
-                most = MOST if 'reactions' in name and step == DUE + 2 else rounds_of(name)
+                most = MOST if name in PACKED and step == DUE + 2 else rounds_of(name)
                 assert found.ended[step] - found.ended[step - 1] <= PAUSE + most
         assert not any(found.learned(back + 1)), number  # the transition begins where it is left out
         assert as_before(found, back + 2), number
