@@ -37,6 +37,7 @@ LOOPS = {
     'directed': Loop(short(DIRECTED), **QUICK),
     'reactions': Loop(short(description(3)), **REACTIONS),
     'reactions, directed': Loop(short(DIRECTED), **REACTIONS),
+    'reactions, early': Loop(short(description(3)), **REACTIONS | {'stopping__early': True}),
     'prices': Loop(short(description(3)), **REACTIONS | {'coordination': 'prices', 'stopping__rounds': 2 * MOST}),
 }
 PACKED = {name for name in LOOPS if name.startswith(('reactions', 'prices'))}
@@ -95,6 +96,8 @@ def deciding(name):
 
     ADMM: whether anyone starts cold, and two iterations. Reactions: all but whether anyone refuses the update.
     """
+    if 'early' in name:
+        return reach(name) + 1
     if name in PACKED:
         return rounds_of(name) - GRAPHS[name].diameter
     return GRAPHS[name].diameter + 4
