@@ -10,7 +10,8 @@ import numpy as np
 
 from dmpcrl_ros.core.graph import CouplingGraph, distances
 
-UNKNOWN = float(np.finfo(float).max)  # a change that is not known; messages have finite numbers
+# Changes of an agent without a solution, and of one that does not know its own; messages have finite numbers.
+FAILED, UNKNOWN = 0.5 * float(np.finfo(float).max), float(np.finfo(float).max)
 
 
 class SpanningTree:
@@ -80,7 +81,7 @@ class TreeAgreement:
         self.rounds, self.missing = 0, absent
 
     def report(self, change: float) -> None:
-        """Enter the change of this agent in the present round: not negative, infinite or NaN if it is not known."""
+        """Enter the change of this agent in the present round: not negative, FAILED, infinite or NaN if not known."""
         self._changes[0] = change if change <= UNKNOWN and not self._broken else UNKNOWN
 
     def message(self, neighbour: int) -> np.ndarray:

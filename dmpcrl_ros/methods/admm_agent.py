@@ -85,7 +85,7 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
                 self.learner.observe(Transition(step, agreement.td_error, memory.gradient, memory.hessian))
             if due := self.learner.due(step) and not self._holding:
                 update = yield from self._update(self.learner, step)
-                fault = update.fault or fault
+                fault = '; '.join(filter(None, (fault, update.fault)))
             if decision.anyone_explores or due:
                 observation = decision.observation
                 visited = yield from self.evaluate(observation.state, decision.action, observation.exogenous)

@@ -41,7 +41,7 @@ class AdmmSettings:
     )
     tolerance: float | None = setting(
         None,
-        'stop when all residuals of all agents are at most this; none runs all iterations, as published',
+        'stop when all residuals of all agents are at most this; none runs all iterations of ADMM, as published',
         kind=float,
         absent='none',
         minimum=1e-15,
@@ -49,8 +49,8 @@ class AdmmSettings:
     )
     warm_start: bool = setting(
         True,
-        'start from the result of the former evaluation; the released programs do so, and it is more exact for '
-        'the same number of iterations; otherwise start at zero, as in Algorithm 1 of mallick2024',
+        'start from the result of the former evaluation; with ADMM; the released programs do so, and it is more exact '
+        'for the same number of iterations; otherwise start at zero, as in Algorithm 1 of mallick2024',
     )
 
     def options(self, defaults: LearningDefaults, stiffness: float = 1.0) -> AdmmOptions:
@@ -106,14 +106,14 @@ class StoppingSettings:
     tolerance: float = setting(
         CoordinationOptions.tolerance,
         'largest change of any trajectory or multiplier between two rounds, relative to one plus its size; at or '
-        'below it the evaluations of a step are certified',
+        'below it the evaluations of a step by reactions or prices are certified',
         minimum=1e-14,
         maximum=1.0,
     )
     rounds: int | None = setting(
         None,
-        'largest number of message rounds of a step; after it the step is void; auto is 18 times the diameter '
-        'of the tree plus 104',
+        'largest number of message rounds of a step; after it the step is void, with reactions and prices; auto is '
+        '18 times the diameter of the tree plus 104',
         kind=int,
         absent='auto',
         minimum=1,
@@ -123,7 +123,8 @@ class StoppingSettings:
     early: bool = setting(
         False,
         'act one round after the news of each agent has reached all, before the answer is certified, for real time; '
-        'the action is then close to the best one, and Q of the action applied is evaluated in the next step',
+        'with reactions and prices; the action is then close to the best one, and Q of the action applied is '
+        'evaluated in the next step',
     )
 
     def options(self) -> CoordinationOptions:

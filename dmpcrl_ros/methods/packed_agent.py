@@ -11,7 +11,7 @@ import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
-from dmpcrl_ros.core.spanning_tree import UNKNOWN
+from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import was_applied
@@ -21,7 +21,6 @@ from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TreeCoordination
 
-_UNHEARD = 'an agent had no solution or missed a message'
 # Names of the evaluations that share the rounds of a step.
 _VALUE, _ACTION_VALUE, _EXPLORING = 'V', 'Q', 'exploring'
 
@@ -191,7 +190,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
                     )
         if self.learner and self.learner.due(observation.step) and not self._holding:
             update = yield from self._update(self.learner, observation.step)
-            fault = update.fault or fault
+            fault = '; '.join(filter(None, (fault, update.fault)))
         answer = outcome.answers[_VALUE] if outcome.certified else None
         self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
         return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})
@@ -207,8 +206,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         if failures:
             return failures[0]
         if not outcome.certified:
-            known = f'the solution still changed by {outcome.change:.1e}' if outcome.change < UNKNOWN else _UNHEARD
-            return f'not certified: {known} after {outcome.rounds} rounds'
+            return f'not certified: {_reason(outcome.change)} after {outcome.rounds} rounds'
         if self._holding:
             held = 'a neighbour is lost' if self.coordination.partial else 'learning is held by another agent'
             return decision.observation.hold or held
@@ -229,3 +227,10 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         return Sensitivities(
             np.zeros_like(found.gradient), None if found.hessian is None else np.zeros_like(found.hessian)
         )
+
+
+def _reason(change: float) -> str:
+    """Reason why the agents stopped without a certificate, with this largest change."""
+    if change == UNKNOWN:
+        return 'a message was missed, or the rounds ended before the change was known,'
+    return 'an agent has no solution' if change == FAILED else f'the solution still changed by {change:.1e}'

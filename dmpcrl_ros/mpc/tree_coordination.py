@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, Protocol
-from dmpcrl_ros.core.spanning_tree import SpanningTree, TreeAgreement
+from dmpcrl_ros.core.spanning_tree import FAILED, SpanningTree, TreeAgreement
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.coordination import Answer, CoordinationOptions, Outcome, Request
 from dmpcrl_ros.mpc.damping import Damping
@@ -97,7 +97,7 @@ class TreeCoordination:
         late = ''
         while not late:
             agreement.report(_solve(evaluations, failures))
-            if self._settled(agreement) or agreement.rounds >= self._most:
+            if self._settled(agreement) or agreement.change == FAILED or agreement.rounds >= self._most:
                 break
             if early and agreement.rounds == self._tree.diameter + 1:
                 yield early(_answers(requests, evaluations, failures))
@@ -161,7 +161,7 @@ class TreeCoordination:
 
 
 def _solve(evaluations: Sequence[LocalEvaluation], failures: list[str]) -> float:
-    """Solve all evaluations, and note why one fails: the largest change, infinite after a failure."""
+    """Solve all evaluations, and note why one fails: the largest change, FAILED after a failure."""
     change = 0.0
     for k, evaluation in enumerate(evaluations):
         if not failures[k]:
@@ -169,7 +169,7 @@ def _solve(evaluations: Sequence[LocalEvaluation], failures: list[str]) -> float
                 change = max(change, evaluation.solve())
             except QpFailure as failure:
                 failures[k] = str(failure)
-    return np.inf if any(failures) else change
+    return FAILED if any(failures) else change
 
 
 def _answers(

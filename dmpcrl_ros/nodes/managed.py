@@ -65,12 +65,12 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
                     self.work()
                     self._at_work = False
                 else:
-                    self._spin_inactive()
+                    self._spin(SPIN_SLICE)
         finally:
             self._leave()
         delivered = time.monotonic() + _DELIVERY
         while self._over and (remaining := delivered - time.monotonic()) > 0.0:
-            self.executor_.spin_once(timeout_sec=remaining)
+            self._spin(remaining)
 
     def configure(self) -> None:
         """Make the objects that the settings describe."""
@@ -142,9 +142,9 @@ class ManagedNode(LifecycleNode, Generic[OptionsT]):
             except Exception as error:  # rclpy would swallow it in a transition
                 self.get_logger().error(f'not left safe: {error!r}')
 
-    def _spin_inactive(self) -> None:
+    def _spin(self, timeout: float) -> None:
         with suppress(InvalidHandle):  # response to a request that was waiting when its service was destroyed
-            self.executor_.spin_once(timeout_sec=SPIN_SLICE)
+            self.executor_.spin_once(timeout_sec=timeout)
 
     def _entities(self) -> set[Any]:
         return {*self.publishers, *self.subscriptions, *self.services, *self.timers}

@@ -14,7 +14,7 @@ from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.recording.configuration import agent_sizes, metrics_of
 from dmpcrl_ros.recording.run_files import RunDirectoryError
-from dmpcrl_ros.settings.run import Settings, settings_table
+from dmpcrl_ros.settings.run import Settings, settings_table, with_effect
 from dmpcrl_ros.simulation.closed_loop import Step
 
 
@@ -65,7 +65,7 @@ class Run:
             values = self.configuration['settings']
             known = {entry.name for entry in settings_table(values['system'], values['method'])}
             before = {'coordination': 'admm'} if 'coordination' in known else {}  # of runs older than this setting
-            return Settings(**before | values)
+            return Settings(**with_effect(before | values))
         except (KeyError, TypeError, ValueError) as error:
             raise RunDirectoryError(f'the settings of the run do not fit this version of dmpcrl_ros: {error}') from None
 
@@ -89,11 +89,11 @@ class Run:
     def void(self) -> np.ndarray:
         """Whether agents could not learn from a transition, (T,), although it is not the last of its episode.
 
-        Such a transition lacks all metrics of ended transitions; for a method without them it has a fault.
+        Such a transition has a fault, and lacks all metrics of ended transitions, if the method has such.
         """
         ended = [self.metrics[metric.name] for metric in self.declared_metrics if metric.column == 'ended']
-        missing = np.isnan(ended).all(axis=0) if ended else np.array([bool(fault) for fault in self.faults], dtype=bool)
-        return missing & ~self.ends
+        faulty = np.array([bool(fault) for fault in self.faults], dtype=bool)
+        return faulty & (np.isnan(ended).all(axis=0) if ended else True) & ~self.ends
 
     @property
     def updates(self) -> int:

@@ -82,9 +82,9 @@ class Settings:
         """These settings with changes, without former ones that do not exist or have no effect beside the changes."""
         changes = dotted(changes)
         merged = self.values() | changes
-        table = settings_table(merged['system'], merged['method'])
-        kept = {entry.name for entry in table} - _without_effect(merged) | set(changes)
-        return Settings(**{name: value for name, value in merged.items() if name in kept})
+        known = {entry.name for entry in settings_table(merged['system'], merged['method'])}
+        kept = with_effect({name: value for name, value in merged.items() if name in known})
+        return Settings(**kept | changes)
 
     def make_system(self) -> System:
         """The system.
@@ -145,9 +145,11 @@ def settings_table(system: str, method: str) -> list[Setting]:
     return [*shared, *own]
 
 
-def _without_effect(values: Mapping[str, Any]) -> set[str]:
+def with_effect(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of settings by their names, without those that have no effect beside the others."""
     kind = METHODS[values['method']].settings
-    return {entry.name for entry in kind.without_effect(values)} if hasattr(kind, 'without_effect') else set()
+    without = {each.name for each in kind.without_effect(values)} if hasattr(kind, 'without_effect') else set()
+    return {name: value for name, value in values.items() if name not in without}
 
 
 def system_table(source: SystemSource) -> list[Setting]:

@@ -129,7 +129,7 @@ def test_settings_are_listed_with_ranges_units_and_consequences(method):
     assert {entry.name for entry in [*settings_table('chain', method)[1:], *table(DeploymentSettings)]} <= listed.keys()
     assert listed['consensus.rounds'].startswith('from 1 to 100000 rounds per average')
     assert listed['round_timeout'].startswith('from 0.001 to 3600 s, or never longest wait for an answer')
-    assert listed['admm.tolerance'].endswith('none runs all iterations, as published')
+    assert listed['admm.tolerance'].endswith('none runs all iterations of ADMM, as published')
 
 
 def test_an_occupied_directory_is_refused_before_anything_is_run():

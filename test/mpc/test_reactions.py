@@ -11,6 +11,7 @@ import pytest
 from coordinated import Central, Coordinated
 from helpers import CHAINS, directed_network, initial_thetas, perturbed, split
 
+from dmpcrl_ros.core.spanning_tree import FAILED
 from dmpcrl_ros.mpc.qp import SoftBoundedQp
 from dmpcrl_ros.mpc.reactions import ReactingEvaluation, Reaction
 from dmpcrl_ros.settings.run import Settings
@@ -375,6 +376,10 @@ def test_an_agent_without_a_solution_is_named_and_certifies_nothing():
     requests[1] = requests[1]._replace(state=np.array([np.nan, 0.0]))
     outcomes = coordinated.run({'V': requests})
     assert not any(each.certified for each in outcomes)
+    assert [each.rounds for each in outcomes] == [
+        3
+    ] * 3  # the others know no change of their first solution; two rounds after the second all know
+    assert {each.change for each in outcomes} == {FAILED}
     assert 'not finite' in outcomes[1].answers['V'].failure and outcomes[1].answers['V'].solution is None
     assert not outcomes[0].answers['V'].failure
     assert check(network, coordinated, coordinated.evaluate(states), Central(network).evaluate(states))

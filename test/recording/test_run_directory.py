@@ -323,3 +323,19 @@ def test_a_run_from_before_the_setting_of_the_coordination_used_admm(tmp_path):
     configuration['settings']['admm.iterations'] = 9
     file.write_text(json.dumps(configuration))
     assert load_run(tmp_path / 'run').settings == SETTINGS.but(coordination='admm', admm__iterations=9)
+
+
+def test_settings_of_a_record_that_have_no_effect_are_left_out(tmp_path):
+    file = written(tmp_path / 'run', step(0)) / 'configuration.json'
+    configuration = json.loads(file.read_text())
+    configuration['settings']['admm.iterations'] = 10
+    file.write_text(json.dumps(configuration))
+    assert load_run(tmp_path / 'run').settings == SETTINGS
+
+
+def test_a_step_without_a_fault_is_not_void(tmp_path):
+    """Agents without a learner that act early report no TD error."""
+    run = load_run(
+        written(tmp_path / 'run', step(0, td_error=np.nan), step(1, td_error=np.nan, faults=('late', '', '')))
+    )
+    assert run.void.tolist() == [False, True]

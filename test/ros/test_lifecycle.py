@@ -130,7 +130,7 @@ def test_messages_and_requests_that_wait_during_the_clean_up_are_ignored(outside
     time.sleep(0.5)  # until the request is in the queue of the executor
     assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
     for _ in range(20):
-        node._spin_inactive()
+        node._spin(0.1)
     node.destroy_node()
 
 
