@@ -34,6 +34,7 @@ from dmpcrl_ros.transport.loop_timer import LoopTimer
 from dmpcrl_ros.transport.loop_topics import LoopTopics
 from dmpcrl_ros.transport.watchdog import ActionWatchdog
 
+_DELIVERY = 0.5  # s, in which the states of a step in lockstep must have arrived before the next ones replace them
 _ASK_AGAIN = 2.0  # s without an answer after which a state is published again
 
 
@@ -192,6 +193,8 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         return sorted(unheard.union(self._presence.missing(), self._presence.not_ready()))
 
     def _publish(self, seen: PlantStep, only_silent: bool = False) -> None:
+        if not self.options.real_time:
+            self._topics.await_delivery(_DELIVERY)
         self._told = time.monotonic()
         simulated = round(seen.step * self._period * 1e9)
         stamps = [simulated] * self.system.n_agents if seen.stamps is None else seen.stamps

@@ -3,9 +3,11 @@
 
 """Topics between the node that closes the loop and the agents."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 from std_msgs.msg import Header
@@ -80,6 +82,16 @@ class LoopTopics:
                 publisher.publish(
                     state_to_msg(header=header, run=run, skipped=skipped, agent=agent, observation=seen.of(agent))
                 )
+
+    def await_delivery(self, timeout: float) -> None:
+        """Wait until every subscriber has received the states that were published, at most for a time [s].
+
+        The next states replace them: a subscriber that lacks one then, such as a monitor without processor time, has
+        lost it.
+        """
+        deadline = time.monotonic() + timeout
+        for publisher in self._states:
+            publisher.wait_for_all_acked(Duration(seconds=max(deadline - time.monotonic(), 0.0)))
 
     def _receiver(self, agent: int) -> Callable[[msg.Action], None]:
         def receive(message: msg.Action) -> None:

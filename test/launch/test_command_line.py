@@ -54,5 +54,5 @@ def test_the_command_line_sees_and_steers_a_running_system(system, tools, outsid
 
 
 def _echoed(tools, topic):
-    text = tools.ros2('topic', 'echo', '--once', '--full-length', topic)
+    text = tools.ros2('topic', 'echo', '--once', '--full-length', '--no-lost-messages', topic)
     return yaml.safe_load(text.partition('---')[0])
