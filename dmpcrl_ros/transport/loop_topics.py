@@ -83,15 +83,19 @@ class LoopTopics:
                     state_to_msg(header=header, run=run, skipped=skipped, agent=agent, observation=seen.of(agent))
                 )
 
-    def await_delivery(self, timeout: float) -> None:
+    def await_delivery(self, timeout: float) -> bool:
         """Wait until every subscriber has received the states that were published, at most for a time [s].
+
+        Returns whether all have.
 
         The next states replace them: a subscriber that lacks one then, such as a monitor without processor time, has
         lost it.
         """
         deadline = time.monotonic() + timeout
-        for publisher in self._states:
+        return all(
             publisher.wait_for_all_acked(Duration(seconds=max(deadline - time.monotonic(), 0.0)))
+            for publisher in self._states
+        )
 
     def _receiver(self, agent: int) -> Callable[[msg.Action], None]:
         def receive(message: msg.Action) -> None:
