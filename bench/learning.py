@@ -38,7 +38,7 @@ def learn(seed: int, coordination: str) -> list[float]:
 
 def main() -> None:
     seeds = range(1, 1 + int(sys.argv[1]) if len(sys.argv) > 1 else 11)
-    coordination = sys.argv[2] if len(sys.argv) > 2 else 'reactions'
+    coordination = sys.argv[2] if len(sys.argv) > 2 else Settings().of_method.coordination
     table = Table(
         'seed',
         *(f'-{k + _PART}' for k in range(0, _STEPS, _PART)),

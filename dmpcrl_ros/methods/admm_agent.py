@@ -11,7 +11,7 @@ from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Protocol
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
-from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, void_reason
+from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, joined, void_reason
 from dmpcrl_ros.mpc.admm import Admm
 from dmpcrl_ros.mpc.evaluation import Evaluation, evaluate
 from dmpcrl_ros.mpc.interface import LearnableMpc, SolutionT
@@ -85,7 +85,7 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
                 self.learner.observe(Transition(step, agreement.td_error, memory.gradient, memory.hessian))
             if due := self.learner.due(step) and not self._holding:
                 update = yield from self._update(self.learner, step)
-                fault = '; '.join(filter(None, (fault, update.fault)))
+                fault = joined(fault, update.fault)
             if decision.anyone_explores or due:
                 observation = decision.observation
                 visited = yield from self.evaluate(observation.state, decision.action, observation.exogenous)

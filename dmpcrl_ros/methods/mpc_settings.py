@@ -49,7 +49,7 @@ class AdmmSettings:
     )
     warm_start: bool = setting(
         True,
-        'start from the result of the former evaluation; with ADMM; the released programs do so, and it is more exact '
+        'start from the result of the former evaluation; ADMM of the released programs does so, and it is more exact '
         'for the same number of iterations; otherwise start at zero, as in Algorithm 1 of mallick2024',
     )
 
@@ -112,8 +112,8 @@ class StoppingSettings:
     )
     rounds: int | None = setting(
         None,
-        'largest number of message rounds of a step; after it the step is void, with reactions and prices; auto is '
-        '18 times the diameter of the tree plus 104',
+        'largest number of message rounds of a step; after it a step by reactions or prices is void; auto is 18 times '
+        'the diameter of the tree plus 104',
         kind=int,
         absent='auto',
         minimum=1,
@@ -123,7 +123,7 @@ class StoppingSettings:
     early: bool = setting(
         False,
         'act one round after the news of each agent has reached all, before the answer is certified, for real time; '
-        'with reactions and prices; the action is then close to the best one, and Q of the action applied is '
+        'by reactions or prices only; the action is then close to the best one, and Q of the action applied is '
         'evaluated in the next step',
     )
 

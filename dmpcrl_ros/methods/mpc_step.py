@@ -143,6 +143,11 @@ def agreement_metrics(agreement: Agreement) -> dict[str, float]:
     return {'value': agreement.value, 'cost': agreement.cost, **evaluated}
 
 
+def joined(*faults: str) -> str:
+    """One text of several faults, those that are empty left out."""
+    return '; '.join(filter(None, faults))
+
+
 def void_reason(count: float, what: str, n_agents: int) -> str:
     """Reason why a transition is void if fewer than all agents had a part of it; empty otherwise.
 

@@ -14,7 +14,7 @@ from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
 from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
-from dmpcrl_ros.methods.mpc_step import was_applied
+from dmpcrl_ros.methods.mpc_step import joined, was_applied
 from dmpcrl_ros.mpc.coordination import Answer, Outcome, Request
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc, Sensitivities
 from dmpcrl_ros.mpc.qp import QpSolution
@@ -190,7 +190,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
                     )
         if self.learner and self.learner.due(observation.step) and not self._holding:
             update = yield from self._update(self.learner, observation.step)
-            fault = '; '.join(filter(None, (fault, update.fault)))
+            fault = joined(fault, update.fault)
         answer = outcome.answers[_VALUE] if outcome.certified else None
         self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
         return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})

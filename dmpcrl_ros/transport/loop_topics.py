@@ -84,12 +84,16 @@ class LoopTopics:
                 )
 
     def await_delivery(self, timeout: float) -> bool:
-        """Wait until every subscriber has received the states that were published, at most for a time [s].
-
-        Returns whether all have.
+        """Wait until every subscriber has received the states that were published.
 
         The next states replace them: a subscriber that lacks one then, such as a monitor without processor time, has
         lost it.
+
+        Args:
+            timeout: longest wait [s].
+
+        Returns:
+            Whether every subscriber has received them.
         """
         deadline = time.monotonic() + timeout
         return all(

@@ -12,7 +12,7 @@ from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain
 
 QUICK = {'coordination': 'admm', 'admm__iterations': 10, 'admm__warm_start': False}
-WARM = QUICK | {'coordination': 'admm', 'admm__warm_start': True}
+WARM = QUICK | {'admm__warm_start': True}
 
 
 def run(network, steps, central=False, **settings):
