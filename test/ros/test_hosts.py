@@ -216,9 +216,11 @@ def test_in_real_time_a_cut_link_is_a_lost_neighbour_that_returns(tmp_path, host
     wait_for(lambda: hosts.ended('monitor'), PATIENCE, 'the end of the run')
     run = load_run(tmp_path / 'run')
     assert run.steps.tolist() == list(range(60)) and (np.abs(run.actions) <= LIMIT).all()
-    expected = 'right lost: last prediction held' if lost_neighbours == 'leave-out' else 'nothing from right'
-    away = longest([expected in fault for fault in run.faults])  # a busy machine misses some deadlines at other times
+    away = longest(['no status of an agent' in fault for fault in run.faults])  # a busy machine may miss one elsewhere
     assert len(away) > 8 and np.isnan(run.metrics['td_error'][away]).all(), run.faults
+    expected = 'right lost: last prediction held' if lost_neighbours == 'leave-out' else 'nothing from right'
+    said = sum(expected in run.faults[step] for step in away)  # not in a step without the time for it
+    assert said > 3, run.faults
     # The link returns to the middle cart and to the plant in its own step each: the last steps are left out.
     _, middle, right = run.actions[away[0] + 5 : away[-1] - 2].T
     silent = int(np.argmax(right != 0.0)) or len(right)
