@@ -87,10 +87,7 @@ def directed_network():
 
 def agents_of(network, thetas=None, **settings):
     """The distributed agents of a network; `settings` as of Settings, ADMM that starts cold if they do not say."""
-    settings = {'admm__warm_start': False} | settings
-    if settings.get('method') != 'scenario_mpc':
-        settings = {'coordination': 'admm'} | settings
-    settings = Settings(**settings)
+    settings = _by_admm({'admm__warm_start': False} | settings)
     agents = [settings.make_agent(network, i) for i in range(network.n_agents)]
     for agent, theta in zip(agents, thetas or [], strict=False):
         agent.mpc.theta = theta
@@ -98,11 +95,16 @@ def agents_of(network, thetas=None, **settings):
 
 
 def central_of(network, thetas=None, **settings):
-    """The centralised twin."""
-    agent = Settings(**settings).make_central_agent(network)
+    """The centralised twin, of agents with ADMM if the settings do not say."""
+    agent = _by_admm(settings).make_central_agent(network)
     if thetas:
         agent.mpc.theta = np.concatenate(thetas)
     return agent
+
+
+def _by_admm(settings):
+    """Settings with ADMM if they do not say, where there is a choice."""
+    return Settings(**settings if settings.get('method') == 'scenario_mpc' else {'coordination': 'admm'} | settings)
 
 
 def initial_thetas(network):

@@ -3,7 +3,8 @@
 
 """Construction of the parts that all methods of distributed MPC share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from dmpcrl_ros.core.averaging import finite_time
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
@@ -26,8 +28,34 @@ from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
+from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.systems.mpc_system import MpcSystem
+
+_ALONE = path_graph(1)
+
+
+@contextmanager
+def first_programme(name: str, coordination: str = 'admm') -> Iterator[None]:
+    """Context for the construction of the problem of an agent.
+
+    Args:
+        name: of the agent.
+        coordination: by which its problem is solved.
+
+    Raises:
+        SettingError: its problem has no solution with its first parameters.
+    """
+    try:
+        yield
+    except QpFailure as failure:
+        advice = ''
+        if coordination == 'admm':
+            advice = (
+                '; with admm the costs of each agent must be convex in all states and inputs, in units in which no '
+                'weight is near 1e-11: choose other units, or another coordination'
+            )
+        raise SettingError(f'{name}: {failure} with the first parameters{advice}') from None
 
 
 def consensus_of(system: MpcSystem, index: int, settings: MpcSettings) -> Consensus:
@@ -41,7 +69,8 @@ def local_parts(
     """Problem of one agent at theta (p,), and its coordination with the neighbours."""
     admm = Admm(index, system.graph, system.trajectory_shapes(index), options, consensus)
     layout, _ = system.parameters(index)
-    mpc = ParametricMpc(system.local_problem(index), layout, theta, rho=options.rho, n_consensus=admm.size)
+    with first_programme(system.names[index]):
+        mpc = ParametricMpc(system.local_problem(index), layout, theta, rho=options.rho, n_consensus=admm.size)
     return mpc, admm
 
 
@@ -59,11 +88,15 @@ def local_structure(
     return LocalStructure(problem or system.local_problem(index), shared, copies)
 
 
+def consensus_alone() -> Consensus:
+    """Agreement of a controller without neighbours."""
+    return Consensus(0, _ALONE, finite_time(_ALONE))
+
+
 def central_parts(options: AdmmOptions) -> tuple[Admm, Consensus]:
     """Coordination of a controller without neighbours."""
-    alone = path_graph(1)
-    consensus = Consensus(0, alone, finite_time(alone))
-    return Admm(0, alone, {0: (0, 0)}, options, consensus), consensus
+    consensus = consensus_alone()
+    return Admm(0, _ALONE, {0: (0, 0)}, options, consensus), consensus
 
 
 def central_parameters(system: MpcSystem, theta_of: Callable[[int], np.ndarray]) -> tuple[ParameterLayout, np.ndarray]:
@@ -90,10 +123,48 @@ def coordinated_agent(
         return AdmmAgent(admm, _parts(system, settings, (index,), local, consensus, learner, exploration))
     problem, tree = system.local_problem(index), SpanningTree(system.graph)
     structure = local_structure(system, index, tree, problem)
-    mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
-    method = TREE_METHODS[settings.coordination]
-    coordination = TreeCoordination(method, index, tree, structure, settings.stopping.options())
-    return PackedAgent(coordination, _parts(system, settings, (index,), mpc, consensus, learner, exploration))
+    with first_programme(system.names[index], settings.coordination):
+        mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
+    parts = _parts(system, settings, (index,), mpc, consensus, learner, exploration)
+    return PackedAgent(_tree_coordination(settings, index, tree, structure), parts)
+
+
+def coordinated_twin(
+    system: MpcSystem,
+    settings: CoordinationSettings,
+    theta_of: Callable[[int], np.ndarray],
+    learner: Learner | None = None,
+    exploration: Explorer | None = None,
+) -> AdmmAgent[QpSolution] | PackedAgent:
+    """Centralised twin of all agents: one agent without neighbours that solves as the agents do.
+
+    Args:
+        system: to be controlled.
+        settings: of the method.
+        theta_of: parameters (p,) of each agent.
+        learner: of all parameters; None to act without learning.
+        exploration: None to follow the policy.
+    """
+    every, problem = range(system.n_agents), system.central_problem()
+    layout, theta = central_parameters(system, theta_of)
+    if settings.coordination == 'admm':
+        admm, consensus = central_parts(settings.admm.options(system.defaults))
+        with first_programme(system.name):
+            central = ParametricMpc(problem, layout, theta)
+        return AdmmAgent(admm, _parts(system, settings, every, central, consensus, learner, exploration))
+    tree = SpanningTree(_ALONE)
+    shared = SharedEntries(0, _ALONE, tree, problem.trajectory.size, lambda _: np.zeros(0, dtype=int))
+    structure = LocalStructure(problem, shared, {})
+    with first_programme(system.name, settings.coordination):
+        mpc = ParametricMpc(problem, layout, theta, structure=structure)
+    parts = _parts(system, settings, every, mpc, consensus_alone(), learner, exploration)
+    return PackedAgent(_tree_coordination(settings, 0, tree, structure), parts)
+
+
+def _tree_coordination(
+    settings: CoordinationSettings, index: int, tree: SpanningTree, structure: LocalStructure
+) -> TreeCoordination:
+    return TreeCoordination(TREE_METHODS[settings.coordination], index, tree, structure, settings.stopping.options())
 
 
 def mpc_agent(

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
-from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, coordinated_agent, mpc_agent
+from dmpcrl_ros.methods.mpc_build import consensus_of, coordinated_agent, coordinated_twin
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings, CoordinationSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.methods.packed_agent import PackedAgent
-from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
@@ -44,15 +43,10 @@ class NominalMpc:
 
     def central_agent(
         self, system: MpcSystem, settings: NominalMpcSettings, *, seed: int, learn: bool
-    ) -> AdmmAgent[QpSolution]:
+    ) -> AdmmAgent[QpSolution] | PackedAgent:
         """The centralised twin."""
-        system = system.for_baselines()
-        layout, theta = central_parameters(
-            system, lambda i: system.model_parameters(i, exact=settings.model == 'exact')
-        )
-        mpc = ParametricMpc(system.central_problem(), layout, theta)
-        admm, consensus = central_parts(settings.admm.options(system.defaults))
-        return mpc_agent(system, settings, range(system.n_agents), mpc, admm, consensus)
+        system, exact = system.for_baselines(), settings.model == 'exact'
+        return coordinated_twin(system, settings, lambda i: system.model_parameters(i, exact=exact))
 
 
 NOMINAL_MPC = NominalMpc()

@@ -90,8 +90,9 @@ class LocalEvaluation(ABC):
 
         Returns:
             Largest change of the trajectories and of the relation multipliers since the former solution of this
-            evaluation, relative to one plus their size; infinite for the first, zero if no model has changed. The
-            multipliers of trajectories that only pass through this agent are among them: they go into its messages.
+            evaluation, relative to one plus their size; infinite for the first, zero if no model has changed or the
+            agent has no neighbours. The multipliers of trajectories that only pass through this agent are among them:
+            they go into its messages.
 
         Raises:
             QpFailure: there is no solution, or it is not finite.
@@ -111,7 +112,7 @@ class LocalEvaluation(ABC):
             raise QpFailure('the solution is not finite')
         self._solved = True
         if before is None:
-            return np.inf
+            return np.inf if self.models else 0.0
         return max(_relative(new, old) for new, old in zip((self.w, self.relation_multipliers), before, strict=True))
 
     def _prepare(self) -> tuple[Eliminated, SoftRowsQp]:

@@ -13,6 +13,7 @@ from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.simulation.lockstep import step_in_lockstep
 
 SECOND = {'chain__variant': 'mallick2025', 'learning__order': 'second'}
+OTHER_SOLVER = {'central': True, 'coordination': 'admm'}  # the centralised twin that shares no solver with reactions
 
 
 def run(steps, central=False, **settings):
@@ -36,8 +37,9 @@ def run(steps, central=False, **settings):
     ids=['mallick2024', 'nominal', 'power grid', 'mallick2025, second order', 'prices', 'prices, power grid'],
 )
 def test_the_closed_loop_is_that_of_the_centralised_twin_in_few_rounds(settings, rounds):
+    alike = {name: value for name, value in settings.items() if name != 'stopping__rounds'}
     (ours, loop), (central, twin) = (
-        run(30, **how) for how in ({'coordination': 'reactions'} | settings, {'central': True} | settings)
+        run(30, **how) for how in ({'coordination': 'reactions'} | settings, alike | OTHER_SOLVER)
     )
     for step, expected in zip(ours, central, strict=True):
         assert step.metrics['certified'] == 1.0 and not any(step.faults)
@@ -55,10 +57,21 @@ def test_the_closed_loop_is_that_of_the_centralised_twin_in_few_rounds(settings,
 def test_second_order_learning_follows_the_centralised_learner_over_forty_steps(seed):
     """Guarantee 1 of paper 000 end to end, on all of the seeds 1 to 8; with ADMM as published, on four of them."""
     (ours, _), (central, _) = (
-        run(40, seed=seed, **SECOND, **how) for how in ({'coordination': 'reactions'}, {'central': True})
+        run(40, seed=seed, **SECOND, **how) for how in ({'coordination': 'reactions'}, OTHER_SOLVER)
     )
     costs, expected = (np.array([step.costs.sum() for step in each]) for each in (ours, central))
     assert (np.abs(costs - expected) / np.maximum(1.0, np.abs(expected))).max() <= 1e-4
+
+
+@pytest.mark.parametrize('settings', [{}, SECOND, {'system': 'power_grid'}], ids=['first', 'second', 'power grid'])
+def test_the_centralised_twin_of_agents_with_reactions_needs_no_rounds_and_certifies(settings):
+    """It solves as the agents do, at once for the network. Compared with the twin that has the other solver."""
+    (twin, loop), (other, _) = (run(20, seed=5, **settings, **how) for how in ({'central': True}, OTHER_SOLVER))
+    for step, expected in zip(twin, other, strict=True):
+        assert step.rounds == 0 and step.metrics['certified'] == 1.0 and not any(step.faults)
+        assert step.actions == pytest.approx(expected.actions, abs=1e-6)
+        assert step.metrics['td_error'] == pytest.approx(expected.metrics['td_error'], rel=1e-5, abs=1e-5, nan_ok=True)
+    assert loop.agents[0].updates > 0 or 'system' in settings  # the power grid learns at the end of an episode
 
 
 def test_exploration_perturbs_the_problem_of_the_whole_network():
@@ -71,7 +84,7 @@ def test_exploration_perturbs_the_problem_of_the_whole_network():
         return step_in_lockstep(programs)
 
     loop = ClosedLoop(system, settings, drive=drive)
-    central = Settings(seed=4).make_central_agent(system).mpc
+    central = Settings(seed=4, coordination='admm').make_central_agent(system).mpc
     exploring = 0
     for step in loop.run(12):
         coins = loop.agents[0].exploration.coins(step.step)
@@ -119,7 +132,7 @@ def test_an_early_action_goes_out_after_one_round_more_than_the_tree_is_deep(exp
     for i, agent in enumerate(loop.agents):  # the first model has no coupling
         agent.mpc.theta = system.model_parameters(i, exact=True)
     steps = list(loop.run(12))
-    central = Settings(seed=4).make_central_agent(system).mpc
+    central = Settings(seed=4, coordination='admm').make_central_agent(system).mpc
 
     def value(theta, state, action=None):
         central.theta = theta

@@ -67,7 +67,7 @@ def test_the_last_transition_of_an_episode_is_recorded_but_not_learned_from(cent
 
 def test_both_values_of_a_td_error_are_told_the_load_of_their_own_step():
     """Around the first load, which is known from step 5 on: recomputed with the centralised twin."""
-    settings = Settings(system='power_grid', learn=False)
+    settings = Settings(system='power_grid', learn=False, coordination='admm')
     loop = ClosedLoop(power_grid(), settings, central=True)
     steps, mpc = list(loop.run(8)), ClosedLoop(power_grid(), settings, central=True).agents[0].mpc
 

@@ -18,7 +18,7 @@ from dmpcrl_ros.core.settings import SettingError, group, setting
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.learner import Learner
 from dmpcrl_ros.methods.method import Metric
-from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, coordinated_agent, mpc_agent
+from dmpcrl_ros.methods.mpc_build import consensus_alone, consensus_of, coordinated_agent, coordinated_twin
 from dmpcrl_ros.methods.mpc_settings import CoordinationSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.methods.packed_agent import PackedAgent
@@ -32,7 +32,6 @@ from dmpcrl_ros.methods.q_learning.second_order import (
     NewtonSystem,
     SecondOrderQLearning,
 )
-from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.qp import QpSolution
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
@@ -125,19 +124,16 @@ class QLearningOfMpc:
 
     def central_agent(
         self, system: MpcSystem, settings: QLearningSettings, *, seed: int, learn: bool
-    ) -> AdmmAgent[QpSolution]:
+    ) -> AdmmAgent[QpSolution] | PackedAgent:
         """The centralised twin: one controller with the whole state, all inputs and all parameters."""
         if learn and settings.learning.order == _AS_RELEASED:
             raise SettingError(
                 f'learning.order {_AS_RELEASED} has no centralised twin: it exists for distributed agents only'
             )
-        every = range(system.n_agents)
-        layout, theta = central_parameters(system, lambda i: system.parameters(i)[1])
-        mpc = ParametricMpc(system.central_problem(), layout, theta)
-        admm, consensus = central_parts(settings.admm.options(system.defaults))
         newton = CentralNewton(system.defaults.regularisation, definite=settings.learning.curvature != 'keep')
-        learning = _learning(system, settings, every, newton, consensus, 1, seed) if learn else {}
-        return mpc_agent(system, settings, every, mpc, admm, consensus, **learning)
+        every = range(system.n_agents)
+        learning = _learning(system, settings, every, newton, consensus_alone(), 1, seed) if learn else {}
+        return coordinated_twin(system, settings, lambda i: system.parameters(i)[1], **learning)
 
 
 def _learning(

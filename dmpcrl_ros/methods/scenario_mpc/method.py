@@ -10,7 +10,7 @@ import numpy as np
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.settings import setting
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
-from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, mpc_agent
+from dmpcrl_ros.methods.mpc_build import central_parameters, central_parts, consensus_of, first_programme, mpc_agent
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.methods.scenario_mpc.central import CentralScenarioMpc, InputSolution
@@ -64,13 +64,14 @@ class ScenarioBasedMpc:
             repeated=(count, system.structure.horizon * system.local[index].n_inputs),
         )
         problem, exact = system.local_problem(index), settings.model == 'exact'
-        mpc = ParametricMpc(
-            problem,
-            self.layout(system, index),
-            system.model_parameters(index, exact=exact),
-            rho=options.rho,
-            n_consensus=problem.variables.numel(),
-        )
+        with first_programme(system.names[index]):
+            mpc = ParametricMpc(
+                problem,
+                self.layout(system, index),
+                system.model_parameters(index, exact=exact),
+                rho=options.rho,
+                n_consensus=problem.variables.numel(),
+            )
         deviations = system.sample_deviations(index, exact=exact, count=count, seed=seed)
         return mpc_agent(
             system, settings, (index,), ScenarioMpc(mpc, deviations, list(shapes.values())), admm, consensus
@@ -84,7 +85,8 @@ class ScenarioBasedMpc:
         every = range(system.n_agents)
         layout, theta = central_parameters(system, lambda i: system.model_parameters(i, exact=exact))
         deviations = [system.sample_deviations(i, exact=exact, count=settings.scenarios, seed=seed) for i in every]
-        mpc = CentralScenarioMpc(system.central_problem(), layout, theta, np.hstack(deviations))
+        with first_programme(system.name):
+            mpc = CentralScenarioMpc(system.central_problem(), layout, theta, np.hstack(deviations))
         admm, consensus = central_parts(settings.admm.options(system.defaults, system.scenario_mpc_stiffness))
         return mpc_agent(system, settings, every, mpc, admm, consensus)
 
