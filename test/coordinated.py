@@ -11,7 +11,7 @@ from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.mpc_build import local_structure
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
-from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
-from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.recording.run_files import DUAL_ERROR_COLUMNS
 from dmpcrl_ros.settings.run import Settings

@@ -26,7 +26,7 @@ from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.problem import ParametricProblem
-from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
 from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination

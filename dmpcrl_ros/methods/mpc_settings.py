@@ -14,7 +14,7 @@ from dmpcrl_ros.mpc.admm import AdmmOptions
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
 from dmpcrl_ros.mpc.reactions import ReactingEvaluation
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS
-from dmpcrl_ros.systems.mpc_system import LearningDefaults
+from dmpcrl_ros.systems.learning_defaults import LearningDefaults
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from dmpcrl_ros.methods.mpc_build import consensus_of, coordinated_agent, coordi
 from dmpcrl_ros.methods.mpc_settings import BaselineSettings, CoordinationSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.methods.packed_agent import PackedAgent
-from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 

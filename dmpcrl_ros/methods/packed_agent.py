@@ -17,7 +17,7 @@ from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import joined, was_applied
 from dmpcrl_ros.mpc.coordination import Answer, Outcome, Request
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc, Sensitivities
-from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TreeCoordination
 

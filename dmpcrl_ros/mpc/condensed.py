@@ -18,7 +18,7 @@ import numpy as np
 
 from dmpcrl_ros.mpc.edge_model import EdgeModel
 from dmpcrl_ros.mpc.problem import ParametricProblem
-from dmpcrl_ros.mpc.qp import QpData
+from dmpcrl_ros.mpc.programme import QpData
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
 from dmpcrl_ros.mpc.solver import QpFailure
 

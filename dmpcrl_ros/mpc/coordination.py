@@ -14,7 +14,7 @@ import numpy as np
 
 from dmpcrl_ros.core.spanning_tree import UNKNOWN
 from dmpcrl_ros.mpc.condensed import CondensedQp
-from dmpcrl_ros.mpc.qp import QpData, QpSolution
+from dmpcrl_ros.mpc.programme import QpData, QpSolution
 
 
 class Request(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from dmpcrl_ros.mpc.active_set import ActiveSet
 from dmpcrl_ros.mpc.condensed import CondensedQp, Eliminated, LocalStructure, eliminate
 from dmpcrl_ros.mpc.edge_model import EdgeModel
-from dmpcrl_ros.mpc.qp import QpData, QpSolution
+from dmpcrl_ros.mpc.programme import QpData, QpSolution
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp, SoftRowsSolution
 from dmpcrl_ros.mpc.solver import QpFailure
 

@@ -14,7 +14,8 @@ from dmpcrl_ros.mpc.coordination import Request
 from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
 from dmpcrl_ros.mpc.parametrised import Parametrised
 from dmpcrl_ros.mpc.problem import ParametricProblem
-from dmpcrl_ros.mpc.qp import QpData, QpSolution, SoftBoundedQp
+from dmpcrl_ros.mpc.programme import QpData, QpSolution
+from dmpcrl_ros.mpc.qp import SoftBoundedQp
 from dmpcrl_ros.mpc.solver import QpFailure
 
 

@@ -23,7 +23,7 @@ from dmpcrl_ros.mpc.condensed import CondensedQp, Eliminated, LocalStructure, el
 from dmpcrl_ros.mpc.edge_model import EdgeModel
 from dmpcrl_ros.mpc.factorised import Factorised
 from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation, same
-from dmpcrl_ros.mpc.qp import QpData
+from dmpcrl_ros.mpc.programme import QpData
 from dmpcrl_ros.mpc.solver import QpFailure
 
 _RANK = 1e-12  # of Hpp, relative to its largest eigenvalue

@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from dmpcrl_ros.core.graph import NetworkError
-from dmpcrl_ros.systems.mpc_system import LearningDefaults
+from dmpcrl_ros.systems.learning_defaults import LearningDefaults
 
 # The schemas of all kinds of systems refer to this one for the section `learning` and the rules for names.
 _COMMON = 'linear/network.schema.json'

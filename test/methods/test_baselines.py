@@ -11,7 +11,7 @@ import pytest
 from helpers import DIRECTED, Watch, action_of, agents_of, central_of, evaluate, split, value_of
 from linear_reference import reference, scenario_reference
 
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain, description

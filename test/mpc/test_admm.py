@@ -11,7 +11,7 @@ from dmpcrl_ros.core.averaging import finite_time
 from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.systems.linear.chain import chain
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import DIRECTED, agents_of, central_of
 
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.systems.linear.chain import chain
 from dmpcrl_ros.systems.linear.description import from_description
 

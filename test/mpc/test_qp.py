@@ -6,7 +6,9 @@
 import numpy as np
 import pytest
 
-from dmpcrl_ros.mpc.qp import QpData, QpFailure, SoftBoundedQp
+from dmpcrl_ros.mpc.programme import QpData
+from dmpcrl_ros.mpc.qp import SoftBoundedQp
+from dmpcrl_ros.mpc.solver import QpFailure
 
 INF = np.inf
 NONE = np.array([], dtype=int)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dmpcrl_ros.mpc.active_set import ActiveSet
-from dmpcrl_ros.mpc.qp import QpFailure
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp
+from dmpcrl_ros.mpc.solver import QpFailure
 
 
 def programme(seed, n=4, r=40):

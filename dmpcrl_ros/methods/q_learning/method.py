@@ -32,7 +32,7 @@ from dmpcrl_ros.methods.q_learning.second_order import (
     NewtonSystem,
     SecondOrderQLearning,
 )
-from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 _AS_RELEASED = 'second-as-released'

@@ -16,7 +16,7 @@ from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.parametrised import Parametrised
 from dmpcrl_ros.mpc.problem import ParametricProblem
-from dmpcrl_ros.mpc.qp import QpData
+from dmpcrl_ros.mpc.programme import QpData
 from dmpcrl_ros.mpc.soft_rows import SoftRowsQp
 from dmpcrl_ros.mpc.solver import QpFailure
 

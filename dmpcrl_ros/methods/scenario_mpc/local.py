@@ -27,7 +27,7 @@ import numpy as np
 
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.parametrised import Parametrised
-from dmpcrl_ros.mpc.qp import QpSolution
+from dmpcrl_ros.mpc.programme import QpSolution
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import Told, Watch
 
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain

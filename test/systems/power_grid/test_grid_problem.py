@@ -8,7 +8,7 @@ import pytest
 from grid_reference import U_MAX, dense_value
 from helpers import agents_of, central_of, initial_thetas, perturbed, relative
 
-from dmpcrl_ros.mpc.qp import QpFailure
+from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.systems.power_grid.description import grid_from_description
 from dmpcrl_ros.systems.power_grid.four_areas import description, power_grid
 
