@@ -66,6 +66,7 @@ class MonitorNode(Node):
         self._run, self._first, self._superseded, self._complete = 0, 0, False, False
         self._late = False  # the loop was closed before this monitor was ready
         self._first_parameters: dict[int, msg.Parameters] = {}  # of each agent, the newest before the first step
+        self._without_parameters = set(range(self._system.n_agents))  # agents whose parameters have not arrived
 
     def run(self) -> None:
         """Record until the last transition.
@@ -78,6 +79,9 @@ class MonitorNode(Node):
                 blocking_reason = self._record()
             except ExternalShutdownException:
                 blocking_reason = 'interrupted'
+            except NodeFailure:
+                self._writer.discard_if_empty()  # another attempt can use the directory
+                raise
         if blocking_reason:
             recorded = self._assembler.next - self._first - self._assembler.lost
             raise NodeFailure(
@@ -105,8 +109,8 @@ class MonitorNode(Node):
     def _missing(self) -> list[str]:
         self._presence.check()
         unheard = {each.topic_name for each in self._watched if not each.get_publisher_count()}
-        silent = {name for i, name in enumerate(self._system.names) if i not in self._first_parameters}
-        return sorted(unheard.union(self._presence.missing(), (f'the parameters of {name}' for name in silent)))
+        silent = [f'the parameters of {self._system.names[agent]}' for agent in self._without_parameters]
+        return sorted(unheard.union(self._presence.missing(), silent))
 
     def _receiver(self, agent: int, topic: str) -> Callable[[Any], None]:
         take = self._on_parameters if topic == 'parameters' else self._on_part
@@ -167,6 +171,7 @@ class MonitorNode(Node):
         except MessageError as reason:
             self.get_logger().warning(f'parameters of {self._system.names[agent]} dropped: {reason}')
             return
+        self._without_parameters.discard(agent)
         if self._run:
             self._writer.record_parameters(agent, message.step, message.updates, theta)
         else:

@@ -11,7 +11,7 @@ transitions of the untrained controllers on the same noise, and dual_errors.csv.
 import csv
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from math import isnan
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -41,11 +41,11 @@ def check_unused(path: str | Path) -> None:
     path = Path(path)
     try:
         if path.exists() and not path.is_dir():
-            raise RunDirectoryError(f'{path} is not a directory; choose another with --output')
+            raise RunDirectoryError(f'{path} is not a directory: choose another output')
         if any((path / name).exists() for name in (CONFIGURATION, STEPS, UNTRAINED, DUAL_ERRORS)) or any(
             path.glob(parameters_file('*'))
         ):
-            raise RunDirectoryError(f'{path} already holds a run; choose another directory with --output')
+            raise RunDirectoryError(f'{path} already holds a run: choose another output directory')
     except OSError as error:
         raise RunDirectoryError(f'cannot look into {path}: {error.strerror}') from None
 
@@ -59,6 +59,7 @@ class _StepsWriter:
         ends = np.cumsum([(0, 0), *_sizes(system).values()], axis=0).tolist()
         self._entries = [(*first, *last) for first, last in zip(ends, ends[1:], strict=False)]
         self._files = ExitStack()
+        self._opened: list[Path] = []
         self._steps = self._open(name, _header(system, method))
 
     def record(self, step: Step) -> None:
@@ -92,6 +93,7 @@ class _StepsWriter:
         try:
             file = open(self.path / name, 'x', newline='', encoding='utf-8', buffering=1)  # noqa: SIM115
             self._files.enter_context(file)
+            self._opened.append(self.path / name)
             _csv(file).writerow(header)
         except OSError as error:
             self._files.close()
@@ -146,11 +148,26 @@ class RunWriter(_StepsWriter):
                 file.write(text + '\n')
         except OSError as error:
             raise _unwritable(path, error) from None
+        self._has_steps = False
         super().__init__(path, system, settings.make_method(), STEPS)
         self._parameters = [
             self._open(parameters_file(agent['name']), [*PARAMETER_COLUMNS, *agent['labels']])
             for agent in configuration['agents']
         ]
+
+    def record(self, step: Step) -> None:
+        """Append a transition (see _StepsWriter)."""
+        self._has_steps = True
+        super().record(step)
+
+    def discard_if_empty(self) -> None:
+        """Close the files, and remove them if no transition was recorded."""
+        self.close()
+        if not self._has_steps:
+            with suppress(OSError):
+                for file in (*self._opened, self.path / CONFIGURATION):
+                    file.unlink()
+                self.path.rmdir()
 
     def record_parameters(self, agent_index: int, step: int, updates: int, theta: np.ndarray) -> None:
         """Append the parameters of an agent. The first row must have 0 updates.

@@ -261,7 +261,7 @@ def test_a_configuration_that_cannot_be_used_is_said_to_be_so(tmp_path, text, me
 def test_a_used_directory_is_refused_and_left_alone(tmp_path, left):
     (tmp_path / left).write_text('precious')
     for use in (check_unused, lambda path: RunWriter(path, NETWORK, SETTINGS)):
-        with pytest.raises(RunDirectoryError, match='already holds a run; choose another directory with --output'):
+        with pytest.raises(RunDirectoryError, match='already holds a run: choose another output directory'):
             use(tmp_path)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(left, 'precious')]
 

@@ -249,7 +249,7 @@ def lone_system(outsider, lone_monitor):
     """Publishers of the topics of one agent and its plant, once the monitor is ready; `ready`: whether the loop is
     closed by then."""
 
-    def present(*, ready):
+    def present(*, ready, state_first=False):
         kinds = {'state': msg.State, 'status': msg.Status, 'parameters': msg.Parameters}
         publishers = {
             kind: outsider.create_publisher(kinds[kind], f'agent_1/{kind}', LATCHED if kind == 'parameters' else STREAM)
@@ -258,6 +258,10 @@ def lone_system(outsider, lone_monitor):
         for member in ('agent_1', 'plant'):
             publishers[member] = outsider.create_publisher(msg.Presence, f'{member}/presence', LATCHED)
             publishers[member].publish(msg.Presence(instance=1, ready=ready))
+        if state_first:
+            outsider.spin_until(lambda: publishers['state'].get_subscription_count())
+            publishers['state'].publish(msg.State(run=1, step=1, state=[0.5, 0.0], applied=[0.1]))
+            outsider.spin_for(1.0)
         layout = METHODS['q_learning'].layout(chain(1), 0)
         publishers['parameters'].publish(
             parameters_to_msg(np.ones(layout.size), layout, header=Header(), run=ready, step=7, agent=0, updates=3)
@@ -286,8 +290,12 @@ def test_a_message_lost_on_the_way_to_the_monitor_is_no_complete_recording(
     assert load_run(tmp_path / 'run').steps.tolist() == [0, 1, 4]
 
 
-def test_a_monitor_that_joins_late_records_from_there_on_and_says_so(tmp_path, outsider, lone_monitor, lone_system):
-    publish_steps(lone_system(ready=True), [1, 2, 3, 4, 5])
+@pytest.mark.parametrize('state_first', [False, True])
+def test_a_monitor_that_joins_late_records_from_there_on_and_says_so(
+    tmp_path, outsider, lone_monitor, lone_system, state_first
+):
+    """In whatever order the present state and the latched parameters arrive."""
+    publish_steps(lone_system(ready=True, state_first=state_first), [1, 2, 3, 4, 5])
     outsider.spin_until(lambda: lone_monitor.poll() is not None)
     text = lone_monitor.stdout.read()
     assert lone_monitor.returncode == 0 and 'the run is at step 1: recording from step 2 on' in text, text
