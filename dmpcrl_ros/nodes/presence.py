@@ -3,6 +3,7 @@
 
 """Presence of a member of a system, announced to the others and compared with theirs before the loop is closed."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -19,6 +20,7 @@ _SETTLING = 0.3  # s after the first message of the last member, in which anothe
 # s. A member that started this much earlier may belong to a system that runs already. DDS finds another instance within
 # the period in which participants announce themselves, 3 s.
 _EARLIER, _ANNOUNCED = 1.0, 4.0
+_LINGERING = 10.0  # s for which a member that does not fit waits for those that have not heard of it
 _FROZEN = 5.0  # s without a turn after which another instance may have replaced this one
 
 
@@ -42,6 +44,7 @@ class Presence:
         self._heard: dict[str, msg.Presence | None] = dict.fromkeys(others)
         now = self._started = self._turn = time.monotonic()
         self._speak_until, self._settled = now + _TIME_TO_SPEAK, now + _SETTLING
+        self._differs_since = math.inf  # time at which a difference was found first
         self._thawed = 0  # end of the last freeze, in the clock of instances; _turn is the time of the last turn
         self._own_topic = node.create_subscription(msg.Presence, presence_topic(member), self._hear_own, LATCHED)
         for name in self._heard:
@@ -79,6 +82,9 @@ class Presence:
     def check(self) -> None:
         """Check that this is the only instance, and that all members known so far agree.
 
+        A member that does not agree stays for a while until all others have announced themselves, so that they hear of
+        the difference, too, and need not wait for this member.
+
         Raises:
             NodeFailure: they do not; the message names the differing values and their members.
         """
@@ -88,7 +94,9 @@ class Presence:
             for name, presence in self._heard.items()
             if presence
         }
-        if found := differences({self._member: self._agreement} | agreements):
+        found, now = differences({self._member: self._agreement} | agreements), time.monotonic()
+        self._differs_since = min(self._differs_since, now) if found else math.inf
+        if found and (not self.missing() or now - self._differs_since > _LINGERING):
             raise NodeFailure(f'{found}: start all nodes of a system with the same settings, files and version')
 
     def check_alone(self) -> None:

@@ -6,6 +6,7 @@
 import os
 import signal
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +58,20 @@ def test_nodes_with_other_settings_refuse_to_begin(domain, name, change, differe
     assert 'exit code 1' in text and difference in text, text
     assert text.endswith('start all nodes of a system with the same settings, files and version'), text
     assert f' at {name}' in text
+
+
+def test_members_that_start_later_hear_of_the_difference_too(outsider):
+    """The first ones know of it at once; they stay until the others have announced themselves."""
+    nodes = with_change(QUICK.nodes(), 'agent_2', **{'learning.rate': 1e-3})
+    first = {'agent_2', 'plant'}
+    heard = [outsider.subscribe(msg.Presence, f'{name}/presence', LATCHED) for name in sorted(first)]
+    with ExitStack() as stack:
+        started = [stack.enter_context(ProcessGroup([node])) for node in nodes if node.name in first]
+        outsider.spin_until(lambda: all(heard))
+        outsider.spin_for(1.0)
+        started += [stack.enter_context(ProcessGroup([node])) for node in nodes if node.name not in first]
+        texts = [last_words(each) for each in started]
+    assert len(texts) == 4 and all('learning.rate is ' in text and ' at agent_2' in text for text in texts), texts
 
 
 def test_nodes_with_another_file_refuse_to_begin(domain, tmp_path):
