@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
-from launch.events.process import ProcessExited
+from launch.events import matches_action
+from launch.events.process import ProcessExited, ShutdownProcess
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -44,7 +44,9 @@ def launch_actions(
     parameter_files: Sequence[str] = (),
     ros_arguments: Sequence[str] = (),
 ) -> list[Any]:
-    """A Node action for each node, and the end of all of them when one ends. A node that fails makes the launch fail.
+    """A Node action for each node, and the end of all of them when one ends.
+
+    Other nodes of the same launch continue after a regular end. A node that fails makes the whole launch fail.
 
     Args:
         nodes: of the system.
@@ -56,6 +58,7 @@ def launch_actions(
     """
     outcome = outcome or Outcome()
     actions: list[Any] = [DeclareLaunchArgument('launch-prefix', default_value=_HOLD_SIGNALS)]
+    processes: list[Node] = []
     for node in nodes:
         action = Node(
             package='dmpcrl_ros',
@@ -71,10 +74,11 @@ def launch_actions(
             respawn=node.respawn,
             respawn_delay=1.0,
         )
-        actions.append(action)
+        processes.append(action)
         if not node.respawn:
-            actions.append(RegisterEventHandler(OnProcessExit(target_action=action, on_exit=_end_with(node, outcome))))
-    return actions
+            handler = OnProcessExit(target_action=action, on_exit=_end_with(node, outcome, processes))
+            actions.append(RegisterEventHandler(handler))
+    return [*actions, *processes]
 
 
 def _typed(parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
@@ -86,17 +90,21 @@ def _typed(parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
     }
 
 
-def _end_with(node: NodeSpec, outcome: Outcome) -> Callable[..., list[Any]]:
-    """Handler of the end of a node: all others end, too, and launch reports an error unless it was a regular end."""
+def _end_with(node: NodeSpec, outcome: Outcome, processes: Sequence[Node]) -> Callable[..., list[Any]]:
+    """Handler of the end of a node, which ends all processes of the system.
+
+    Launch reports an error unless it was a regular end.
+    """
 
     def end(event: ProcessExited, context: LaunchContext) -> list[Any]:
-        if context.is_shutdown:
+        if context.is_shutdown or outcome.complete:
             return []
         if event.returncode:
             outcome.failures[node.name] = event.returncode
             raise RuntimeError(f'{node.name} ended with exit code {event.returncode}')
         outcome.complete = True
         reason = 'the run is complete' if node.name == 'monitor' else f'{node.name} has ended'
-        return [EmitEvent(event=Shutdown(reason=reason))]
+        ends = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(each))) for each in processes]
+        return [LogInfo(msg=f'{reason}: the nodes of the system end'), *ends]
 
     return end

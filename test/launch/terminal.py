@@ -127,10 +127,16 @@ class Tools:
             print(terminal.end()[1])
 
 
-def node_pid(name):
-    """Process number of a node that was started in this test; None if there is none."""
+def node_pids(name):
+    """Process numbers of the nodes of this name that were started in this test."""
+    found = []
     for pid in leftovers():
         with suppress(OSError):
             if f'__node:={name}' in Path(f'/proc/{pid}/cmdline').read_text().split('\0'):
-                return pid
-    return None
+                found.append(pid)
+    return found
+
+
+def node_pid(name):
+    """Process number of a node that was started in this test; None if there is none."""
+    return next(iter(node_pids(name)), None)

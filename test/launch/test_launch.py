@@ -10,7 +10,7 @@ import pytest
 import yaml
 from helpers import with_change
 from ros_system import PATIENCE, leftovers, wait_for
-from terminal import node_pid
+from terminal import node_pid, node_pids
 
 from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.systems.linear.chain import description
@@ -35,6 +35,50 @@ def test_a_complete_run_is_recorded_and_its_directory_is_not_used_again(tools, t
     run = load_run(tmp_path / 'run')
     assert len(run.steps) == 8 and not any(run.faults)
     failed(tools.launch(*chain), f'{tmp_path / "run"} already holds a run')
+
+
+TWO_SYSTEMS = """
+from launch import LaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch_ros.actions import PushROSNamespace
+from launch_ros.substitutions import FindPackageShare
+
+
+def generate_launch_description():
+    return LaunchDescription(
+        GroupAction([
+            PushROSNamespace(name),
+            IncludeLaunchDescription([FindPackageShare('dmpcrl_ros'), '/launch/', file], launch_arguments=arguments),
+        ])
+        for name, file, arguments in %r
+    )
+"""
+
+
+@pytest.mark.parametrize('killed', [False, True])
+def test_an_included_system_that_is_complete_leaves_the_other_one_alone(tools, tmp_path, killed):
+    """The longer run is completed, or makes the launch fail."""
+    systems = [
+        (
+            name,
+            'chain.launch.py',
+            [('agents_per_process', '3'), ('steps', str(steps)), ('output', str(tmp_path / name))],
+        )
+        for name, steps in (('short', 5), ('long', 1000000 if killed else 600))
+    ]
+    (tmp_path / 'two.launch.py').write_text(TWO_SYSTEMS % systems)
+    launch = tools.launch(tmp_path / 'two.launch.py', package='')
+    if killed:
+        launch.wait_for('the run is complete: the nodes of the system end')
+        wait_for(lambda: len(node_pids('plant')) == 1, PATIENCE, 'the end of the short run')
+        os.kill(node_pid('plant'), signal.SIGKILL)
+        failed(launch, 'plant ended with exit code -9')
+    else:
+        code, text = launch.end()
+        assert code == 0 and 'run complete: 600 steps' in text, text
+        assert len(load_run(tmp_path / 'long').steps) == 600
+        assert not leftovers()
+    assert len(load_run(tmp_path / 'short').steps) == 5
 
 
 def test_a_run_that_diverges_fails(tools, tmp_path):
