@@ -70,7 +70,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         agreed = agreement(self.settings, options, self.system, of_method=False)
         self._presence = Presence(self, PLANT, agreed, members)
         self._seen: PlantStep | None = None
-        self._begun = self._reset_asked = False
+        self._begun = self._reset_asked = self.complete = False
         self._step_control = StepControl(self)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._diagnostics = LoopDiagnostics(self)
@@ -84,7 +84,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         self._presence.announce(ready=True)
         while self._goes_on():
             if not self._begun:
-                self._begun, self._reset_asked = True, False
+                self._begun, self._reset_asked, self.complete = True, False, False
                 self._interface.reset()
                 self._watchdog.reset()
                 self.timer = LoopTimer(self._period / self.options.speed)
@@ -175,7 +175,8 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
 
     def _end(self) -> None:
         self._interface.make_safe()
-        self.get_logger().info(f'run complete: {self.settings.steps} steps')
+        self.complete = True
+        self.get_logger().info(f'run complete: {self.settings.steps} steps; {self.get_name()}/reset begins another run')
         if self.options.real_time:
             self.get_logger().info(f'real time: {self.timer.report()}')
 

@@ -156,4 +156,4 @@ class LoopDiagnostics(Diagnostics):
             return level, blocking_reason, values
         if fresh:
             return DiagnosticStatus.ERROR, f'{fresh} deadlines missed', values
-        return DiagnosticStatus.OK, 'closing the loop', values
+        return DiagnosticStatus.OK, 'run complete' if self._node.complete else 'closing the loop', values
