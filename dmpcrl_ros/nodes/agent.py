@@ -25,6 +25,7 @@ from dmpcrl_ros.nodes.agent_services import AgentServices
 from dmpcrl_ros.nodes.common import run_node, wait_until_matched
 from dmpcrl_ros.nodes.hosted_agent import HostedAgent
 from dmpcrl_ros.nodes.managed import ManagedNode
+from dmpcrl_ros.nodes.presence import check
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.settings.nodes import AgentNodeSettings
 from dmpcrl_ros.transport.engine_host import EngineHost
@@ -90,6 +91,7 @@ class AgentNode(ManagedNode[AgentNodeSettings]):
     def _missing(self) -> list[str]:
         if not self.active:
             return []
+        check([agent.presence for agent in self._agents])
         return list(dict.fromkeys(name for agent in self._agents for name in agent.missing()))
 
 

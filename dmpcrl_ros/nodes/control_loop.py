@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 from dmpcrl_ros.nodes.common import NodeFailure, answer, wait_until_matched
 from dmpcrl_ros.nodes.diagnostics import LoopDiagnostics
 from dmpcrl_ros.nodes.managed import ManagedNode
-from dmpcrl_ros.nodes.presence import Presence
+from dmpcrl_ros.nodes.presence import Presence, check
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.nodes.step_control import StepControl
 from dmpcrl_ros.nodes.system_interface import SystemInterface
@@ -78,6 +78,8 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
     def work(self) -> None:
         """Run the system, again after each reset."""
         wait_until_matched(self, self.executor_, self.missing, self.options.start_timeout)
+        if not self.active:
+            return
         self.get_logger().info(
             f'{self.system.name}: {self.system.n_agents} agents connected, {self.settings.steps} steps'
         )
@@ -176,7 +178,8 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
     def _end(self) -> None:
         self._interface.make_safe()
         self.complete = True
-        self.get_logger().info(f'run complete: {self.settings.steps} steps; {self.get_name()}/reset begins another run')
+        further = '' if self.options.wait_for_monitor else f'; {self.get_name()}/reset begins another run'
+        self.get_logger().info(f'run complete: {self.settings.steps} steps{further}')
         if self.options.real_time:
             self.get_logger().info(f'real time: {self.timer.report()}')
 
@@ -188,7 +191,7 @@ class ControlLoopNode(ManagedNode[LoopSettingsT]):
         """Names of the nodes that are not ready or have not subscribed to the state; other nodes may subscribe, too."""
         if not self.active:
             return []
-        self._presence.check()
+        check([self._presence])
         listeners = 1 + self.options.wait_for_monitor
         unheard = self._topics.without_subscribers(listeners)
         return sorted(unheard.union(self._presence.missing(), self._presence.not_ready()))

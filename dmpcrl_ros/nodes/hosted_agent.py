@@ -84,7 +84,6 @@ class HostedAgent:
 
     def missing(self) -> list[str]:
         """Names of the neighbours and the plant without a connection to the agent."""
-        self.presence.check()
         plant = [] if self._topics.has_plant() else [PLANT]
         return list(dict.fromkeys([*self._exchange.unmatched(), *plant, *self.presence.missing()]))
 

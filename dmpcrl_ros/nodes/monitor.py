@@ -22,7 +22,7 @@ import dmpcrl_ros.msg as msg
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.nodes.common import NodeFailure, run_node, wait_until_matched
 from dmpcrl_ros.nodes.parameters import LiveParameters, declare
-from dmpcrl_ros.nodes.presence import Presence
+from dmpcrl_ros.nodes.presence import Presence, check
 from dmpcrl_ros.nodes.signals import SPIN_SLICE, running
 from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.settings.agreement import agreement
@@ -64,7 +64,7 @@ class MonitorNode(Node):
         self._presence = Presence(self, self.get_name(), agreed, [*self._system.names, PLANT])
         self._last_heard = self._last_report = time.monotonic()
         self._run, self._first, self._superseded, self._complete = 0, 0, False, False
-        self._late = False  # the loop was closed before this monitor was ready
+        self._late = True  # the loop was closed before this monitor was ready
         self._first_parameters: dict[int, msg.Parameters] = {}  # of each agent, the newest before the first step
         self._without_parameters = set(range(self._system.n_agents))  # agents whose parameters have not arrived
 
@@ -79,14 +79,12 @@ class MonitorNode(Node):
                 blocking_reason = self._record()
             except ExternalShutdownException:
                 blocking_reason = 'interrupted'
-            except NodeFailure:
+            finally:
                 self._writer.discard_if_empty()  # another attempt can use the directory
-                raise
         if blocking_reason:
             recorded = self._assembler.next - self._first - self._assembler.lost
-            raise NodeFailure(
-                f'{blocking_reason}: {recorded} of {self.settings.steps} steps are recorded in {self.options.output}'
-            )
+            place = f' in {self.options.output}' if recorded else ''
+            raise NodeFailure(f'{blocking_reason}: {recorded} of {self.settings.steps} steps are recorded{place}')
 
     def _record(self) -> str:
         """Record until the run is complete, or return the reason why it cannot be completed."""
@@ -107,7 +105,7 @@ class MonitorNode(Node):
         return 'a message was lost on its way to the monitor' if self._assembler.lost else ''
 
     def _missing(self) -> list[str]:
-        self._presence.check()
+        check([self._presence])
         unheard = {each.topic_name for each in self._watched if not each.get_publisher_count()}
         silent = [f'the parameters of {self._system.names[agent]}' for agent in self._without_parameters]
         return sorted(unheard.union(self._presence.missing(), silent))

@@ -3,10 +3,10 @@
 
 """Presence of a member of a system, announced to the others and compared with theirs before the loop is closed."""
 
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 import dmpcrl_ros.msg as msg
@@ -20,7 +20,7 @@ _SETTLING = 0.3  # s after the first message of the last member, in which anothe
 # s. A member that started this much earlier may belong to a system that runs already. DDS finds another instance within
 # the period in which participants announce themselves, 3 s.
 _EARLIER, _ANNOUNCED = 1.0, 4.0
-_LINGERING = 10.0  # s for which a member that does not fit waits for those that have not heard of it
+_DELIVERY = 1.0  # s for the delivery of the presence of a node that ends
 _FROZEN = 5.0  # s without a turn after which another instance may have replaced this one
 
 
@@ -38,13 +38,13 @@ class Presence:
     """
 
     def __init__(self, node: Node, member: str, agreement: Mapping[str, str], others: Iterable[str]):
-        self._member, self._agreement = member, agreement
+        self._node, self._member, self._agreement = node, member, agreement
         self._namespace = node.get_namespace()
         self._instance, self._ready, self._conflict = time.time_ns(), False, ''
         self._heard: dict[str, msg.Presence | None] = dict.fromkeys(others)
         now = self._started = self._turn = time.monotonic()
         self._speak_until, self._settled = now + _TIME_TO_SPEAK, now + _SETTLING
-        self._differs_since = math.inf  # time at which a difference was found first
+        self._difference = ''  # from another member
         self._thawed = 0  # end of the last freeze, in the clock of instances; _turn is the time of the last turn
         self._own_topic = node.create_subscription(msg.Presence, presence_topic(member), self._hear_own, LATCHED)
         for name in self._heard:
@@ -66,38 +66,42 @@ class Presence:
         )
 
     def missing(self) -> list[str]:
+        """Names of the members without a message so far, and the setting in which members differ."""
+        return [*self.unheard(), *([self._difference] if self._difference else [])]
+
+    def unheard(self) -> list[str]:
         """Names of the members without a message so far.
 
         If DDS lists another instance of this member, it gets some time to announce itself: a killed one does not.
         """
         now = time.monotonic()
         double = self._own_topic.get_publisher_count() > 1 and now < self._speak_until
-        unheard = [name for name, presence in self._heard.items() if presence is None]
-        return [*unheard, *([f'presence of another {self._member}'] if double or now < self._settled else [])]
+        silent = [name for name, presence in self._heard.items() if presence is None]
+        return [*silent, *([f'presence of another {self._member}'] if double or now < self._settled else [])]
 
     def not_ready(self) -> list[str]:
         """Names of the members that are not ready yet."""
         return [name for name, presence in self._heard.items() if not (presence and presence.ready)]
 
-    def check(self) -> None:
-        """Check that this is the only instance, and that all members known so far agree.
+    def compare(self) -> str:
+        """Compare this member with all members known so far.
 
-        A member that does not agree stays for a while until all others have announced themselves, so that they hear of
-        the difference, too, and need not wait for this member.
-
-        Raises:
-            NodeFailure: they do not; the message names the differing values and their members.
+        Returns:
+            The differing values and their members; empty without a difference. It is logged when it is found.
         """
-        self.check_alone()
         agreements = {
             name: dict(zip(presence.names, presence.values, strict=False))
             for name, presence in self._heard.items()
             if presence
         }
-        found, now = differences({self._member: self._agreement} | agreements), time.monotonic()
-        self._differs_since = min(self._differs_since, now) if found else math.inf
-        if found and (not self.missing() or now - self._differs_since > _LINGERING):
-            raise NodeFailure(f'{found}: start all nodes of a system with the same settings, files and version')
+        before, self._difference = self._difference, differences({self._member: self._agreement} | agreements)
+        if self._difference and not before:
+            self._node.get_logger().error(f'{self._difference}: this node ends when all others have heard of it')
+        return self._difference
+
+    def say_goodbye(self) -> None:
+        """Wait until the others have the presence of this member, before it ends."""
+        self._publisher.wait_for_all_acked(Duration(seconds=_DELIVERY))
 
     def check_alone(self) -> None:
         """Check that no other instance of this member has precedence. Call it in every turn of the node.
@@ -138,3 +142,22 @@ class Presence:
             self._heard[name] = message
 
         return receive
+
+
+def check(presences: Sequence[Presence]) -> None:
+    """Check that the members of this process are the only instances, and that all members known so far agree.
+
+    A process with a difference stays until all others with which it works have announced themselves: they hear of the
+    difference, too, and do not wait for this process in vain.
+
+    Raises:
+        NodeFailure: they do not agree, and nobody is missing any more; the message names the differing values and their
+            members. Or another instance has precedence.
+    """
+    for presence in presences:
+        presence.check_alone()
+    found = [difference for presence in presences if (difference := presence.compare())]
+    if found and not any(presence.unheard() for presence in presences):
+        for presence in presences:
+            presence.say_goodbye()
+        raise NodeFailure(f'{found[0]}: start all nodes of a system with the same settings, files and version')

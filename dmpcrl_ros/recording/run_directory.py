@@ -142,6 +142,7 @@ class RunWriter(_StepsWriter):
         text = json.dumps(configuration, indent=2, default=_plain, allow_nan=False)
         _header(system, settings.make_method())  # raises before anything is written
         check_unused(path)
+        self._is_own = not Path(path).exists()
         try:
             Path(path).mkdir(parents=True, exist_ok=True)
             with open(Path(path, CONFIGURATION), 'x', encoding='utf-8') as file:
@@ -163,10 +164,12 @@ class RunWriter(_StepsWriter):
     def discard_if_empty(self) -> None:
         """Close the files, and remove them if no transition was recorded."""
         self.close()
-        if not self._has_steps:
-            with suppress(OSError):
-                for file in (*self._opened, self.path / CONFIGURATION):
-                    file.unlink()
+        if self._has_steps:
+            return
+        with suppress(OSError):
+            for file in (*self._opened, self.path / CONFIGURATION):
+                file.unlink(missing_ok=True)
+            if self._is_own:
                 self.path.rmdir()
 
     def record_parameters(self, agent_index: int, step: int, updates: int, theta: np.ndarray) -> None:

@@ -266,6 +266,29 @@ def test_a_used_directory_is_refused_and_left_alone(tmp_path, left):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(left, 'precious')]
 
 
+@pytest.mark.parametrize('existed', [False, True])
+def test_a_run_without_a_transition_leaves_nothing_but_the_directory_that_was_there(tmp_path, existed):
+    path = tmp_path / 'run'
+    if existed:
+        path.mkdir()
+    with RunWriter(path, NETWORK, SETTINGS) as writer:
+        writer.record_parameters(0, 0, 0, initial_parameters(NETWORK.local[0], NETWORK.structure))
+        writer.discard_if_empty()
+    assert path.exists() == existed and not list(tmp_path.rglob('*.*'))
+    check_unused(path)
+
+
+def test_a_run_with_a_transition_and_the_files_of_others_are_not_discarded(tmp_path):
+    (tmp_path / 'notes.txt').write_text('mine')
+    with RunWriter(tmp_path, NETWORK, SETTINGS) as writer:
+        writer.discard_if_empty()
+    assert [path.name for path in tmp_path.iterdir()] == ['notes.txt']
+    with RunWriter(tmp_path, NETWORK, SETTINGS) as writer:
+        writer.record(step(0))
+        writer.discard_if_empty()
+    assert len(load_run(tmp_path).steps) == 1
+
+
 def test_directories_that_are_missing_empty_or_hold_something_else_are_fine(tmp_path):
     (tmp_path / 'other').mkdir()
     (tmp_path / 'other/notes.txt').write_text('mine')

@@ -230,6 +230,7 @@ def lone_monitor(tmp_path, domain):
         stderr=subprocess.STDOUT,
         text=True,
     )
+    process.said = ''  # what a test has read
     with process:
         yield process
         process.kill()
@@ -261,7 +262,8 @@ def lone_system(outsider, lone_monitor):
         if state_first:
             outsider.spin_until(lambda: publishers['state'].get_subscription_count())
             publishers['state'].publish(msg.State(run=1, step=1, state=[0.5, 0.0], applied=[0.1]))
-            outsider.spin_for(1.0)
+            while 'recording from step 2 on' not in lone_monitor.said:
+                lone_monitor.said += lone_monitor.stdout.readline()
         layout = METHODS['q_learning'].layout(chain(1), 0)
         publishers['parameters'].publish(
             parameters_to_msg(np.ones(layout.size), layout, header=Header(), run=ready, step=7, agent=0, updates=3)
@@ -297,7 +299,7 @@ def test_a_monitor_that_joins_late_records_from_there_on_and_says_so(
     """In whatever order the present state and the latched parameters arrive."""
     publish_steps(lone_system(ready=True, state_first=state_first), [1, 2, 3, 4, 5])
     outsider.spin_until(lambda: lone_monitor.poll() is not None)
-    text = lone_monitor.stdout.read()
+    text = lone_monitor.said + lone_monitor.stdout.read()
     assert lone_monitor.returncode == 0 and 'the run is at step 1: recording from step 2 on' in text, text
     run = load_run(tmp_path / 'run')
     assert run.steps.tolist() == [2, 3, 4]

@@ -63,7 +63,7 @@ def test_nodes_with_other_settings_refuse_to_begin(domain, name, change, differe
 def test_members_that_start_later_hear_of_the_difference_too(outsider):
     """The first ones know of it at once; they stay until the others have announced themselves."""
     nodes = with_change(QUICK.nodes(), 'agent_2', **{'learning.rate': 1e-3})
-    first = {'agent_2', 'plant'}
+    first = {'agent_1', 'agent_2'}
     heard = [outsider.subscribe(msg.Presence, f'{name}/presence', LATCHED) for name in sorted(first)]
     with ExitStack() as stack:
         started = [stack.enter_context(ProcessGroup([node])) for node in nodes if node.name in first]
@@ -72,6 +72,38 @@ def test_members_that_start_later_hear_of_the_difference_too(outsider):
         started += [stack.enter_context(ProcessGroup([node])) for node in nodes if node.name not in first]
         texts = [last_words(each) for each in started]
     assert len(texts) == 4 and all('learning.rate is ' in text and ' at agent_2' in text for text in texts), texts
+
+
+def test_a_member_that_differs_waits_for_all_others_and_is_never_ready(outsider):
+    one = presence_module.Presence(outsider, 'agent_1', {'seed': '1'}, ['agent_2', 'plant'])
+    presence_module.Presence(outsider, 'agent_2', {'seed': '2'}, ['agent_1'])
+    difference = 'seed is 1 at agent_1 and 2 at agent_2'
+    outsider.spin_until(lambda: one.compare() == difference)
+    presence_module.check([one])
+    assert {'plant', difference} <= set(one.missing())
+    plant = presence_module.Presence(outsider, 'plant', {'seed': '1'}, [])
+
+    def refuses():
+        presence_module.check([one])
+        assert difference in one.missing()
+
+    with pytest.raises(NodeFailure, match=f'^{difference}: start all nodes of a system with the same settings'):
+        outsider.spin_until(refuses)
+    plant.check_alone()
+
+
+def test_a_process_with_several_members_waits_for_the_others_of_all_of_them(outsider):
+    members = [
+        presence_module.Presence(outsider, 'agent_1', {'seed': '1'}, ['plant']),
+        presence_module.Presence(outsider, 'agent_2', {'seed': '1'}, ['plant', 'agent_3']),
+    ]
+    plant = presence_module.Presence(outsider, 'plant', {'seed': '2'}, [])
+    outsider.spin_until(lambda: not members[0].unheard() and members[0].compare())
+    presence_module.check(members)
+    presence_module.Presence(outsider, 'agent_3', {'seed': '1'}, [])
+    with pytest.raises(NodeFailure, match='seed is 1 at agent_1 and 2 at plant'):
+        outsider.spin_until(lambda: presence_module.check(members))
+    plant.check_alone()
 
 
 def test_nodes_with_another_file_refuse_to_begin(domain, tmp_path):
