@@ -216,15 +216,15 @@ def test_in_real_time_a_cut_link_is_a_lost_neighbour_that_returns(tmp_path, host
     wait_for(lambda: hosts.ended('monitor'), PATIENCE, 'the end of the run')
     run = load_run(tmp_path / 'run')
     assert run.steps.tolist() == list(range(60)) and (np.abs(run.actions) <= LIMIT).all()
-    away = longest(['no status of an agent' in fault for fault in run.faults])  # a busy machine may miss one elsewhere
+    _, middle, right = run.actions.T
+    # To the plant the right cart is silent as long as its link is down, and a little longer. What agents say of single
+    # steps depends on the time that a busy machine leaves them; to the middle cart the link returns in its own step.
+    away = longest(right == 0.0)
     assert len(away) > 8 and np.isnan(run.metrics['td_error'][away]).all(), run.faults
     expected = 'right lost: last prediction held' if lost_neighbours == 'leave-out' else 'nothing from right'
-    said = sum(expected in run.faults[step] for step in away)  # not in a step without the time for it
-    assert said > 3, run.faults
-    # The link returns to the middle cart and to the plant in its own step each: the last steps are left out.
-    _, middle, right = run.actions[away[0] + 5 : away[-1] - 2].T
-    silent = int(np.argmax(right != 0.0)) or len(right)
-    assert silent > 5 and (middle[:silent] == 0.0).all() == (lost_neighbours == 'fall-back')
+    missed = [step for step in away if expected in run.faults[step]]
+    assert len(missed) > 3, run.faults
+    assert (middle[missed[0] : missed[-1]] == 0.0).all() == (lost_neighbours == 'fall-back')
     assert np.isfinite(run.metrics['td_error'][away[-1] + 1 :]).any(), run.faults
     for history in run.parameters.values():
         assert np.isfinite(history.theta).all() and history.steps[-1] > away[-1]
