@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from dmpcrl_ros.bringup import NodeSpec
 from dmpcrl_ros.cli.processes import ProcessDied
 from dmpcrl_ros.core.process import END_WITH_PARENT
+from dmpcrl_ros.topics import MONITOR
 
 _REFRESH = 0.2  # s between two looks at the progress
 
@@ -47,8 +48,10 @@ def run_under_launch(nodes: Sequence[NodeSpec], refresh: Callable[[], None], *, 
         service.run()
     for label, code in outcome.failures.items():
         raise ProcessDied(f'{label} ended first, with exit code {code}; the logs of launch have its last words')
-    if not outcome.complete:
+    if not outcome.ended_by:
         raise KeyboardInterrupt
+    if outcome.ended_by != MONITOR:
+        raise ProcessDied(f'{outcome.ended_by} ended first, with exit code 0; the logs of launch have its last words')
 
 
 @contextmanager

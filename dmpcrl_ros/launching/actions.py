@@ -16,6 +16,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec
 from dmpcrl_ros.core.process import ENDING
+from dmpcrl_ros.topics import MONITOR
 from launch import LaunchContext
 
 # Python answers a Ctrl-C with a traceback until the node is ready to handle it: the node lets them through then.
@@ -29,11 +30,12 @@ class Outcome:
 
     Args:
         failures: exit codes of the nodes that failed.
-        complete: whether a node ended regularly and so ended the others; otherwise a signal did.
+        ended_by: node that ended regularly and so ended the others, the monitor of a complete run; empty where a signal
+            did.
     """
 
     failures: dict[str, int] = field(default_factory=dict)
-    complete: bool = False
+    ended_by: str = ''
 
 
 def launch_actions(
@@ -78,7 +80,7 @@ def launch_actions(
         if not node.respawn:
             handler = OnProcessExit(target_action=action, on_exit=_end_with(node, outcome, processes))
             actions.append(RegisterEventHandler(handler))
-    return [*actions, *processes]
+    return [*actions, *processes]  # the handler that launch adds for a process then comes first, with its last words
 
 
 def _typed(parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
@@ -97,14 +99,15 @@ def _end_with(node: NodeSpec, outcome: Outcome, processes: Sequence[Node]) -> Ca
     """
 
     def end(event: ProcessExited, context: LaunchContext) -> list[Any]:
-        if context.is_shutdown or outcome.complete:
+        if context.is_shutdown or outcome.ended_by:
             return []
         if event.returncode:
             outcome.failures[node.name] = event.returncode
             raise RuntimeError(f'{node.name} ended with exit code {event.returncode}')
-        outcome.complete = True
-        reason = 'the run is complete' if node.name == 'monitor' else f'{node.name} has ended'
+        outcome.ended_by = node.name
+        reason = 'the run is complete' if node.name == MONITOR else f'{node.name} has ended'
+        where = f' in {node.namespace}' if node.namespace else ''
         ends = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(each))) for each in processes]
-        return [LogInfo(msg=f'{reason}: the nodes of the system end'), *ends]
+        return [LogInfo(msg=f'{reason}: the nodes of the system{where} end'), *ends]
 
     return end
