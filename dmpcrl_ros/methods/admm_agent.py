@@ -24,8 +24,8 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
 
     When no agent explores and theta stays, the policy gives the executed action and Q(s, a) = V(s): one ADMM run serves
     both. One consensus run sums the parts of V, Q and the stage cost. The agents agree exactly on whether all parts are
-    valid, so either all or none of them learn from a transition. The network without neighbours (one agent) is the
-    centralised controller.
+    valid, so either all or none of them learn from a transition. The agent of a network of one is a centralised
+    controller.
 
     Args:
         admm: agreement with the neighbours on trajectories.

@@ -28,34 +28,38 @@ from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
-from dmpcrl_ros.mpc.solver import QpFailure
+from dmpcrl_ros.mpc.solver import NotConvex, QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 _ALONE = path_graph(1)
 
 
+_IN_ALL = 'must be convex in all states and inputs, with no weight below about 1e-11: choose other units'
+_CONVEXITY = {
+    'admm': f'with admm the costs of an agent {_IN_ALL}, or --coordination reactions',
+    'scenario_mpc': f'the costs {_IN_ALL}',
+    'reactions': 'its costs must be strictly convex in the inputs, as they act on the states, too',
+}
+
+
 @contextmanager
-def first_programme(name: str, coordination: str = 'admm') -> Iterator[None]:
+def first_programme(name: str, needs: str) -> Iterator[None]:
     """Context for the construction of the problem of an agent.
 
     Args:
         name: of the agent.
-        coordination: by which its problem is solved.
+        needs: of the convexity of its problem: admm, scenario_mpc or reactions.
 
     Raises:
-        SettingError: its problem has no solution with its first parameters.
+        SettingError: its problem cannot be solved with its first parameters.
     """
     try:
         yield
+    except NotConvex as failure:
+        raise SettingError(f'{name}: {failure} with the first parameters; {_CONVEXITY[needs]}') from None
     except QpFailure as failure:
-        advice = ''
-        if coordination == 'admm':
-            advice = (
-                '; with admm the costs of each agent must be convex in all states and inputs, in units in which no '
-                'weight is near 1e-11: choose other units, or another coordination'
-            )
-        raise SettingError(f'{name}: {failure} with the first parameters{advice}') from None
+        raise SettingError(f'{name}: {failure} with the first parameters') from None
 
 
 def consensus_of(system: MpcSystem, index: int, settings: MpcSettings) -> Consensus:
@@ -69,7 +73,7 @@ def local_parts(
     """Problem of one agent at theta (p,), and its coordination with the neighbours."""
     admm = Admm(index, system.graph, system.trajectory_shapes(index), options, consensus)
     layout, _ = system.parameters(index)
-    with first_programme(system.names[index]):
+    with first_programme(system.names[index], 'admm'):
         mpc = ParametricMpc(system.local_problem(index), layout, theta, rho=options.rho, n_consensus=admm.size)
     return mpc, admm
 
@@ -117,13 +121,17 @@ def coordinated_agent(
     learner: Learner | None = None,
     exploration: Explorer | None = None,
 ) -> AdmmAgent[QpSolution] | PackedAgent:
-    """One agent at theta (p,), coordinated as the settings say."""
+    """One agent at theta (p,), coordinated as the settings say.
+
+    Raises:
+        SettingError: its problem cannot be solved at theta.
+    """
     if settings.coordination == 'admm':
         local, admm = local_parts(system, index, theta, settings.admm.options(system.defaults), consensus)
-        return AdmmAgent(admm, _parts(system, settings, (index,), local, consensus, learner, exploration))
+        return mpc_agent(system, settings, (index,), local, admm, consensus, learner, exploration)
     problem, tree = system.local_problem(index), SpanningTree(system.graph)
     structure = local_structure(system, index, tree, problem)
-    with first_programme(system.names[index], settings.coordination):
+    with first_programme(system.names[index], 'reactions'):
         mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
     parts = _parts(system, settings, (index,), mpc, consensus, learner, exploration)
     return PackedAgent(_tree_coordination(settings, index, tree, structure), parts)
@@ -144,18 +152,21 @@ def coordinated_twin(
         theta_of: parameters (p,) of each agent.
         learner: of all parameters; None to act without learning.
         exploration: None to follow the policy.
+
+    Raises:
+        SettingError: the problem of the whole network cannot be solved with the first parameters.
     """
     every, problem = range(system.n_agents), system.central_problem()
     layout, theta = central_parameters(system, theta_of)
     if settings.coordination == 'admm':
         admm, consensus = central_parts(settings.admm.options(system.defaults))
-        with first_programme(system.name):
+        with first_programme(system.name, 'admm'):
             central = ParametricMpc(problem, layout, theta)
-        return AdmmAgent(admm, _parts(system, settings, every, central, consensus, learner, exploration))
+        return mpc_agent(system, settings, every, central, admm, consensus, learner, exploration)
     tree = SpanningTree(_ALONE)
     shared = SharedEntries(0, _ALONE, tree, problem.trajectory.size, lambda _: np.zeros(0, dtype=int))
     structure = LocalStructure(problem, shared, {})
-    with first_programme(system.name, settings.coordination):
+    with first_programme(system.name, 'reactions'):
         mpc = ParametricMpc(problem, layout, theta, structure=structure)
     parts = _parts(system, settings, every, mpc, consensus_alone(), learner, exploration)
     return PackedAgent(_tree_coordination(settings, 0, tree, structure), parts)

@@ -88,7 +88,8 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
     A step evaluates V(s) and, for the transition that ended, Q(s, a), at the present parameters: those with which the
     published order of the algorithm evaluates it at the end of the step before. Where agents explore, the problem of
     the whole network is perturbed, and its solution is one more evaluation. The stage cost, and whether all agents have
-    the transition, travel along. All agents certify the evaluations of a step, or none of them learns from it.
+    the transition, travel along. All agents certify the evaluations of a step, or none of them learns from it. The
+    agent of a network of one is a centralised controller, and needs no rounds.
 
     Args:
         coordination: with the neighbours.

@@ -20,7 +20,7 @@ from dmpcrl_ros.mpc.edge_model import EdgeModel
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.programme import QpData
 from dmpcrl_ros.mpc.shared_entries import SharedEntries
-from dmpcrl_ros.mpc.solver import QpFailure
+from dmpcrl_ros.mpc.solver import NotConvex, QpFailure
 
 
 class LocalStructure:
@@ -32,12 +32,14 @@ class LocalStructure:
         copies: for each parent, the entries in v of the shared entries of its trajectory.
 
     Raises:
-        ValueError: the equality constraints do not have a row for each entry of the own trajectory after the first
-            stage.
+        ValueError: the variables do not begin with the own trajectory, or the equality constraints do not have a row
+            for each entry of it after the first stage.
     """
 
     def __init__(self, problem: ParametricProblem, shared: SharedEntries, copies: Mapping[int, np.ndarray]):
         own, inputs = np.arange(shared.n_own), np.sort(problem.inputs, axis=None)
+        if not np.array_equal(np.sort(problem.trajectory, axis=None), own):
+            raise ValueError('the variables do not begin with the trajectory')
         if problem.residual.numel() != shared.n_own - len(problem.state):
             raise ValueError('the dynamics do not determine the trajectory')
         self.shared, self.state = shared, problem.state
@@ -92,7 +94,7 @@ class CondensedQp:
         try:
             np.linalg.cholesky(by_inputs.T @ self.hessian @ by_inputs)
         except np.linalg.LinAlgError:
-            raise QpFailure('the quadratic programme could not be set up (not convex)') from None
+            raise NotConvex('the quadratic programme could not be set up (not convex)') from None
 
 
 @dataclass(frozen=True)

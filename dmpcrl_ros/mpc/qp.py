@@ -24,6 +24,7 @@ from dmpcrl_ros.mpc.solver import (
     held,
     misplaced,
     reason,
+    setup_failure,
 )
 
 
@@ -81,7 +82,7 @@ class SoftBoundedQp:
         self._model.settings = SETTINGS
         flag, _ = self._model.setup(hessian, linear, equality, self._upper, self._lower, sense)
         if flag < 0:
-            raise QpFailure(f'the quadratic programme could not be set up ({reason(flag)})')
+            raise setup_failure(flag)
         reciprocal, weight = self._weights
         self._model.soft_weights(rho_l=reciprocal, rho_u=reciprocal, w_l=weight, w_u=weight)
 

@@ -20,6 +20,7 @@ from dmpcrl_ros.mpc.solver import (
     held,
     misplaced,
     reason,
+    setup_failure,
 )
 
 _ITERATIONS_PER_ROW = 2
@@ -169,7 +170,7 @@ class SoftRowsQp:
         sense = np.concatenate([of_bounds, np.where(hard, 0, SOFT)]).astype(np.int32)
         flag, _ = self._model.setup(self._hessian, linear, self._rows, above, below, sense)
         if flag < 0:
-            raise QpFailure(f'the quadratic programme could not be set up ({reason(flag)})')
+            raise setup_failure(flag)
         self._model.soft_weights(rho_l=self._reciprocal, rho_u=self._reciprocal, w_l=self._weight, w_u=self._weight)
         u, _, flag, info = self._model.solve()
         if flag <= 0:

@@ -11,11 +11,22 @@ SETTINGS = {'primal_tol': 1e-10, 'eps_prox': 0.0, 'iter_limit': 1000}
 KKT_TOLERANCE = 1e-9  # of an accepted solution, relative to the size of the linear term
 SLACK_USED = 2  # its exit flag of a solution with slack
 ATTEMPTS = 10  # solutions for misplaced rows
+_NOT_CONVEX = -5  # its exit flag
 _OFF_BOUND = 1e-9  # distance from which a soft row does not lie on its bound
 
 
 class QpFailure(Exception):
     """The quadratic programme has no solution, or the solver found none; the message says which."""
+
+
+class NotConvex(QpFailure):
+    """The quadratic programme is not strictly convex, or is scaled so badly that it seems so."""
+
+
+def setup_failure(flag: int) -> QpFailure:
+    """Failure to set up a solver, by its exit flag."""
+    kind = NotConvex if flag == _NOT_CONVEX else QpFailure
+    return kind(f'the quadratic programme could not be set up ({reason(flag)})')
 
 
 def reason(flag: int) -> str:
@@ -25,7 +36,7 @@ def reason(flag: int) -> str:
         -2: 'the active set cycles',
         -3: 'unbounded',
         -4: 'iteration limit',
-        -5: 'not convex',
+        _NOT_CONVEX: 'not convex',
         -6: 'contradictory active constraints',
     }.get(flag, f'solver flag {flag}')
 

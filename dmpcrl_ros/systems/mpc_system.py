@@ -166,7 +166,10 @@ class MpcSystem(System):
 
     @abstractmethod
     def central_problem(self) -> ParametricProblem:
-        """Problem of the whole network with the same terms; its parameters are those of the agents in order."""
+        """Problem of the whole network with the same terms.
+
+        Its variables begin with the trajectories of all agents, and its parameters are those of the agents in order.
+        """
 
     @abstractmethod
     def stage_costs(self, state: np.ndarray, action: np.ndarray, exogenous: Sequence[np.ndarray]) -> np.ndarray:

@@ -22,7 +22,7 @@ def system_with_input_weight(weight):
 
 
 def test_a_weight_that_is_too_small_for_admm_is_an_error_that_names_the_agent():
-    with pytest.raises(SettingError, match='^tank: .*not convex.*near 1e-11: choose other units'):
+    with pytest.raises(SettingError, match='^tank: .*not convex.*other units, or --coordination reactions'):
         ClosedLoop(system_with_input_weight(1e-13), Settings(coordination='admm'))
 
 

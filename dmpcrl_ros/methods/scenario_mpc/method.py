@@ -64,7 +64,7 @@ class ScenarioBasedMpc:
             repeated=(count, system.structure.horizon * system.local[index].n_inputs),
         )
         problem, exact = system.local_problem(index), settings.model == 'exact'
-        with first_programme(system.names[index]):
+        with first_programme(system.names[index], self.name):
             mpc = ParametricMpc(
                 problem,
                 self.layout(system, index),
@@ -72,10 +72,9 @@ class ScenarioBasedMpc:
                 rho=options.rho,
                 n_consensus=problem.variables.numel(),
             )
-        deviations = system.sample_deviations(index, exact=exact, count=count, seed=seed)
-        return mpc_agent(
-            system, settings, (index,), ScenarioMpc(mpc, deviations, list(shapes.values())), admm, consensus
-        )
+            deviations = system.sample_deviations(index, exact=exact, count=count, seed=seed)
+            scenarios = ScenarioMpc(mpc, deviations, list(shapes.values()))
+        return mpc_agent(system, settings, (index,), scenarios, admm, consensus)
 
     def central_agent(
         self, system: MpcSystem, settings: ScenarioMpcSettings, *, seed: int, learn: bool
@@ -85,7 +84,7 @@ class ScenarioBasedMpc:
         every = range(system.n_agents)
         layout, theta = central_parameters(system, lambda i: system.model_parameters(i, exact=exact))
         deviations = [system.sample_deviations(i, exact=exact, count=settings.scenarios, seed=seed) for i in every]
-        with first_programme(system.name):
+        with first_programme(system.name, self.name):
             mpc = CentralScenarioMpc(system.central_problem(), layout, theta, np.hstack(deviations))
         admm, consensus = central_parts(settings.admm.options(system.defaults, system.scenario_mpc_stiffness))
         return mpc_agent(system, settings, every, mpc, admm, consensus)
