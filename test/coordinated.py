@@ -14,6 +14,8 @@ from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.simulation.lockstep import run_lockstep
+from dmpcrl_ros.simulation.virtual_time import VirtualTimeNetwork
+from dmpcrl_ros.testing.fault_plan import FaultPlan
 
 
 class Coordinated:
@@ -31,6 +33,14 @@ class Coordinated:
             for i, structure in enumerate(self.structures)
         ]
 
+    def use_without(self, cut):
+        """Continue along the tree of the graph without these edges."""
+        self.tree = SpanningTree(self.network.graph, cut)
+        self.structures = [local_structure(self.network, i, self.tree) for i in range(self.network.n_agents)]
+        for mpc, method, structure in zip(self.mpcs, self.methods, self.structures, strict=True):
+            mpc.use(structure)
+            method.use(self.tree, structure)
+
     def requests(self, states, actions=None, exogenous=None):
         """One request for each agent."""
         nothing = [None] * len(states)
@@ -47,6 +57,8 @@ class Coordinated:
             )
             for i, method in enumerate(self.methods)
         ]
+        if self.tree.cut:  # the parts need not end together
+            return VirtualTimeNetwork(FaultPlan(), self.network.graph.neighbours)(programs).reports
         return run_lockstep(programs)[0]
 
     def evaluate(self, states, actions=None, exogenous=None):

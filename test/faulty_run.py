@@ -5,6 +5,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,20 @@ HARMLESS = {'duplication': 0.3, 'reordering': 0.3, 'delay_probability': 0.3, 'de
 EVERYTHING = HARMLESS | {'corruption': 0.05}
 
 
+class _Observer:
+    """An agent that is told when its step begins which neighbours are left out and which edges cut, as in a node."""
+
+    def __init__(self, agent, index, loop):
+        self._agent, self._index, self._loop = agent, index, loop
+
+    def step(self, observation):
+        if engines := self._loop.engines:
+            engine = engines[self._index]
+            hold = 'a neighbour is left out' if engine.left_out else ''
+            observation = replace(observation, hold=hold, cut=engine.cut)
+        return (yield from self._agent.step(observation))
+
+
 class Loop:
     """A closed loop that can be run again, each time from its beginning and through another driver."""
 
@@ -27,9 +42,12 @@ class Loop:
         self.network, self._settings = network, Settings(**settings)
         self._loop = ClosedLoop(network, self._settings, drive=lambda programs: self._drive(programs))
         self.agents = self._loop.agents
+        self._loop.agents = [_Observer(agent, i, self) for i, agent in enumerate(self.agents)]
+        self.engines = None
 
-    def run(self, steps, drive):
-        self._drive = drive
+    def run(self, steps, drive, engines=None):
+        """Steps with this driver; with these engines if it has some."""
+        self._drive, self.engines = drive, engines
         self._loop.plant.reset(self._settings.seed)
         for agent in self.agents:
             agent.reset()
@@ -49,8 +67,8 @@ class Run:
     def __init__(self, plan, steps, loop, *, restarts=None, timing=None, deadlines=None):
         self._agents, self._restarts, self._deadlines = loop.agents, restarts, deadlines or {}
         self.driver = self._network(plan, loop.network.graph, **(timing or {})) if plan else None
-        self.reports, self.acts, self.acted_at, self.ended, self.thetas = [], [], [], [], []
-        self.steps = loop.run(steps, self._watched)
+        self.reports, self.acts, self.acted_at, self.ended, self.thetas, self.cuts = [], [], [], [], [], []
+        self.steps = loop.run(steps, self._watched, self.driver.engines if self.driver else None)
         self.snapshots = [agent.snapshot() for agent in loop.agents]
         self.updates = [agent.updates for agent in loop.agents]
 
@@ -72,6 +90,7 @@ class Run:
         self.thetas.append([agent.theta for agent in self._agents])
         if self.driver:
             self.acted_at.append(list(self.driver.acted_at))
+            self.cuts.append([set(engine.cut) for engine in self.driver.engines])
             self.ended.append(self.driver.now)
         return outcome
 

@@ -85,6 +85,30 @@ def directed_network():
     return from_description(DIRECTED)
 
 
+def ring_description(n):
+    """A directed ring: each agent uses the state of the next one, and trajectories travel along the whole tree."""
+    agents = [
+        {
+            'name': f'agent_{i}',
+            'initial_state': [0.1, 0.0],
+            'dynamics': {
+                'A': [[0.9, 0.3], [0.0, 0.8]],
+                'B': [[0.0], [0.4]],
+                'neighbours': {f'agent_{(i + 1) % n}': [[0.0, 0.1], [0.05, 0.0]]},
+            },
+            'noise': {'lower': [0.0, 0.0], 'upper': [0.0, 0.0]},
+            'bounds': {'state': {'lower': [-0.3, -0.5], 'upper': [0.3, 0.5]}, 'input': {'lower': [-1], 'upper': [1]}},
+            'cost': {'state': [1.0, 0.1], 'input': [0.3], 'violation': [3.0, 3.0]},
+        }
+        for i in range(n)
+    ]
+    return {'name': 'ring', 'mpc': {'horizon': 5, 'discount': 1.0}, 'agents': agents}
+
+
+def ring(n=7):
+    return from_description(ring_description(n))
+
+
 def agents_of(network, thetas=None, **settings):
     """The distributed agents of a network; `settings` as of Settings, ADMM that starts cold if they do not say."""
     settings = _by_admm({'admm__warm_start': False} | settings)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from dmpcrl_ros.core.exchange import Act, Exchange, Inbox
+from dmpcrl_ros.core.graph import Edge
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.spaces import Space
 
@@ -46,6 +47,8 @@ class Observation:
         stage_cost: of the agent, in the transition that ended.
         applied: action (n_u,) that was applied in that transition; None at the first step.
         hold: reason not to learn in this step; empty to learn.
+        cut: edges of the communication graph without which this step is done; the same for all agents that reach one
+            another.
     """
 
     step: int
@@ -55,6 +58,7 @@ class Observation:
     stage_cost: float
     applied: np.ndarray | None = None
     hold: str = ''
+    cut: frozenset[Edge] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dmpcrl_ros.core.events import GIVEN_UP, OUT_OF_TIME, Acted, Done, Event
+from dmpcrl_ros.core.events import GIVEN_UP, LINKS, OUT_OF_TIME, Acted, Done, Event
 from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, ExchangeTimeout, Inbox, ProgramError
+from dmpcrl_ros.core.graph import Edge
+from dmpcrl_ros.core.link_state import LinkState
 from dmpcrl_ros.core.mailbox import Envelope, Mailbox
 from dmpcrl_ros.core.neighbours import Neighbours
 from dmpcrl_ros.core.outbox import Outbox
@@ -39,6 +41,7 @@ class RoundEngine:
             never.
         optional_timeout: longest wait for the optional senders of a round [s].
         leave_out_lost: whether to continue without lost neighbours; inboxes then lack them.
+        links: agreement on the edges that are cut; None if programs always use the whole graph.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class RoundEngine:
         resend_after: float = math.inf,
         optional_timeout: float = 1.0,
         leave_out_lost: bool = False,
+        links: LinkState | None = None,
     ):
         self.agent = agent
         self.neighbours = tuple(neighbours)
@@ -59,13 +63,13 @@ class RoundEngine:
         self.timeouts = 0
         self._name = (names or {}).get(agent, str(agent))
         self._others = Neighbours(names or {j: str(j) for j in self.neighbours}, leave_out_lost)
-        self._patient_rounds = patient_rounds
+        self._patient_rounds, self._links = patient_rounds, links or LinkState(agent)
         self._outbox = Outbox(agent)
         self.set_timeouts(round_timeout=round_timeout, resend_after=resend_after, optional_timeout=optional_timeout)
         self._program: Any = None
         self._request: Exchange | None = None  # of the present round
         self._acted = False  # the next tick resumes the program after its Act
-        self._interruption = ''
+        self._interruption, self._declined = '', False
         self.acted, self._thrown = False, 0  # in this step: whether the agent has acted, number of exceptions
         self._deadline = self._together = self._give_up_at = self._optional_until = math.inf
 
@@ -95,6 +99,11 @@ class RoundEngine:
         return self._others.left_out
 
     @property
+    def cut(self) -> frozenset[Edge]:
+        """Edges of the network without which this step is done."""
+        return self._links.cut
+
+    @property
     def wake_at(self) -> float:
         """Time at which `tick` is due."""
         if self._acted:
@@ -117,9 +126,10 @@ class RoundEngine:
 
     def open(self, run: int, step: int, now: float) -> None:
         """Move to a control step, and drop messages of earlier ones."""
+        self._others.begin_step((run, step))
+        self._links.begin_step(run, step, self.left_out)
         self.mailbox.now = (run, step, 0)
         self._together = now + self._round_timeout
-        self._others.begin_step((run, step))
         self._interruption = ''
         self.acted, self._thrown = False, 0
 
@@ -132,8 +142,8 @@ class RoundEngine:
             deadline: time until which the program should act [s]; after it the engine raises DeadlineReached in the
                 program.
         """
-        self._program, self._deadline = program, deadline
-        events: list[Event] = []
+        self._program, self._deadline, self._declined = program, deadline, False
+        events = self._tell_links(self._links.audience)
         self._resume(program.send, None, events, now)
         return self._proceed(events, now)
 
@@ -142,12 +152,14 @@ class RoundEngine:
         present = (envelope.run, envelope.step)
         if envelope.kind in (GIVEN_UP, OUT_OF_TIME) and envelope.sender in self.neighbours:
             self._others.hear_frame(envelope.sender, envelope.kind, present)
-        else:
-            if present >= self.mailbox.now[:2]:
-                self._others.hear(envelope.sender)
-            if present in (self.mailbox.now[:2], (self.mailbox.now[0], self.mailbox.now[1] + 1)):
-                self._outbox.confirm(envelope.sender, (*present, envelope.round))
-            self.mailbox.put(envelope)
+            return self._proceed([], now)
+        if envelope.kind == LINKS:
+            return self._proceed(self._hear_of_links(envelope), now)
+        if present >= self.mailbox.now[:2]:
+            self._others.hear(envelope.sender)
+        if present in (self.mailbox.now[:2], (self.mailbox.now[0], self.mailbox.now[1] + 1)):
+            self._outbox.confirm(envelope.sender, (*present, envelope.round))
+        self.mailbox.put(envelope)
         return self._proceed([], now)
 
     def tick(self, now: float) -> list[Event]:
@@ -168,7 +180,31 @@ class RoundEngine:
     def decline(self, run: int, step: int, now: float) -> list[Event]:
         """Tell the neighbours not to wait for this agent in a step in which it takes no part."""
         self.open(run, step, now)
+        self._declined = True
         return self._outbox.frames(GIVEN_UP, self.mailbox.now, self.neighbours)
+
+    def _hear_of_links(self, envelope: Envelope) -> list[Event]:
+        """Take a message about links, pass news on, and answer a neighbour that does not need the news.
+
+        An answer is empty and has the stamp of the question: it shows that this agent is there, also on an edge that no
+        program uses. An agent that takes no part in the step says nothing.
+        """
+        sender, size = envelope.sender, envelope.data.size
+        if (envelope.run, envelope.step) >= self.mailbox.now[:2]:
+            self._others.see(sender)
+        if not size:
+            return []
+        if reason := self._links.misfit(envelope.run, sender, envelope.data):
+            self.mailbox.dropped[reason] += 1
+            return []
+        told = self._links.take(sender, envelope.data)
+        if self._declined:
+            return []
+        answer = self._outbox.frames(LINKS, (envelope.run, envelope.step, 0), [] if sender in told else [sender])
+        return [*self._tell_links(told), *answer]
+
+    def _tell_links(self, receivers: Iterable[int]) -> list[Event]:
+        return self._outbox.frames(LINKS, (*self.mailbox.now[:2], 0), receivers, self._links.message)
 
     def _proceed(self, events: list[Event], now: float) -> list[Event]:
         """Resume the program while its messages are complete, or cannot become complete."""

@@ -11,7 +11,7 @@ from dmpcrl_ros.core.agent import StepReport
 from dmpcrl_ros.core.mailbox import Envelope
 
 # Control frames: kinds of envelopes outside of the exchanges.
-GIVEN_UP, OUT_OF_TIME = 'step given up', 'out of time'
+GIVEN_UP, OUT_OF_TIME, LINKS = 'step given up', 'out of time', 'state of links'
 
 
 class Send(NamedTuple):

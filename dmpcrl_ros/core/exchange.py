@@ -30,7 +30,7 @@ class Exchange(NamedTuple):
     that the driver knows to be lost: protocols continue with the others.
 
     Args:
-        kind: name of the exchange, the same at sender and receiver.
+        kind: name of the exchange, the same at sender and receiver; not that of a control frame (core/events.py).
         outbox: array for each receiver.
         expects: shape of the array that each sender must send.
         optional: shape of the array that each sender may send; it is in the inbox only if it arrives in time.

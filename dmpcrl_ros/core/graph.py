@@ -6,8 +6,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
+
+Edge: TypeAlias = tuple[int, int]  # of the communication graph, the smaller index first
 
 
 class NetworkError(ValueError):

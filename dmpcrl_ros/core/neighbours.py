@@ -42,6 +42,10 @@ class Neighbours:
         self._lost.discard(sender)
         self._heard.add(sender)
 
+    def see(self, sender: int) -> None:
+        """Take note of a sign of life that is no part of an exchange."""
+        self._lost.discard(sender)
+
     def hear_frame(self, sender: int, frame: str, place: tuple[int, int]) -> None:
         """Take note of a control frame about the step (run, step)."""
         if place >= self._place:

@@ -59,9 +59,12 @@ class Outbox:
         self._next, self._left = now + self.resend_after, _RESENDS
         return messages
 
-    def frames(self, frame: str, stamp: tuple[int, int, int], receivers: Iterable[int]) -> list[Event]:
-        """A control frame to each receiver; it is not sent again."""
-        return [Send(receiver, Envelope(*stamp, self._agent, frame, np.zeros((0, 1)))) for receiver in receivers]
+    def frames(
+        self, frame: str, stamp: tuple[int, int, int], receivers: Iterable[int], data: np.ndarray | None = None
+    ) -> list[Event]:
+        """A control frame to each receiver, most without data; it is not sent again."""
+        content = np.zeros((0, 1)) if data is None else data
+        return [Send(receiver, Envelope(*stamp, self._agent, frame, content)) for receiver in receivers]
 
     def confirm(self, neighbour: int, stamp: tuple[int, int, int]) -> None:
         """Forget the messages that a neighbour has, since it has reached the round (run, step, round)."""

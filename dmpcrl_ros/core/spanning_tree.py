@@ -3,12 +3,12 @@
 
 """A spanning tree of the communication graph, and the sums, maxima and stops that travel along its edges."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 
 import numpy as np
 
-from dmpcrl_ros.core.graph import CouplingGraph, distances
+from dmpcrl_ros.core.graph import CouplingGraph, Edge, distances
 
 # Changes of an agent without a solution, and of one that does not know its own; messages have finite numbers.
 FAILED, UNKNOWN = 0.5 * float(np.finfo(float).max), float(np.finfo(float).max)
@@ -17,26 +17,36 @@ FAILED, UNKNOWN = 0.5 * float(np.finfo(float).max), float(np.finfo(float).max)
 class SpanningTree:
     """Breadth-first spanning tree from a centre of the communication graph, the same at every agent.
 
+    If edges are cut, the parts into which the graph falls have a tree each.
+
     Attributes:
+        cut: edges of the graph that are not used.
         neighbours: of each agent along the edges of the tree, in ascending order.
-        diameter: D, the largest number of edges between two agents.
+        diameters: for each agent, D, the largest number of edges between two agents of its tree.
+        diameter: largest of them.
 
     Args:
-        graph: of the coupling; all its agents are connected.
+        graph: of the coupling.
+        cut: edges that are not used.
     """
 
-    def __init__(self, graph: CouplingGraph):
-        self.n_agents = graph.n_agents
-        reach = [distances(graph.neighbours, agent) for agent in range(graph.n_agents)]
-        centre = min(range(graph.n_agents), key=lambda agent: max(reach[agent].values()))
-        found: list[list[int]] = [[] for _ in range(graph.n_agents)]
-        for agent, distance in reach[centre].items():
-            if distance:
-                parent = next(j for j in reach[centre] if j in graph.neighbours[agent])
-                found[agent].append(parent)
-                found[parent].append(agent)
+    def __init__(self, graph: CouplingGraph, cut: Collection[Edge] = ()):
+        self.n_agents, self.cut = graph.n_agents, frozenset(cut)
+        every = range(graph.n_agents)
+        left = [[j for j in each if (min(i, j), max(i, j)) not in cut] for i, each in enumerate(graph.neighbours)]
+        reach = [distances(left, agent) for agent in every]
+        found: list[list[int]] = [[] for _ in every]
+        for part in {tuple(sorted(each)) for each in reach}:
+            centre = min(part, key=lambda agent: max(reach[agent].values()))
+            for agent, distance in reach[centre].items():
+                if distance:
+                    parent = next(j for j in reach[centre] if j in left[agent])
+                    found[agent].append(parent)
+                    found[parent].append(agent)
         self.neighbours = tuple(tuple(sorted(each)) for each in found)
-        self.diameter = max(max(distances(self.neighbours, agent).values()) for agent in range(graph.n_agents))
+        depths = [max(distances(self.neighbours, agent).values()) for agent in every]
+        self.diameters = tuple(max(depths[j] for j in reach[agent]) for agent in every)
+        self.diameter = max(self.diameters)
         self.side = cache(self._side)
 
     def _side(self, agent: int, neighbour: int) -> frozenset[int]:
@@ -74,7 +84,7 @@ class TreeAgreement:
         absent: frozenset[int] = frozenset(),
     ):
         self._absent, self._broken = absent, False
-        self._neighbours, self._depth = tree.neighbours[agent], tree.diameter
+        self._neighbours, self._depth = tree.neighbours[agent], tree.diameters[agent]
         self._own, self._top = np.asarray(sums, dtype=float), np.asarray(maxima, dtype=float)
         self._subtrees = {j: np.zeros(len(self._own)) for j in self._neighbours}
         self._changes = np.full(self._depth + 1, UNKNOWN)

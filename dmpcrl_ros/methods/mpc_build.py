@@ -11,7 +11,7 @@ import numpy as np
 
 from dmpcrl_ros.core.averaging import finite_time
 from dmpcrl_ros.core.consensus import Consensus
-from dmpcrl_ros.core.graph import path_graph
+from dmpcrl_ros.core.graph import Edge, path_graph
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.core.spanning_tree import SpanningTree
@@ -129,12 +129,17 @@ def coordinated_agent(
     if settings.coordination == 'admm':
         local, admm = local_parts(system, index, theta, settings.admm.options(system.defaults), consensus)
         return mpc_agent(system, settings, (index,), local, admm, consensus, learner, exploration)
-    problem, tree = system.local_problem(index), SpanningTree(system.graph)
-    structure = local_structure(system, index, tree, problem)
+    problem = system.local_problem(index)
+
+    def layout_without(cut: frozenset[Edge]) -> tuple[SpanningTree, LocalStructure]:
+        tree = SpanningTree(system.graph, cut)
+        return tree, local_structure(system, index, tree, problem)
+
+    tree, structure = layout_without(frozenset())
     with first_programme(system.names[index], 'reactions'):
         mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
     parts = _parts(system, settings, (index,), mpc, consensus, learner, exploration)
-    return PackedAgent(_tree_coordination(settings, index, tree, structure), parts)
+    return PackedAgent(_tree_coordination(settings, index, tree, structure), parts, layout_without)
 
 
 def coordinated_twin(
@@ -169,7 +174,7 @@ def coordinated_twin(
     with first_programme(system.name, 'reactions'):
         mpc = ParametricMpc(problem, layout, theta, structure=structure)
     parts = _parts(system, settings, every, mpc, consensus_alone(), learner, exploration)
-    return PackedAgent(_tree_coordination(settings, 0, tree, structure), parts)
+    return PackedAgent(_tree_coordination(settings, 0, tree, structure), parts, lambda _: (tree, structure))
 
 
 def _tree_coordination(

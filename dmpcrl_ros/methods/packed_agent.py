@@ -3,83 +3,25 @@
 
 """An agent all of whose evaluations of a step share their message rounds."""
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
-from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN
+from dmpcrl_ros.core.graph import Edge
+from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN, SpanningTree
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import joined, was_applied
-from dmpcrl_ros.mpc.coordination import Answer, Outcome, Request
+from dmpcrl_ros.methods.packed_step import ACTION_VALUE, EXPLORING, VALUE, PackedDecision, PackedMemory
+from dmpcrl_ros.mpc.condensed import LocalStructure
+from dmpcrl_ros.mpc.coordination import Answer, Request
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc, Sensitivities
 from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TreeCoordination
-
-# Names of the evaluations that share the rounds of a step.
-_VALUE, _ACTION_VALUE, _EXPLORING = 'V', 'Q', 'exploring'
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackedDecision:
-    """Decision of an agent in a step, with the outcome of its rounds.
-
-    Args:
-        observation: of the step.
-        outcome: of the rounds.
-        action: input to be applied (n_u,).
-        fallback: whether the action replaces a fresh decision.
-        explored: whether this agent perturbed its objective.
-        memory: of the transition that ended; None if this agent does not have the whole of it.
-    """
-
-    observation: Observation
-    outcome: Outcome
-    action: np.ndarray
-    fallback: bool
-    explored: bool
-    memory: 'PackedMemory | None'
-
-    @property
-    def late(self) -> str:
-        """Reason of an end at the deadline; empty otherwise."""
-        return self.outcome.late
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Metrics by their names."""
-        solution = self.outcome.answers[_VALUE].solution
-        return {
-            'explored': float(self.explored),
-            'coordination_rounds': float(self.outcome.rounds),
-            'coordination_change': self.outcome.change,
-            'certified': float(self.outcome.certified),
-            'kkt_residual': solution.kkt_residual if solution else 0.0,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackedMemory:
-    """Memory of the step in which a transition began.
-
-    Args:
-        observation: of the step.
-        action: (n_u,), decided in the step.
-        answer: V(s), which is Q(s, a) too if nobody explored and theta stays; None if it is not certified.
-    """
-
-    observation: Observation
-    action: np.ndarray
-    answer: Answer | None
-
-    def precedes(self, observation: Observation) -> bool:
-        """Whether the transition ended in the step of this observation."""
-        return (self.observation.step, self.observation.episode) == (observation.step - 1, observation.episode)
 
 
 class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
@@ -94,12 +36,20 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
     Args:
         coordination: with the neighbours.
         parts: of the agent; its problem is a ParametricMpc.
+        layout_without: makes the tree of the network without edges that are cut, and the places of the variables of
+            the agent's problem with it.
     """
 
     mpc: ParametricMpc
 
-    def __init__(self, coordination: TreeCoordination, parts: AgentParts[QpSolution]):
+    def __init__(
+        self,
+        coordination: TreeCoordination,
+        parts: AgentParts[QpSolution],
+        layout_without: Callable[[frozenset[Edge]], tuple[SpanningTree, LocalStructure]],
+    ):
         self.coordination = coordination
+        self._layout_without, self._cut = layout_without, frozenset[Edge]()
         super().__init__(parts)
 
     def begin_run(self) -> None:
@@ -108,22 +58,31 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         self._memory: PackedMemory | None = None
         super().begin_run()
 
+    def _use_without(self, cut: frozenset[Edge]) -> None:
+        """Coordinate along the tree of the network without these edges."""
+        if cut != self._cut:
+            tree, structure = self._layout_without(cut)
+            self.mpc.use(structure)
+            self.coordination.use(tree, structure)
+            self._cut = cut
+
     def _decide(self, observation: Observation) -> Generator[Exchange | Act, Any, PackedDecision]:
+        self._use_without(observation.cut)
         step, memory, self._memory = observation.step, self._memory, None
         if memory and not (memory.precedes(observation) and was_applied(memory.action, observation)):
             memory = None
         explores = self._explores(step)
         explored = self.exploration is not None and bool(explores[self.exploration.agent])
-        explored = explored and not (observation.hold or self._holding)
-        requests = {_VALUE: self._request(observation.state, None, observation.exogenous)}
+        explored = explored and not (observation.hold or observation.cut or self._holding)
+        requests = {VALUE: self._request(observation.state, None, observation.exogenous)}
         if self._needs_action_value(step):  # all agents ask for it, or none; without a memory any pair will do
             at = memory or PackedMemory(observation=observation, action=self._plan.safe_input, answer=None)
-            requests[_ACTION_VALUE] = self._request(at.observation.state, at.action, at.observation.exogenous)
+            requests[ACTION_VALUE] = self._request(at.observation.state, at.action, at.observation.exogenous)
         if explores.any():
             direction = self.exploration.direction(step) if self.exploration and explored else None
-            requests[_EXPLORING] = self._request(observation.state, None, observation.exogenous, direction)
-        lacking = memory is None or (memory.answer is None and _ACTION_VALUE not in requests)
-        held = bool(observation.hold) or self.coordination.partial
+            requests[EXPLORING] = self._request(observation.state, None, observation.exogenous, direction)
+        lacking = memory is None or (memory.answer is None and ACTION_VALUE not in requests)
+        held = bool(observation.hold or observation.cut) or self.coordination.partial
         early = self._act_early if self.coordination.early else None
         outcome = yield from self.coordination.run(requests, [observation.stage_cost], [lacking, held], early)
         act = self._early or self._act(outcome.answers)
@@ -138,7 +97,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
 
     def _act(self, answers: Mapping[str, Answer]) -> Act:
         """First input of a new plan, or the next one of the last plan where there is no solution."""
-        solution = (answers.get(_EXPLORING) or answers[_VALUE]).solution
+        solution = (answers.get(EXPLORING) or answers[VALUE]).solution
         return Act(self._plan.begin(self.mpc.inputs(solution))) if solution else Act(self._plan.follow(), fallback=True)
 
     def _act_early(self, answers: Mapping[str, Answer]) -> Act:
@@ -178,9 +137,9 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         lacking, self._holding = outcome.maxima > 0.5
         metrics, fault = dict(decision.metrics), self._fault(decision, bool(lacking))
         if outcome.certified:
-            value, cost = outcome.answers[_VALUE].value, float(outcome.sums[0])
+            value, cost = outcome.answers[VALUE].value, float(outcome.sums[0])
             metrics |= {'value': value, 'cost': cost}
-            visited = outcome.answers.get(_ACTION_VALUE) or self._action_value(decision.memory)
+            visited = outcome.answers.get(ACTION_VALUE) or self._action_value(decision.memory)
             if decision.memory and visited and not (lacking or self._holding):
                 td_error = cost + self._discount * value - visited.value
                 metrics['td_error'] = td_error
@@ -192,8 +151,9 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         if self.learner and self.learner.due(observation.step) and not self._holding:
             update = yield from self._update(self.learner, observation.step)
             fault = joined(fault, update.fault)
-        answer = outcome.answers[_VALUE] if outcome.certified else None
-        self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
+        answer = outcome.answers[VALUE] if outcome.certified else None
+        if not observation.cut:  # otherwise the values are not those of the whole network
+            self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
         return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})
 
     def _action_value(self, memory: PackedMemory | None) -> Answer | None:
@@ -209,7 +169,8 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         if not outcome.certified:
             return f'not certified: {_reason(outcome.change)} after {outcome.rounds} rounds'
         if self._holding:
-            held = 'a neighbour is lost' if self.coordination.partial else 'learning is held by another agent'
+            lost = self.coordination.partial or decision.observation.cut
+            held = 'a neighbour is lost' if lost else 'learning is held by another agent'
             return decision.observation.hold or held
         if lacking and decision.memory:
             return 'void: another agent does not have the whole transition'

@@ -154,7 +154,7 @@ def eliminate(qp: CondensedQp, models: Mapping[int, EdgeModel], held: np.ndarray
     rest = np.flatnonzero(is_rest)
     try:
         relations = np.eye(len(rest)) - coupling[rest[:, None], rest]
-        inverse = np.linalg.inv(relations) if models else relations
+        inverse = np.linalg.inv(relations) if len(rest) > n_own else relations
     except np.linalg.LinAlgError:
         raise QpFailure('the relations between the agents have no unique solution') from None
     directions, by_parameters = np.zeros((s.size, int(ends[-1]))), np.zeros((s.size, len(parameters)))

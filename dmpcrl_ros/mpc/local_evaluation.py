@@ -34,6 +34,7 @@ class LocalEvaluation(ABC):
     Args:
         structure: places of the variables.
         resolution: of the models of the neighbours (see EdgeModel).
+        unreached: shared entries of the trajectories of parents that are not reached, which stay as they are.
     """
 
     kind: ClassVar[str]
@@ -41,8 +42,9 @@ class LocalEvaluation(ABC):
     w: np.ndarray
     relation_multipliers: np.ndarray
 
-    def __init__(self, structure: LocalStructure, resolution: float):
+    def __init__(self, structure: LocalStructure, resolution: float, unreached: Mapping[int, np.ndarray]):
         self.structure, shared = structure, structure.shared
+        self._unreached = unreached
         self.models: Mapping[int, EdgeModel] = {
             j: self.model(len(shared.ours[j]), len(shared.theirs[j]), resolution) for j in shared.theirs
         }
@@ -138,6 +140,8 @@ class LocalEvaluation(ABC):
         """Constants of the relations in S, and linear term in w."""
         shared, constants, linear = self.structure.shared, np.zeros(self.structure.n_states), self.linear.copy()
         constants[: shared.n_own] = self.free
+        for owner, entries in self._unreached.items():
+            constants[shared.blocks[owner]] = entries
         for j, model in models.items():
             constants[shared.theirs[j]] = model.offset
             linear[shared.ours[j]] += model.gradient

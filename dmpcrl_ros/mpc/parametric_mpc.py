@@ -95,6 +95,12 @@ class ParametricMpc(Parametrised):
         self._data, self._mapped, self._phi = data, mapped, phi.copy()
         self._jacobian: np.ndarray | None = None
 
+    def use(self, structure: LocalStructure) -> None:
+        """Make further requests with other places of the variables."""
+        if structure is not self._structure:
+            self._condensed = CondensedQp(structure, self._data)
+            self._structure = structure
+
     @property
     def programme(self) -> QpData:
         """The quadratic programme at the current parameters."""

@@ -89,8 +89,8 @@ class ReactingEvaluation(LocalEvaluation):
     kind, model = 'reactions', Reaction
     models: Mapping[int, Reaction]
 
-    def __init__(self, structure: LocalStructure, resolution: float):
-        super().__init__(structure, resolution)
+    def __init__(self, structure: LocalStructure, resolution: float, unreached: Mapping[int, np.ndarray]):
+        super().__init__(structure, resolution, unreached)
         self._kept: dict[int, tuple[tuple[Any, ...], _Response]] = {}
         self._told: dict[int, tuple[tuple[object, ...], np.ndarray, np.ndarray]] = {}
 

@@ -37,6 +37,7 @@ class SharedEntries:
         theirs: for each neighbour in the tree, the entries of S that are owned on its side of the edge.
         ours: for each neighbour in the tree, the entries of S that are owned on this side and used on the other.
         blocks: for each trajectory in the scope, its entries of S, in the order of its shared entries.
+        unreached: parents that no path of the tree reaches because edges are cut; their trajectories are held.
 
     Args:
         agent: index i.
@@ -52,20 +53,22 @@ class SharedEntries:
         crossing = {j: _crossing(graph, tree, j, agent) for j in tree.neighbours[agent]}
         self.n_own = self.size = n_own
         self.blocks: dict[int, np.ndarray] = {}
-        for owner in sorted({owner for incoming, _ in crossing.values() for owner in incoming}):
+        incoming = {owner for each, _ in crossing.values() for owner in each}
+        self.unreached = tuple(j for j in graph.parents[agent] if j not in incoming)
+        for owner in sorted(incoming.union(self.unreached)):
             entries = len(shared(owner))
             self.blocks[owner] = np.arange(self.size, self.size + entries)
             self.size += entries
         places = self.blocks | {agent: shared(agent)}
-        self.theirs = {j: _joined(places, incoming) for j, (incoming, _) in crossing.items()}
+        self.theirs = {j: _joined(places, each) for j, (each, _) in crossing.items()}
         self.ours = {j: _joined(places, outgoing) for j, (_, outgoing) in crossing.items()}
 
 
 def _crossing(graph: CouplingGraph, tree: SpanningTree, sender: int, receiver: int) -> tuple[list[int], list[int]]:
     """Trajectories owned on the sender's side with a holder on the receiver's, and those the other way round."""
-    side = tree.side(sender, receiver)
-    incoming = [j for j in sorted(side) if not side.issuperset(graph.holders[j])]
-    outgoing = [j for j in range(graph.n_agents) if j not in side and not side.isdisjoint(graph.holders[j])]
+    here, there = tree.side(sender, receiver), tree.side(receiver, sender)
+    incoming = [j for j in sorted(here) if not there.isdisjoint(graph.holders[j])]
+    outgoing = [j for j in sorted(there) if not here.isdisjoint(graph.holders[j])]
     return incoming, outgoing
 
 

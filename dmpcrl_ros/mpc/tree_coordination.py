@@ -49,14 +49,24 @@ class TreeCoordination:
         structure: LocalStructure,
         options: CoordinationOptions,
     ):
-        self._method = method
-        self._agent, self._tree, self._structure, self._options = agent, tree, structure, options
-        shared = structure.shared
-        self._sizes = {j: method.model.size(len(shared.ours[j]), len(shared.theirs[j])) for j in shared.theirs}
-        self._missing: frozenset[int] = frozenset()
-        self._damping = Damping(tree.diameter)
-        self._most = options.rounds or self._damping.rounds
+        self._method, self._agent, self._options = method, agent, options
         self.reset()
+        self.use(tree, structure)
+
+    def use(self, tree: SpanningTree, structure: LocalStructure) -> None:
+        """Use another tree, as where edges are cut; the models of the neighbours are forgotten.
+
+        The trajectories of parents that it does not reach stay as they were predicted last.
+        """
+        self._tree, self._structure, self._depth = tree, structure, tree.diameters[self._agent]
+        shared = structure.shared
+        self._sizes = {j: self._method.model.size(len(shared.ours[j]), len(shared.theirs[j])) for j in shared.theirs}
+        self._missing: frozenset[int] = frozenset()
+        self._damping = Damping(self._depth)
+        self._most = self._options.rounds or self._damping.rounds
+        without = ', '.join(f'{i}-{j}' for i, j in sorted(tree.cut))  # messages of another tree do not fit
+        self._kind = f'{self._method.kind} without {without}' if without else self._method.kind
+        self._evaluations: dict[str, LocalEvaluation] = {}
 
     @property
     def early(self) -> bool:
@@ -64,8 +74,9 @@ class TreeCoordination:
         return self._options.early
 
     def reset(self) -> None:
-        """Forget the models of all neighbours: the next evaluations begin without them."""
-        self._evaluations: dict[str, LocalEvaluation] = {}
+        """Forget the models of all neighbours and their trajectories: the next evaluations begin without them."""
+        self._evaluations = {}
+        self._predicted: dict[int, np.ndarray] = {}  # shared entries of parents' trajectories, of the last rounds
 
     @property
     def partial(self) -> bool:
@@ -99,19 +110,21 @@ class TreeCoordination:
             agreement.report(_solve(evaluations, failures))
             if self._settled(agreement) or agreement.change == FAILED or agreement.rounds >= self._most:
                 break
-            if early and agreement.rounds == self._tree.diameter + 1:
+            if early and agreement.rounds == self._depth + 1:
                 yield early(_answers(requests, evaluations, failures))
             try:
                 yield from self._round(evaluations, failures, agreement)
             except DeadlineReached as deadline:
-                if agreement.rounds <= self._tree.diameter:
+                if agreement.rounds <= self._depth:
                     raise
                 late = str(deadline)
+        if not failures[0]:
+            self._predicted |= {j: evaluations[0].w[block] for j, block in self._structure.shared.blocks.items()}
         return self._outcome(agreement, _answers(requests, evaluations, failures), late)
 
     def _settled(self, agreement: TreeAgreement) -> bool:
         """Whether no agent's solution changed D rounds before."""
-        shows = self._damping.shows(agreement.rounds - self._tree.diameter)
+        shows = self._damping.shows(agreement.rounds - self._depth)
         return shows and agreement.change <= self._options.tolerance
 
     def _outcome(self, agreement: TreeAgreement, answers: Mapping[str, Answer], late: str) -> Outcome:
@@ -128,7 +141,10 @@ class TreeCoordination:
 
     def _evaluation(self, name: str) -> LocalEvaluation:
         if name not in self._evaluations:
-            self._evaluations[name] = self._method(self._structure, _RESOLUTION * self._options.tolerance)
+            shared = self._structure.shared
+            nothing = {j: np.zeros(len(shared.blocks[j])) for j in shared.unreached}
+            unreached = {j: self._predicted.get(j, zeros) for j, zeros in nothing.items()}
+            self._evaluations[name] = self._method(self._structure, _RESOLUTION * self._options.tolerance, unreached)
         return self._evaluations[name]
 
     def _round(
@@ -152,7 +168,7 @@ class TreeCoordination:
             self._told[j] = messages
             outbox[j] = np.concatenate([*messages, agreement.message(j)])
         expects = {j: (len(message),) for j, message in outbox.items()}
-        inbox = yield Exchange(self._method.kind, outbox, expects)
+        inbox = yield Exchange(self._kind, outbox, expects)
         for j, message in inbox.items():
             for k, each in enumerate(evaluations):
                 each.models[j].take(message[k * self._sizes[j] : (k + 1) * self._sizes[j]])

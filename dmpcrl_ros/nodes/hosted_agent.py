@@ -13,6 +13,7 @@ from dmpcrl_ros.core.agent import StepReport
 from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted
 from dmpcrl_ros.core.exchange import ProgramError
+from dmpcrl_ros.core.link_state import LinkState
 from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
 from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
 from dmpcrl_ros.nodes.presence import Presence
@@ -44,13 +45,15 @@ class HostedAgent:
 
     def __init__(self, node: 'AgentNode', host: EngineHost, system: System, index: int, local: frozenset[int]):
         settings, options = node.settings, node.options
+        leave_out = options.lost_neighbours == 'leave-out'
         self.spec, self.agent = system.agents[index], settings.make_agent(system, index)
         self.engine = RoundEngine(
             index,
             system.graph.neighbours[index],
             names=dict(enumerate(system.names)),
-            patient_rounds=system.graph.diameter,
-            leave_out_lost=options.lost_neighbours == 'leave-out',
+            patient_rounds=system.n_agents - 1 if leave_out else system.graph.diameter,  # of any tree that is left
+            leave_out_lost=leave_out,
+            links=LinkState.of_cycles(index, system.graph.neighbours) if leave_out else None,
         )
         self.checkpoints = CheckpointManager(node, self.agent, system, self.spec.name)
         self.diagnostics = AgentDiagnostics(node, self)
@@ -163,7 +166,7 @@ class HostedAgent:
         self.engine.open(run, step, now)
         lost = ', '.join(self.engine.lost) if self.engine.left_out else ''
         hold = f'{lost} lost: last prediction held' if lost else self._hold()
-        program = self.agent.step(replace(begun.observation, hold=hold))
+        program = self.agent.step(replace(begun.observation, hold=hold, cut=self.engine.cut))
         deadline = begun.received + (options.deadline_in(self._system) or math.inf)
         self._host.handle(self._index, self.engine.begin(program, now, deadline))
 

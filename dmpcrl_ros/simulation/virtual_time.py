@@ -18,6 +18,7 @@ from dmpcrl_ros.core.agent import StepReport
 from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted, Done, Event, Send
 from dmpcrl_ros.core.exchange import Act, ProgramError
+from dmpcrl_ros.core.link_state import LinkState
 from dmpcrl_ros.core.mailbox import Envelope
 from dmpcrl_ros.simulation.lockstep import StepOutcome
 from dmpcrl_ros.testing.fault_plan import FaultPlan, corrupt
@@ -66,6 +67,7 @@ class VirtualTimeNetwork:
                 resend_after=resend_after,
                 optional_timeout=optional_timeout,
                 leave_out_lost=leave_out_lost,
+                links=LinkState.of_cycles(agent, neighbours) if leave_out_lost else None,
             )
             for agent, each in enumerate(neighbours)
         ]

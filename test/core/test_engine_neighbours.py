@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from engine_programs import RUN, engine_of, envelope, listening, news, result, sent
 
-from dmpcrl_ros.core.events import GIVEN_UP
+from dmpcrl_ros.core.engine import RoundEngine
+from dmpcrl_ros.core.events import GIVEN_UP, LINKS, Done, Send
 from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout, ProgramError
+from dmpcrl_ros.core.link_state import LinkState
 
 # Resending
 
@@ -194,6 +196,56 @@ def test_a_neighbour_that_gave_up_without_a_word_is_lost_and_one_that_took_part_
             engine.receive(envelope(0), 1.0)
         engine.receive(envelope(1, kind=GIVEN_UP, data=()), 2.0)
         assert engine.lost == ([] if spoke else ['valve'])
+
+
+def test_a_question_about_links_is_answered_once_and_makes_its_sender_heard():
+    """Two engines that use no edge between them: one has lost the other, which has nothing to tell."""
+    triangle = [[1, 2], [0, 2], [0, 1]]
+    asking, asked = (
+        RoundEngine(i, triangle[i], leave_out_lost=True, round_timeout=5.0, links=LinkState(i, triangle))
+        for i in (0, 1)
+    )
+    for engine in (asking, asked):
+        engine.open(RUN, 0, 0.0)
+    asking.begin(listening(1, expects=(1,)), 0.0)
+    asking.tick(10.0)
+    assert asking.lost == ['1']
+    for engine in (asking, asked):
+        engine.open(RUN, 1, 11.0)
+    questions = [each for each in asking.begin(listening(1, expects=(2,)), 11.0) if isinstance(each, Send)]
+    (question,) = [each for each in questions if each.receiver == 1 and each.envelope.kind == LINKS]
+    (answer,) = asked.receive(question.envelope, 12.0)
+    assert (answer.receiver, answer.envelope.kind, answer.envelope.data.size) == (0, LINKS, 0)
+    assert asking.receive(answer.envelope, 13.0) == [] and asking.lost == []
+    asking.open(RUN, 2, 14.0)
+    assert not asking.left_out and asked.receive(answer.envelope, 14.0) == []
+
+
+def test_an_agent_that_takes_no_part_is_left_out_for_good():
+    """A deactivated agent in real time declines each step; it does not answer questions about links either."""
+    ring = [[1, 3], [0, 2], [1, 3], [0, 2]]
+    engines = [
+        RoundEngine(i, ring[i], leave_out_lost=True, round_timeout=5.0, links=LinkState(i, ring)) for i in range(4)
+    ]
+    failed = []
+    for step in range(12):
+        now, events, outcomes = 20.0 * step, [], []
+        for engine in engines:
+            engine.open(RUN, step, now)
+        for engine in engines:
+            out = engine.agent == 1 and step >= 2
+            events += (
+                engine.decline(RUN, step, now) if out else engine.begin(listening(1, expects=ring[engine.agent]), now)
+            )
+        while events:
+            event = events.pop(0)
+            if isinstance(event, Send):
+                events += engines[event.receiver].receive(event.envelope, now + 1.0)
+            elif isinstance(event, Done):
+                outcomes.append(event.report)
+        failed.append(any(isinstance(each[-1], ExchangeTimeout) for each in outcomes))
+    assert failed == [step == 2 for step in range(12)]
+    assert all(engine.cut == {(0, 1), (1, 2)} for engine in engines)
 
 
 # Control frames

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coordinated import Central, Coordinated
-from helpers import CHAINS, directed_network, initial_thetas, perturbed, split
+from helpers import CHAINS, directed_network, initial_thetas, perturbed, ring, split
 
 from dmpcrl_ros.core.spanning_tree import FAILED
 from dmpcrl_ros.mpc.qp import SoftBoundedQp
@@ -67,26 +67,6 @@ def triangle():
         agent('near', {'middle': [[0.0]], 'far': [[0.4]]}, 1.0),
     ]
     return from_description({'name': 'triangle', 'mpc': {'horizon': 5, 'discount': 0.9}, 'agents': agents})
-
-
-def ring(n=7):
-    """A directed ring: each agent uses the state of the next one, and trajectories travel along the whole tree."""
-    agents = [
-        {
-            'name': f'agent_{i}',
-            'initial_state': [0.1, 0.0],
-            'dynamics': {
-                'A': [[0.9, 0.3], [0.0, 0.8]],
-                'B': [[0.0], [0.4]],
-                'neighbours': {f'agent_{(i + 1) % n}': [[0.0, 0.1], [0.05, 0.0]]},
-            },
-            'noise': {'lower': [0.0, 0.0], 'upper': [0.0, 0.0]},
-            'bounds': {'state': {'lower': [-0.3, -0.5], 'upper': [0.3, 0.5]}, 'input': {'lower': [-1], 'upper': [1]}},
-            'cost': {'state': [1.0, 0.1], 'input': [0.3], 'violation': [3.0, 3.0]},
-        }
-        for i in range(n)
-    ]
-    return from_description({'name': 'ring', 'mpc': {'horizon': 5, 'discount': 1.0}, 'agents': agents})
 
 
 NETWORKS = CHAINS | {
@@ -276,7 +256,7 @@ def test_a_reaction_is_the_optimal_value_of_the_side_behind_the_edge():
 
 
 def begun(structure, request):
-    evaluation = ReactingEvaluation(structure, 0.0)
+    evaluation = ReactingEvaluation(structure, 0.0, {})
     evaluation.begin(request.qp, request.data, request.state, request.action)
     return evaluation
 

@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
+from helpers import ring_description
 from ros_system import PATIENCE, Deployed, leftovers, recorded_steps, stable_chain, wait_for
 
 pytest.importorskip('rclpy')
@@ -30,8 +32,12 @@ def respawning(nodes, *labels):
     return [replace(node, respawn=node.name in labels) for node in nodes]
 
 
+def metric(status, name):
+    return dict(zip(status.metric_names, status.metrics, strict=True))[name]
+
+
 def evaluated(status):
-    return not np.isnan(dict(zip(status.metric_names, status.metrics, strict=True))['td_error'])
+    return not np.isnan(metric(status, 'td_error'))
 
 
 @contextmanager
@@ -131,6 +137,37 @@ def test_an_agent_that_is_killed_comes_back_with_what_it_has_learned(tmp_path, o
     assert any(expected in fault for fault in faults), faults
     fallbacks = [m.fallback for m in others if left < m.step < gone]
     assert all(fallbacks) if lost_neighbours == 'fall-back' else sum(fallbacks) <= len(fallbacks) / 2
+
+
+def test_the_rest_of_a_ring_works_along_another_tree_until_a_killed_agent_is_back(tmp_path, outsider):
+    """Agent 3 has no edge to agent 1, and hears from agents 0 and 2 which edges are cut."""
+    (tmp_path / 'ring.yaml').write_text(yaml.safe_dump(ring_description(4)))
+    settings = Deployed(
+        real_time=True,
+        system=str(tmp_path / 'ring.yaml'),
+        period=0.3,
+        steps=100000,
+        round_timeout=0.1,
+        lost_neighbours='leave-out',
+        learning__exploration=False,
+    )
+    others = [outsider.subscribe(msg.Status, f'/agent_{i}/status') for i in (0, 2, 3)]
+
+    with ProcessGroup(respawning(settings.nodes(), 'agent_1')) as processes, explained(processes):
+        outsider.spin_until(lambda: all(each and evaluated(each.last) for each in others))
+        kill(processes, 'agent_1')
+        outsider.spin_until(
+            lambda: (
+                all(metric(each.last, 'certified') == 1.0 for each in others)
+                and others[-1].last.fault == 'a neighbour is lost'
+            )
+        )
+        # Asking starts it again.
+        outsider.spin_until(
+            lambda: (
+                not processes.ended('plant') and all(evaluated(each.last) and not each.last.fault for each in others)
+            )
+        )
 
 
 def test_a_plant_that_is_killed_is_started_again_and_the_agents_go_on_with_what_they_know(tmp_path, outsider):

@@ -15,7 +15,7 @@ from std_msgs.msg import Header  # noqa: E402
 
 from dmpcrl_ros import msg  # noqa: E402
 from dmpcrl_ros.core.agent import AgentSpec, Observation, StepReport  # noqa: E402
-from dmpcrl_ros.core.events import GIVEN_UP, OUT_OF_TIME  # noqa: E402
+from dmpcrl_ros.core.events import GIVEN_UP, LINKS, OUT_OF_TIME  # noqa: E402
 from dmpcrl_ros.core.mailbox import Envelope  # noqa: E402
 from dmpcrl_ros.core.parameters import ParameterLayout  # noqa: E402
 from dmpcrl_ros.core.spaces import Box, Finite  # noqa: E402
@@ -56,7 +56,7 @@ def test_an_exchange_of_another_sender_or_of_contradictory_size_is_refused():
 
 
 def test_the_message_definition_names_the_control_frames_of_the_engine():
-    assert (msg.Exchange.GIVEN_UP, msg.Exchange.OUT_OF_TIME) == (GIVEN_UP, OUT_OF_TIME)
+    assert (msg.Exchange.GIVEN_UP, msg.Exchange.OUT_OF_TIME, msg.Exchange.LINKS) == (GIVEN_UP, OUT_OF_TIME, LINKS)
 
 
 def box(size):
