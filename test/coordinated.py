@@ -3,7 +3,10 @@
 
 """Evaluations of a whole network by messages along a tree, and the centralised ones to compare them with."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from dense_programme import optimum
 from helpers import central_of, initial_thetas
 
@@ -16,6 +19,8 @@ from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.simulation.lockstep import run_lockstep
 from dmpcrl_ros.simulation.virtual_time import VirtualTimeNetwork
 from dmpcrl_ros.testing.fault_plan import FaultPlan
+
+CONFIG = Path(__file__).resolve().parents[1] / 'config'
 
 
 class Coordinated:
@@ -117,3 +122,22 @@ class Central:
             ubx=upper,
         )
         return QpSolution(v[:n], v[n:], dual[:m], np.zeros(n), -dual[m + r :], dual[m : m + r], 0.0)
+
+
+def loads_of(network, draw):
+    return [0.1 * draw.standard_normal(data.n_exogenous) for data in network.local]
+
+
+def check(network, coordinated, outcomes, expected, name='V', action_given=False):
+    """Certified answers are those of the whole network, at every agent; the others say that they are not."""
+    u, value, gradient = expected
+    assert len({each.certified for each in outcomes}) == len({each.change for each in outcomes}) == 1
+    if not outcomes[0].certified:
+        return False
+    for each in outcomes:
+        assert each.answers[name].value == pytest.approx(value, rel=1e-9, abs=1e-9)
+    if not action_given:
+        assert coordinated.action(outcomes, name) == pytest.approx(u, abs=1e-7)
+    found = coordinated.gradient(outcomes, name)
+    assert np.linalg.norm(found - gradient) <= 1e-6 * max(1.0, np.linalg.norm(gradient))
+    return True

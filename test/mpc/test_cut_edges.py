@@ -5,10 +5,9 @@
 
 import numpy as np
 import pytest
-from coordinated import Central, Coordinated
+from coordinated import CONFIG, Central, Coordinated, check, loads_of
 from dense_programme import optimum
 from helpers import initial_thetas, perturbed, ring
-from test_reactions import CONFIG, check, loads_of
 
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.systems.files import load_system

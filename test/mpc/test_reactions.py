@@ -4,11 +4,10 @@
 """Coordination by reactions, against the problem of the whole network solved at once by another solver."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from coordinated import Central, Coordinated
+from coordinated import CONFIG, Central, Coordinated, check, loads_of
 from helpers import CHAINS, directed_network, initial_thetas, perturbed, ring, split
 
 from dmpcrl_ros.core.spanning_tree import FAILED
@@ -20,8 +19,6 @@ from dmpcrl_ros.systems.files import load_system
 from dmpcrl_ros.systems.linear.chain import chain
 from dmpcrl_ros.systems.linear.description import from_description
 from dmpcrl_ros.testing.hard_states import coupled_thetas, hard_states
-
-CONFIG = Path(__file__).resolve().parents[2] / 'config'
 
 
 def star(points=4, coupling=0.2):
@@ -81,25 +78,6 @@ NETWORKS = CHAINS | {
     'one agent': chain(1),
 }
 each_network = pytest.mark.parametrize('network', NETWORKS.values(), ids=NETWORKS.keys())
-
-
-def loads_of(network, draw):
-    return [0.1 * draw.standard_normal(data.n_exogenous) for data in network.local]
-
-
-def check(network, coordinated, outcomes, expected, name='V', action_given=False):
-    """Certified answers are those of the whole network, at every agent; the others say that they are not."""
-    u, value, gradient = expected
-    assert len({each.certified for each in outcomes}) == len({each.change for each in outcomes}) == 1
-    if not outcomes[0].certified:
-        return False
-    for each in outcomes:
-        assert each.answers[name].value == pytest.approx(value, rel=1e-9, abs=1e-9)
-    if not action_given:
-        assert coordinated.action(outcomes, name) == pytest.approx(u, abs=1e-7)
-    found = coordinated.gradient(outcomes, name)
-    assert np.linalg.norm(found - gradient) <= 1e-6 * max(1.0, np.linalg.norm(gradient))
-    return True
 
 
 @each_network
