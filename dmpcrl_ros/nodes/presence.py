@@ -38,7 +38,7 @@ class Presence:
     """
 
     def __init__(self, node: Node, member: str, agreement: Mapping[str, str], others: Iterable[str]):
-        self._node, self._member, self._agreement = node, member, agreement
+        self._log, self._member, self._agreement = node.get_logger(), member, agreement
         self._namespace = node.get_namespace()
         self._instance, self._ready, self._conflict = time.time_ns(), False, ''
         self._heard: dict[str, msg.Presence | None] = dict.fromkeys(others)
@@ -96,7 +96,7 @@ class Presence:
         }
         before, self._difference = self._difference, differences({self._member: self._agreement} | agreements)
         if self._difference and not before:
-            self._node.get_logger().error(f'{self._difference}: this node ends when all others have heard of it')
+            self._log.error(f'{self._difference}: this node ends when all others have heard of it')
         return self._difference
 
     def say_goodbye(self) -> None:

@@ -4,6 +4,7 @@
 """The arguments of the launch files, each by its effect on the nodes, as the command line sees them."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -74,6 +75,8 @@ def test_each_argument_has_its_effect(tools, tmp_path, parent):
     killed = node_pid('agent_1')
     os.kill(killed, signal.SIGKILL)
     wait_for(lambda: node_pid('agent_1') not in (None, killed), PATIENCE, 'the agent to come back')
+    # A Ctrl-C while launch starts a process can make launch wait for ever.
+    wait_for(lambda: len(re.findall(r'agent_1-\d+\]: process started', launch.text)) == 2, PATIENCE, 'the second start')
     launch.signal_all(signal.SIGINT)
     assert launch.end()[0] == 0
 
