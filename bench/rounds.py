@@ -21,17 +21,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dmpcrl_ros.core.graph import path_graph
 from dmpcrl_ros.core.spanning_tree import SpanningTree
-from dmpcrl_ros.methods.mpc_build import central_parameters, consensus_of, local_parts, local_structure
+from dmpcrl_ros.methods.mpc_build import consensus_of, local_parts, local_structure
 from dmpcrl_ros.mpc.admm import AdmmOptions
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
 from dmpcrl_ros.mpc.evaluation import evaluate
 from dmpcrl_ros.mpc.local_evaluation import LocalEvaluation
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
-from dmpcrl_ros.mpc.reactions import ReactingEvaluation
-from dmpcrl_ros.mpc.shared_entries import SharedEntries
 from dmpcrl_ros.mpc.solver import QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.settings.run import Settings
@@ -61,13 +58,8 @@ class Whole:
     """The problem of the whole network as that of one agent: exact in no round."""
 
     def __init__(self, system: MpcSystem):
-        problem, alone = system.central_problem(), path_graph(1)
-        tree = SpanningTree(alone)
-        shared = SharedEntries(0, alone, tree, problem.trajectory.size, lambda _: np.zeros(0, dtype=int))
-        structure = LocalStructure(problem, shared, {})
-        layout, theta = central_parameters(system, lambda i: system.parameters(i)[1])
-        self._mpc = ParametricMpc(problem, layout, theta, structure=structure)
-        self._method = TreeCoordination(ReactingEvaluation, 0, tree, structure, CoordinationOptions())
+        twin = Settings(learn=False).make_central_agent(system)
+        self._mpc, self._method = twin.mpc, twin.coordination
 
     def evaluate(self, thetas, states, actions, exogenous) -> tuple[np.ndarray, float, np.ndarray]:
         mpc = self._mpc

@@ -62,25 +62,36 @@ def launch_actions(
     actions: list[Any] = [DeclareLaunchArgument('launch-prefix', default_value=_HOLD_SIGNALS)]
     processes: list[Node] = []
     for node in nodes:
-        action = Node(
-            package='dmpcrl_ros',
-            executable=node.executable,
-            exec_name=node.name,
-            name=node.name,
-            namespace=node.namespace or None,
-            parameters=[*parameter_files, _typed(node.parameters)],
-            remappings=list(node.remappings),
-            ros_arguments=[*node.security(), *ros_arguments],
-            output=output,
-            additional_env={'OMP_NUM_THREADS': '1', **(environment or {})},
-            respawn=node.respawn,
-            respawn_delay=1.0,
-        )
-        processes.append(action)
+        process = _process(node, output, environment or {}, parameter_files, ros_arguments)
+        processes.append(process)
         if not node.respawn:
-            handler = OnProcessExit(target_action=action, on_exit=_end_with(node, outcome, processes))
+            handler = OnProcessExit(target_action=process, on_exit=_end_with(node, outcome, processes))
             actions.append(RegisterEventHandler(handler))
     return [*actions, *processes]  # the handler that launch adds for a process then comes first, with its last words
+
+
+def _process(
+    node: NodeSpec,
+    output: str,
+    environment: Mapping[str, str],
+    parameter_files: Sequence[str],
+    ros_arguments: Sequence[str],
+) -> Node:
+    """Node action of one node; arguments as of launch_actions."""
+    return Node(
+        package='dmpcrl_ros',
+        executable=node.executable,
+        exec_name=node.name,
+        name=node.name,
+        namespace=node.namespace or None,
+        parameters=[*parameter_files, _typed(node.parameters)],
+        remappings=list(node.remappings),
+        ros_arguments=[*node.security(), *ros_arguments],
+        output=output,
+        additional_env={'OMP_NUM_THREADS': '1', **environment},
+        respawn=node.respawn,
+        respawn_delay=1.0,
+    )
 
 
 def _typed(parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:

@@ -32,9 +32,7 @@ from dmpcrl_ros.mpc.solver import NotConvex, QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
-_ALONE = path_graph(1)
-
-
+_ALONE = path_graph(1)  # the network of a centralised controller
 _IN_ALL = 'must be convex in all states and inputs, with no weight below about 1e-11: choose other units'
 _CONVEXITY = {
     'admm': f'with admm the costs of an agent {_IN_ALL}, or --coordination reactions',

@@ -142,8 +142,7 @@ class TreeCoordination:
     def _evaluation(self, name: str) -> LocalEvaluation:
         if name not in self._evaluations:
             shared = self._structure.shared
-            nothing = {j: np.zeros(len(shared.blocks[j])) for j in shared.unreached}
-            unreached = {j: self._predicted.get(j, zeros) for j, zeros in nothing.items()}
+            unreached = {j: self._predicted.get(j, np.zeros(len(shared.blocks[j]))) for j in shared.unreached}
             self._evaluations[name] = self._method(self._structure, _RESOLUTION * self._options.tolerance, unreached)
         return self._evaluations[name]
 
