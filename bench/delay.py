@@ -20,6 +20,7 @@ from dmpcrl_ros.testing.fault_plan import FaultPlan
 _STEPS, _PERIOD = 100, 0.05  # s
 _METHODS = {
     'ADMM': {'coordination': 'admm'},
+    'packed ADMM': {'coordination': 'packed-admm'},
     'reactions': {'coordination': 'reactions'},
     'reactions, early': {'coordination': 'reactions', 'stopping__early': True},
     'prices': {'coordination': 'prices'},

@@ -107,6 +107,7 @@ def add_training(table: Table) -> float:
     """Add the training steps over ROS 2; seconds from the start of the processes to the first step."""
     for system, coordination in (
         ('chain', 'admm'),
+        ('chain', 'packed-admm'),
         ('chain', 'reactions'),
         ('chain', 'prices'),
         ('power_grid', 'admm'),

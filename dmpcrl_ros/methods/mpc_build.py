@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
 from dmpcrl_ros.methods.learner import Explorer, Learner
 from dmpcrl_ros.methods.mpc_agent import AgentParts
-from dmpcrl_ros.methods.mpc_settings import CoordinationSettings, MpcSettings
+from dmpcrl_ros.methods.mpc_settings import ADMM_METHODS, CoordinationSettings, MpcSettings
 from dmpcrl_ros.methods.packed_agent import PackedAgent
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
 from dmpcrl_ros.mpc.condensed import LocalStructure
 from dmpcrl_ros.mpc.interface import Mpc, SolutionT
+from dmpcrl_ros.mpc.packed_admm import PackedAdmm
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.programme import QpSolution
@@ -65,11 +66,16 @@ def consensus_of(system: MpcSystem, index: int, settings: MpcSettings) -> Consen
     return Consensus(index, system.graph, settings.consensus.schedule(system.graph))
 
 
+def local_admm(system: MpcSystem, index: int, options: AdmmOptions, consensus: Consensus) -> Admm:
+    """Agreement of one agent with its neighbours on their trajectories."""
+    return Admm(index, system.graph, system.trajectory_shapes(index), options, consensus)
+
+
 def local_parts(
     system: MpcSystem, index: int, theta: np.ndarray, options: AdmmOptions, consensus: Consensus
 ) -> tuple[ParametricMpc, Admm]:
     """Problem of one agent at theta (p,), and its coordination with the neighbours."""
-    admm = Admm(index, system.graph, system.trajectory_shapes(index), options, consensus)
+    admm = local_admm(system, index, options, consensus)
     layout, _ = system.parameters(index)
     with first_programme(system.names[index], 'admm'):
         mpc = ParametricMpc(system.local_problem(index), layout, theta, rho=options.rho, n_consensus=admm.size)
@@ -124,20 +130,30 @@ def coordinated_agent(
     Raises:
         SettingError: its problem cannot be solved at theta.
     """
-    if settings.coordination == 'admm':
-        local, admm = local_parts(system, index, theta, settings.admm.options(system.defaults), consensus)
-        return mpc_agent(system, settings, (index,), local, admm, consensus, learner, exploration)
+    if settings.coordination in ADMM_METHODS:
+        options = settings.admm.options(system.defaults)
+        local, admm = local_parts(system, index, theta, options, consensus)
+        parts = _parts(system, settings, (index,), local, consensus, learner, exploration)
+        if settings.coordination == PackedAdmm.kind:
+            make_admm = partial(local_admm, system, index, options, consensus)
+            return PackedAgent(PackedAdmm(local.problem, make_admm, consensus), parts)
+        return AdmmAgent(admm, parts)
     problem = system.local_problem(index)
 
     def layout_without(cut: frozenset[Edge]) -> tuple[SpanningTree, LocalStructure]:
         tree = SpanningTree(system.graph, cut)
         return tree, local_structure(system, index, tree, problem)
 
+    def go_round(cut: frozenset[Edge]) -> None:
+        tree, structure = layout_without(cut)
+        mpc.use(structure)
+        along.use(tree, structure)
+
     tree, structure = layout_without(frozenset())
     with first_programme(system.names[index], 'reactions'):
         mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
-    parts = _parts(system, settings, (index,), mpc, consensus, learner, exploration)
-    return PackedAgent(_tree_coordination(settings, index, tree, structure), parts, layout_without)
+    along = _tree_coordination(settings, index, tree, structure)
+    return PackedAgent(along, _parts(system, settings, (index,), mpc, consensus, learner, exploration), go_round)
 
 
 def coordinated_twin(
@@ -161,18 +177,22 @@ def coordinated_twin(
     """
     every, problem = range(system.n_agents), system.central_problem()
     layout, theta = central_parameters(system, theta_of)
-    if settings.coordination == 'admm':
-        admm, consensus = central_parts(settings.admm.options(system.defaults))
+    if settings.coordination in ADMM_METHODS:
+        options = settings.admm.options(system.defaults)
+        admm, consensus = central_parts(options)
         with first_programme(system.name, 'admm'):
             central = ParametricMpc(problem, layout, theta)
-        return mpc_agent(system, settings, every, central, admm, consensus, learner, exploration)
+        parts = _parts(system, settings, every, central, consensus, learner, exploration)
+        if settings.coordination == PackedAdmm.kind:
+            return PackedAgent(PackedAdmm(problem, lambda: central_parts(options)[0], consensus), parts)
+        return AdmmAgent(admm, parts)
     tree = SpanningTree(_ALONE)
     shared = SharedEntries(0, _ALONE, tree, problem.trajectory.size, lambda _: np.zeros(0, dtype=int))
     structure = LocalStructure(problem, shared, {})
     with first_programme(system.name, 'reactions'):
         mpc = ParametricMpc(problem, layout, theta, structure=structure)
     parts = _parts(system, settings, every, mpc, consensus_alone(), learner, exploration)
-    return PackedAgent(_tree_coordination(settings, 0, tree, structure), parts, lambda _: (tree, structure))
+    return PackedAgent(_tree_coordination(settings, 0, tree, structure), parts)
 
 
 def _tree_coordination(

@@ -12,9 +12,12 @@ from dmpcrl_ros.core.graph import CouplingGraph
 from dmpcrl_ros.core.settings import Setting, SettingError, flat, group, setting, table
 from dmpcrl_ros.mpc.admm import AdmmOptions
 from dmpcrl_ros.mpc.coordination import CoordinationOptions
+from dmpcrl_ros.mpc.packed_admm import PackedAdmm
 from dmpcrl_ros.mpc.reactions import ReactingEvaluation
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS
 from dmpcrl_ros.systems.learning_defaults import LearningDefaults
+
+ADMM_METHODS = ('admm', PackedAdmm.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +143,9 @@ class CoordinationSettings(MpcSettings):
         ReactingEvaluation.kind,
         'how neighbours agree on their predictions; reactions is exact within few rounds, which all evaluations of '
         'a step share; prices has shorter messages than reactions and needs weak coupling; admm is the published '
-        'one, with two message rounds for each iteration',
-        choices=(*TREE_METHODS, 'admm'),
+        'one, with two message rounds for each iteration; packed-admm is ADMM with all evaluations of a step in the '
+        'same rounds',
+        choices=(*TREE_METHODS, *ADMM_METHODS),
     )
     stopping: StoppingSettings = group(StoppingSettings)
 
@@ -150,7 +154,7 @@ class CoordinationSettings(MpcSettings):
         values = dict(flat(self))
         for entry in self.without_effect(values):
             if values[entry.name] != entry.default:
-                needed = ' or '.join(TREE_METHODS) if self.coordination == 'admm' else 'admm'
+                needed = ' or '.join(TREE_METHODS if self.coordination in ADMM_METHODS else ADMM_METHODS)
                 raise SettingError(
                     f'{entry.name} has no effect with the coordination {self.coordination}: choose the coordination '
                     f'{needed}, or leave it out'
@@ -160,7 +164,8 @@ class CoordinationSettings(MpcSettings):
     def without_effect(cls, values: Mapping[str, Any]) -> list[Setting]:
         """Settings of a coordination other than that of the values, by their names."""
         coordination = values.get('coordination', cls.coordination)
-        return [each for each in table(cls) if each.name.startswith('stopping.' if coordination == 'admm' else 'admm.')]
+        group_of_others = 'stopping.' if coordination in ADMM_METHODS else 'admm.'
+        return [each for each in table(cls) if each.name.startswith(group_of_others)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,17 +11,15 @@ import numpy as np
 from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
 from dmpcrl_ros.core.graph import Edge
-from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN, SpanningTree
+from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import joined, was_applied
 from dmpcrl_ros.methods.packed_step import ACTION_VALUE, EXPLORING, VALUE, PackedDecision, PackedMemory
-from dmpcrl_ros.mpc.condensed import LocalStructure
-from dmpcrl_ros.mpc.coordination import Answer, Request
+from dmpcrl_ros.mpc.coordination import Answer, Coordination, Request
 from dmpcrl_ros.mpc.parametric_mpc import ParametricMpc, Sensitivities
 from dmpcrl_ros.mpc.programme import QpSolution
 from dmpcrl_ros.mpc.solver import QpFailure
-from dmpcrl_ros.mpc.tree_coordination import TreeCoordination
 
 
 class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
@@ -30,26 +28,26 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
     A step evaluates V(s) and, for the transition that ended, Q(s, a), at the present parameters: those with which the
     published order of the algorithm evaluates it at the end of the step before. Where agents explore, the problem of
     the whole network is perturbed, and its solution is one more evaluation. The stage cost, and whether all agents have
-    the transition, travel along. All agents certify the evaluations of a step, or none of them learns from it. The
+    the transition, travel along. All agents may use the evaluations of a step, or none of them learns from it. The
     agent of a network of one is a centralised controller, and needs no rounds.
 
     Args:
         coordination: with the neighbours.
         parts: of the agent; its problem is a ParametricMpc.
-        layout_without: makes the tree of the network without edges that are cut, and the places of the variables of
-            the agent's problem with it.
+        go_round: coordinates along the edges of the network that are not cut; None where edges are always used as they
+            are.
     """
 
     mpc: ParametricMpc
 
     def __init__(
         self,
-        coordination: TreeCoordination,
+        coordination: Coordination,
         parts: AgentParts[QpSolution],
-        layout_without: Callable[[frozenset[Edge]], tuple[SpanningTree, LocalStructure]],
+        go_round: Callable[[frozenset[Edge]], None] | None = None,
     ):
         self.coordination = coordination
-        self._layout_without, self._cut = layout_without, frozenset[Edge]()
+        self._go_round, self._cut = go_round, frozenset[Edge]()
         super().__init__(parts)
 
     def begin_run(self) -> None:
@@ -58,16 +56,10 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         self._memory: PackedMemory | None = None
         super().begin_run()
 
-    def _use_without(self, cut: frozenset[Edge]) -> None:
-        """Coordinate along the tree of the network without these edges."""
-        if cut != self._cut:
-            tree, structure = self._layout_without(cut)
-            self.mpc.use(structure)
-            self.coordination.use(tree, structure)
-            self._cut = cut
-
     def _decide(self, observation: Observation) -> Generator[Exchange | Act, Any, PackedDecision]:
-        self._use_without(observation.cut)
+        if self._go_round and observation.cut != self._cut:
+            self._go_round(observation.cut)
+            self._cut = observation.cut
         step, memory, self._memory = observation.step, self._memory, None
         if memory and not (memory.precedes(observation) and was_applied(memory.action, observation)):
             memory = None
@@ -136,7 +128,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         outcome, observation, update = decision.outcome, decision.observation, Update()
         lacking, self._holding = outcome.maxima > 0.5
         metrics, fault = dict(decision.metrics), self._fault(decision, bool(lacking))
-        if outcome.certified:
+        if outcome.usable:
             value, cost = outcome.answers[VALUE].value, float(outcome.sums[0])
             metrics |= {'value': value, 'cost': cost}
             visited = outcome.answers.get(ACTION_VALUE) or self._action_value(decision.memory)
@@ -151,7 +143,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         if self.learner and self.learner.due(observation.step) and not self._holding:
             update = yield from self._update(self.learner, observation.step)
             fault = joined(fault, update.fault)
-        answer = outcome.answers[VALUE] if outcome.certified else None
+        answer = outcome.answers[VALUE] if outcome.usable else None
         if not observation.cut:  # otherwise the values are not those of the whole network
             self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
         return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})
@@ -166,7 +158,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         failures = [f'{name}: {answer.failure}' for name, answer in outcome.answers.items() if answer.failure]
         if failures:
             return failures[0]
-        if not outcome.certified:
+        if not outcome.usable:
             return f'not certified: {_reason(outcome.change)} after {outcome.rounds} rounds'
         if self._holding:
             lost = self.coordination.partial or decision.observation.cut
@@ -181,7 +173,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
 
         Zero if they are not finite: the other agents learn from the transition, and this one changes nothing.
         """
-        assert answer.solution is not None  # certified evaluations have one
+        assert answer.solution is not None  # usable evaluations have one
         self.mpc.set_exogenous(observation.exogenous)
         found = self.mpc.sensitivities(answer.solution, second_order)
         if np.isfinite(found.gradient).all() and (found.hessian is None or np.isfinite(found.hessian).all()):

@@ -45,8 +45,7 @@ class PackedDecision:
         solution = self.outcome.answers[VALUE].solution
         return {
             'explored': float(self.explored),
-            'coordination_rounds': float(self.outcome.rounds),
-            'coordination_change': self.outcome.change,
+            **self.outcome.metrics,
             'certified': float(self.outcome.certified),
             'kkt_residual': solution.kkt_residual if solution else 0.0,
         }
@@ -59,7 +58,7 @@ class PackedMemory:
     Args:
         observation: of the step.
         action: (n_u,), decided in the step.
-        answer: V(s), which is Q(s, a) too if nobody explored and theta stays; None if it is not certified.
+        answer: V(s), which is Q(s, a) too if nobody explored and theta stays; None if it is not usable.
     """
 
     observation: Observation

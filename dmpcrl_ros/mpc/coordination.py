@@ -6,12 +6,13 @@
 All evaluations of a step, and the sums and flags that belong to them, travel in the same rounds.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dmpcrl_ros.core.exchange import Act, Exchange
 from dmpcrl_ros.core.spanning_tree import UNKNOWN
 from dmpcrl_ros.mpc.condensed import CondensedQp
 from dmpcrl_ros.mpc.programme import QpData, QpSolution
@@ -21,7 +22,7 @@ class Request(NamedTuple):
     """One evaluation: V(state) or, with an action, Q(state, action).
 
     Args:
-        qp: of the agent at its parameters.
+        qp: of the agent at its parameters; None for ADMM.
         data: the same programme, with the linear terms of this evaluation.
         state: (n_x,).
         action: first input (n_u,); None leaves it free.
@@ -74,13 +75,18 @@ class Answer(NamedTuple):
 class Outcome:
     """Outcome of the rounds of a step at one agent.
 
+    All agents have the same `usable` and `certified`.
+
     Args:
         answers: by the names of the requests.
         sums: over all agents (n_s,).
         maxima: over all agents (n_m,).
         rounds: number of rounds.
-        change: largest change of any agent in the last agreed round, the same float at every agent.
-        certified: whether it is within the tolerance: all agents have the solution of the whole network.
+        change: largest change of any agent in the last agreed round; FAILED if an agent has no solution, UNKNOWN if a
+            message was missed.
+        usable: whether agents may learn from the answers.
+        certified: whether all agents have the solution of the whole network, to the tolerance.
+        metrics: of the rounds, by their names.
         late: reason of an end before that, at the deadline; empty otherwise.
     """
 
@@ -89,5 +95,41 @@ class Outcome:
     maxima: np.ndarray
     rounds: int
     change: float = UNKNOWN
+    usable: bool = False
     certified: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
     late: str = ''
+
+
+class Coordination(Protocol):
+    """One agent's part of the rounds of a step, whatever the agents tell one another."""
+
+    @property
+    def early(self) -> bool:
+        """Whether agents act before the answers are certified."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether a neighbour was missing in the last rounds."""
+
+    def reset(self) -> None:
+        """Forget the neighbours: the next evaluations begin without what they told."""
+
+    def run(
+        self,
+        requests: Mapping[str, Request],
+        sums: Sequence[float] = (),
+        maxima: Sequence[float] = (),
+        early: Callable[[Mapping[str, Answer]], Act] | None = None,
+    ) -> Generator[Exchange | Act, Any, Outcome]:
+        """Evaluate all requests, and add up and compare numbers over the network.
+
+        Args:
+            requests: by names; the same names in the same order at every agent.
+            sums: this agent's terms (n_s,).
+            maxima: this agent's values (n_m,).
+            early: the action for the present answers; None to act at the end.
+
+        Raises:
+            ExchangeTimeout: a round fails, or the deadline comes before there are answers.
+        """

@@ -11,7 +11,7 @@ import numpy as np
 
 from dmpcrl_ros.core.exchange import Protocol
 from dmpcrl_ros.mpc.admm import Admm, AdmmReport
-from dmpcrl_ros.mpc.interface import Mpc, SolutionT
+from dmpcrl_ros.mpc.interface import LocalUpdates, Mpc, SolutionT
 from dmpcrl_ros.mpc.solver import QpFailure
 
 
@@ -51,19 +51,33 @@ def evaluate(
         action: first input (n_u,); None leaves it free.
         exogenous: (n_d,); None for zeros.
     """
-    solve: Callable[[np.ndarray], np.ndarray] = mpc.solve
+    return (yield from solve_by_admm(mpc, admm, lambda: mpc.begin(state, action, exogenous=exogenous)))
+
+
+def solve_by_admm(
+    programme: LocalUpdates[SolutionT], admm: Admm, begin: Callable[[], None]
+) -> Protocol[Evaluation[SolutionT]]:
+    """Evaluation of a programme by ADMM.
+
+    Args:
+        programme: of the agent.
+        admm: its coordination with the neighbours.
+        begin: starts the evaluation of the programme. After a QpFailure the agent takes part in the rounds all the
+            same.
+    """
+    solve: Callable[[np.ndarray], np.ndarray] = programme.solve
     try:
-        mpc.begin(state, action, exogenous=exogenous)
+        begin()
     except QpFailure as failure:
         solve = _always_raise(failure)
     report = yield from admm.run(solve)
     if report.failure:
         return Evaluation(None, 0.0, report)
     try:
-        solution = mpc.solution()
+        solution = programme.solution()
     except QpFailure as failure:
         return Evaluation(None, 0.0, replace(report, failure=str(failure)))
-    return Evaluation(solution, mpc.value(solution) + report.correction, report)
+    return Evaluation(solution, programme.value(solution) + report.correction, report)
 
 
 def _always_raise(failure: QpFailure) -> Callable[[np.ndarray], np.ndarray]:

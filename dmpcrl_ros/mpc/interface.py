@@ -22,11 +22,21 @@ class Solution(Protocol):
 SolutionT = TypeVar('SolutionT', bound=Solution)
 
 
-class Mpc(Protocol[SolutionT]):
-    """A problem that is evaluated by `begin`, then one `solve` for each iteration of ADMM, then `solution`.
+class LocalUpdates(Protocol[SolutionT]):
+    """An evaluation by one `solve` for each iteration of ADMM, then `solution`. Either may raise QpFailure."""
 
-    Every one of these steps may raise QpFailure.
-    """
+    def solve(self, linear: np.ndarray) -> np.ndarray:
+        """Consensus variables `argmin F(x) + linear'x + rho/2 |x|^2`; empty without neighbours."""
+
+    def solution(self) -> SolutionT:
+        """Solution of the last solve."""
+
+    def value(self, solution: SolutionT) -> float:
+        """Objective with its penalties, without the terms of ADMM."""
+
+
+class Mpc(LocalUpdates[SolutionT], Protocol[SolutionT]):
+    """A problem that is evaluated by `begin`, which may raise QpFailure, and then as LocalUpdates are."""
 
     layout: ParameterLayout
 
@@ -47,15 +57,6 @@ class Mpc(Protocol[SolutionT]):
             action: first input (n_u,), held; None leaves it free.
             exogenous: exogenous input of the step (n_d,); None for zeros.
         """
-
-    def solve(self, linear: np.ndarray) -> np.ndarray:
-        """Consensus variables `argmin F(x) + linear'x + rho/2 |x|^2`; empty without neighbours."""
-
-    def solution(self) -> SolutionT:
-        """Solution of the last solve."""
-
-    def value(self, solution: SolutionT) -> float:
-        """Objective with its penalties, without the terms of ADMM."""
 
     def inputs(self, solution: SolutionT) -> np.ndarray:
         """Planned inputs (N, n_u)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dmpcrl_ros.core.parameters import ParameterLayout
+from dmpcrl_ros.mpc.augmented import AugmentedProgramme
 from dmpcrl_ros.mpc.compiled import compile_problem
 from dmpcrl_ros.mpc.condensed import CondensedQp, LocalStructure
 from dmpcrl_ros.mpc.coordination import Request
@@ -15,7 +16,6 @@ from dmpcrl_ros.mpc.parameter_map import MappedParameters, ParameterMap
 from dmpcrl_ros.mpc.parametrised import Parametrised
 from dmpcrl_ros.mpc.problem import ParametricProblem
 from dmpcrl_ros.mpc.programme import QpData, QpSolution
-from dmpcrl_ros.mpc.qp import SoftBoundedQp
 from dmpcrl_ros.mpc.solver import QpFailure
 
 
@@ -61,15 +61,14 @@ class ParametricMpc(Parametrised):
         super().__init__(layout)
         self._structure = structure
         self.n_consensus = n_consensus
-        self._problem = problem
-        self._curvature = np.zeros(problem.variables.numel())
-        self._curvature[:n_consensus] = rho
+        self.problem = problem
+        self._rho = rho
         self._exogenous = self._no_exogenous = np.zeros(problem.exogenous.numel())
         self._matrices, self._vectors, self._gradient, self._second = compile_problem(problem)
         self.theta = theta
 
     def _build(self, theta: np.ndarray) -> None:
-        p = self._problem
+        p = self.problem
         mapped = _mapped(p.parameter_map, theta)
         phi = theta if mapped is None else mapped.value
         hessian, equality, lower, upper, penalty = (np.array(part) for part in self._matrices(phi))
@@ -90,8 +89,7 @@ class ParametricMpc(Parametrised):
         if self._structure:
             self._condensed = CondensedQp(self._structure, data)
         else:
-            self._policy_qp = SoftBoundedQp(data, p.state, self._curvature)
-        self._action_qp: SoftBoundedQp | None = None
+            self._augmented = AugmentedProgramme(p, data, self._rho, self.n_consensus)
         self._data, self._mapped, self._phi = data, mapped, phi.copy()
         self._jacobian: np.ndarray | None = None
 
@@ -127,19 +125,7 @@ class ParametricMpc(Parametrised):
         Raises:
             QpFailure: the state, action or exogenous input is not finite.
         """
-        p = self._problem
-        self.set_exogenous(exogenous)
-        if action is None:
-            self._qp, values = self._policy_qp, state
-        else:
-            if self._action_qp is None:
-                self._action_qp = SoftBoundedQp(self._data, np.concatenate([p.state, p.action]), self._curvature)
-            self._qp, values = self._action_qp, np.concatenate([state, action])
-        self._linear = self._data.linear.copy()
-        if perturbation is not None:
-            self._linear[p.action] += perturbation
-        self._base = self._linear[: self.n_consensus].copy()
-        self._qp.fix(values)
+        self._augmented.begin(self._evaluated(exogenous, perturbation), state, action)
 
     def request(
         self,
@@ -153,12 +139,17 @@ class ParametricMpc(Parametrised):
         Raises:
             QpFailure: the exogenous input is not finite.
         """
+        data = self._evaluated(exogenous, perturbation)
+        return Request(self._condensed if self._structure else None, data, state, action)
+
+    def _evaluated(self, exogenous: np.ndarray | None, perturbation: np.ndarray | None) -> QpData:
+        """The programme with the linear terms of one evaluation."""
         self.set_exogenous(exogenous)
         data = replace(self._data)
         if perturbation is not None:
             data.linear = data.linear.copy()
-            data.linear[self._problem.action] += perturbation
-        return Request(self._condensed, data, state, action)
+            data.linear[self.problem.action] += perturbation
+        return data
 
     def set_exogenous(self, exogenous: np.ndarray | None) -> None:
         """Update the terms that depend on the exogenous input (n_d,), without a new setup of the programme.
@@ -185,9 +176,7 @@ class ParametricMpc(Parametrised):
         Raises:
             QpFailure: there is no solution.
         """
-        self._linear[: self.n_consensus] = self._base + linear
-        self._primal = self._qp.solve(self._linear)
-        return self._primal[: self.n_consensus]
+        return self._augmented.solve(linear)
 
     def solution(self) -> QpSolution:
         """Primal-dual solution of the last solve.
@@ -195,12 +184,11 @@ class ParametricMpc(Parametrised):
         Raises:
             QpFailure: it violates the optimality conditions.
         """
-        return self._qp.solution()
+        return self._augmented.solution()
 
     def value(self, solution: QpSolution) -> float:
         """Objective with its penalties, without the terms of the augmented Lagrangian and of exploration."""
-        v, data = solution.primal, self._data
-        return float(0.5 * v @ data.hessian @ v + data.linear @ v + data.constant + data.penalty @ solution.slack)
+        return self._data.value(solution)
 
     def sensitivities(self, solution: QpSolution, second_order: bool = False) -> Sensitivities:
         """Derivatives in theta of the Lagrangian at a fixed primal-dual point (paper 001, equation (19))."""
@@ -225,15 +213,15 @@ class ParametricMpc(Parametrised):
 
     def action(self, solution: QpSolution) -> np.ndarray:
         """First input (n_u,)."""
-        return solution.primal[self._problem.action]
+        return solution.primal[self.problem.action]
 
     def inputs(self, solution: QpSolution) -> np.ndarray:
         """Planned inputs (N, n_u)."""
-        return solution.primal[self._problem.inputs]
+        return solution.primal[self.problem.inputs]
 
     def trajectory(self, solution: QpSolution) -> np.ndarray:
         """Predicted states (N+1, n_x)."""
-        return solution.primal[self._problem.trajectory]
+        return solution.primal[self.problem.trajectory]
 
 
 def _mapped(parameter_map: ParameterMap | None, theta: np.ndarray) -> MappedParameters | None:

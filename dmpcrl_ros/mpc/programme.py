@@ -17,7 +17,7 @@ class QpData:
         minimise 1/2 v'Hv + q'v + c + penalty' sigma  s.t.  A v = b,  lower <= v <= upper,
         soft_lower - sigma <= v[soft] <= soft_upper + sigma,  sigma >= 0
 
-    q, c and b may change after the setup of a solver; b takes effect with its next `fix`.
+    q, c and b may change after the setup of a solver.
 
     Args:
         hessian: H (n, n).
@@ -44,6 +44,11 @@ class QpData:
     soft_lower: np.ndarray
     soft_upper: np.ndarray
     penalty: np.ndarray
+
+    def value(self, solution: 'QpSolution') -> float:
+        """Objective with its penalties."""
+        v = solution.primal
+        return float(0.5 * v @ self.hessian @ v + self.linear @ v + self.constant + self.penalty @ solution.slack)
 
 
 @dataclass(frozen=True)

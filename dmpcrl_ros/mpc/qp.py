@@ -86,19 +86,23 @@ class SoftBoundedQp:
         reciprocal, weight = self._weights
         self._model.soft_weights(rho_l=reciprocal, rho_u=reciprocal, w_l=weight, w_u=weight)
 
-    def fix(self, values: np.ndarray) -> None:
-        """Fix the fixed variables at these values, and A v at b of the data.
+    def fix(self, values: np.ndarray, equality_value: np.ndarray) -> None:
+        """Fix the fixed variables at these values, and A v.
+
+        Args:
+            values: of the fixed variables.
+            equality_value: b (m,), in place of that of the data.
 
         Raises:
             QpFailure: a value is not finite.
         """
         if not np.isfinite(values).all():
             raise QpFailure('the state or action is not finite')
-        self._values, data = values, self._data
+        self._values, self._equality_value = values, equality_value
         self._upper[self._fixed] = self._lower[self._fixed] = values
-        self._upper[self._n :] = self._lower[self._n :] = data.equality_value
+        self._upper[self._n :] = self._lower[self._n :] = equality_value
         if self._shift is not None:
-            self._shift = data.equality.T @ data.equality_value
+            self._shift = self._data.equality.T @ equality_value
         self._model.update(bupper=self._upper, blower=self._lower, sense=self._sense)  # forgets the active set:
         # with other bounds, daqp can keep a soft row at the end of its multiplier's box although it is not violated
 
@@ -185,7 +189,7 @@ class SoftBoundedQp:
         v, (bound, dual_equality) = self._primal, np.split(self._dual, [len(self._primal)])
         data, free = self._data, self._is_free
         stationarity = self._hessian @ v + self._linear + bound + data.equality.T @ dual_equality
-        feasibility = data.equality @ v - data.equality_value
+        feasibility = data.equality @ v - self._equality_value
         n = len(v)
         above, below = (v - self._upper[:n])[free], (self._lower[:n] - v)[free]
         upper, lower, penalty = np.maximum(bound, 0.0)[free], np.maximum(-bound, 0.0)[free], self._penalty[free]

@@ -90,13 +90,9 @@ class TreeCoordination:
         maxima: Sequence[float] = (),
         early: Callable[[Mapping[str, Answer]], Act] | None = None,
     ) -> Generator[Exchange | Act, Any, Outcome]:
-        """Evaluate all requests, and add up and compare numbers over the network, in the same rounds.
+        """Evaluate all requests, and add up and compare numbers, in the same rounds (see Coordination).
 
-        Args:
-            requests: by names; the same names in the same order at every agent.
-            sums: this agent's terms (n_s,).
-            maxima: this agent's values (n_m,).
-            early: the action for the present answers, to be taken after D + 1 rounds; None to wait for the end.
+        With `early`, the agent acts after D + 1 rounds.
 
         Raises:
             ExchangeTimeout: a round fails, or the deadline comes in one of the first D rounds.
@@ -128,14 +124,16 @@ class TreeCoordination:
         return shows and agreement.change <= self._options.tolerance
 
     def _outcome(self, agreement: TreeAgreement, answers: Mapping[str, Answer], late: str) -> Outcome:
-        whole = not any(answer.failure for answer in answers.values())
+        certified = self._settled(agreement) and not any(answer.failure for answer in answers.values())
         return Outcome(
             answers=answers,
             sums=agreement.sums,
             maxima=agreement.maxima,
             rounds=agreement.rounds,
             change=agreement.change,
-            certified=whole and self._settled(agreement),
+            usable=certified,
+            certified=certified,
+            metrics={'coordination_rounds': float(agreement.rounds), 'coordination_change': agreement.change},
             late=late,
         )
 

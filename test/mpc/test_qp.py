@@ -45,7 +45,7 @@ def programme(
 
 def solve(data, fixed=NONE, values=(), curvature=0.0):
     qp = SoftBoundedQp(data, np.array(fixed, dtype=int), np.full(len(data.linear), curvature))
-    qp.fix(np.array(values, dtype=float))
+    qp.fix(np.array(values, dtype=float), data.equality_value)
     qp.solve(data.linear)
     return qp.solution()
 
@@ -127,7 +127,7 @@ def test_another_linear_term_and_other_held_values_are_taken_into_account():
         programme(np.eye(3), np.zeros(3), equality=[[1.0, 1.0, 1.0]], value=[0.0]), np.array([0]), np.zeros(3)
     )
     for held, q in ((1.0, 0.0), (1.0, 3.0), (-2.0, 3.0), (0.5, -1.0)):
-        qp.fix(np.array([held]))
+        qp.fix(np.array([held]), np.zeros(1))
         qp.solve(np.array([0.0, q, 0.0]))
         multiplier = (held - q) / 2
         assert qp.solution().primal == pytest.approx([held, -multiplier - q, -multiplier])

@@ -219,7 +219,7 @@ def test_a_reaction_is_the_optimal_value_of_the_side_behind_the_edge():
         qp = SoftBoundedQp(definite, np.concatenate([problem.state, places[1]]), np.zeros(len(data.linear)))
         values = np.zeros(len(places[1]))
         values[network.shared_entries(1)] = point[:n_x]
-        qp.fix(np.concatenate([states[0], values]))
+        qp.fix(np.concatenate([states[0], values]), definite.equality_value)
         linear = data.linear.copy()
         linear[shared.ours[1]] += point[n_x:]
         qp.solve(linear)
