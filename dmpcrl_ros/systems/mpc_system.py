@@ -153,6 +153,19 @@ class MpcSystem(System):
     def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Bounds (p,) of the parameters of an agent within which its problem is convex; infinite for none."""
 
+    @property
+    def cost_size(self) -> float:
+        """Size of the stage cost of one agent, the same for all: that of states and inputs of their usual sizes."""
+        return 1.0
+
+    def input_sizes(self, index: int) -> np.ndarray:
+        """Usual sizes (n_u,) of the inputs of an agent, positive."""
+        return np.ones(self.local[index].n_inputs)
+
+    def parameter_sizes(self, index: int) -> np.ndarray:
+        """Usual sizes (p,) of the parameters of an agent, positive; they follow the units of the description."""
+        return np.ones(self.parameters(index)[0].size)
+
     def definite_parameters(self, index: int) -> dict[str, float]:
         """Names of the parameters of an agent that must be positive definite matrices.
 

@@ -170,7 +170,7 @@ def test_a_word_stands_for_no_value_in_the_deployment_too():
         (['--seed', 'x'], "Invalid value for '--seed': seed must be a whole number, not 'x'"),
         (['--steps', 0], "Invalid value for '--steps': steps must be from 1 to 10000000, not 0"),
         (['--learning.rate', 7], 'learning.rate must be from 1e-15 to 1, or auto, not 7.0'),
-        (['--learning.order', 'third'], 'learning.order must be one of first, second, second-as-released'),
+        (['--learning.order', 'third'], 'learning.order must be one of first, second, robust, second-as-released'),
         (
             ['--method', 'nominal_mpc', '--learning.rate', 0.1],
             '--learning.rate is an option of method q_learning; this run has system chain and method nominal_mpc',

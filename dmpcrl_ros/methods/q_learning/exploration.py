@@ -25,7 +25,8 @@ class Exploration:
         probability: initial probability of exploring.
         decay: factor of the probability per update.
         update_every: steps between two updates.
-        strength: standard deviation of q (normal, as in the released programs; the paper says uniform).
+        strength: standard deviations of q (n_inputs,), or one for all (normal, as in the released programs; the paper
+            says uniform).
         seed: of the network.
     """
 
@@ -38,7 +39,7 @@ class Exploration:
         probability: float,
         decay: float,
         update_every: int,
-        strength: float,
+        strength: np.ndarray | float,
         seed: int,
     ):
         self.agent, self._n_agents, self._n_inputs = agent, n_agents, n_inputs

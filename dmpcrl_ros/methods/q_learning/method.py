@@ -7,7 +7,7 @@ The second-order form is that of paper 000.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,11 @@ from dmpcrl_ros.methods.mpc_build import consensus_alone, consensus_of, coordina
 from dmpcrl_ros.methods.mpc_settings import CoordinationSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
 from dmpcrl_ros.methods.packed_agent import PackedAgent
+from dmpcrl_ros.methods.q_learning import robust
 from dmpcrl_ros.methods.q_learning.exploration import Exploration
 from dmpcrl_ros.methods.q_learning.first_order import FirstOrderQLearning
 from dmpcrl_ros.methods.q_learning.replay import ReplayBuffer
+from dmpcrl_ros.methods.q_learning.robust import RobustQLearning
 from dmpcrl_ros.methods.q_learning.safeguards import Safeguards
 from dmpcrl_ros.methods.q_learning.second_order import (
     CentralNewton,
@@ -33,9 +35,10 @@ from dmpcrl_ros.methods.q_learning.second_order import (
     SecondOrderQLearning,
 )
 from dmpcrl_ros.mpc.programme import QpSolution
+from dmpcrl_ros.systems.learning_defaults import LearningDefaults
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
-_AS_RELEASED = 'second-as-released'
+_AS_RELEASED, _ROBUST = 'second-as-released', 'robust'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +47,10 @@ class LearningSettings:
 
     order: str = setting(
         'first',
-        'order of the update; first is that of mallick2024, second that of mallick2025, second-as-released '
-        'has the weights of its released program, for comparison only',
-        choices=('first', 'second', _AS_RELEASED),
+        'order of the update; first is that of mallick2024, second that of mallick2025, robust is of second order '
+        'with a prior of the parameters and robust weights of the TD errors, second-as-released has the weights of '
+        'the released program of mallick2025, for comparison only',
+        choices=('first', 'second', _ROBUST, _AS_RELEASED),
     )
     rate: float | None = setting(
         None,
@@ -115,7 +119,6 @@ class QLearningOfMpc:
         consensus, theta = consensus_of(system, index, settings), system.parameters(index)[1]
         newton = DistributedNewton(
             consensus,
-            system.defaults.regularisation,
             definite=settings.learning.curvature != 'keep',
             as_released=settings.learning.order == _AS_RELEASED,
         )
@@ -130,7 +133,7 @@ class QLearningOfMpc:
             raise SettingError(
                 f'learning.order {_AS_RELEASED} has no centralised twin: it exists for distributed agents only'
             )
-        newton = CentralNewton(system.defaults.regularisation, definite=settings.learning.curvature != 'keep')
+        newton = CentralNewton(definite=settings.learning.curvature != 'keep')
         every = range(system.n_agents)
         learning = _learning(system, settings, every, newton, consensus_alone(), 1, seed) if learn else {}
         return coordinated_twin(system, settings, lambda i: system.parameters(i)[1], **learning)
@@ -146,19 +149,31 @@ def _learning(
     seed: int,
 ) -> dict[str, Any]:
     """Learner and exploration of the agent that controls these members, in a network of `n_agents`."""
-    defaults, exploration = system.defaults, None
+    constants, exploration = _constants(system, settings.learning), None
     if settings.learning.exploration:
+        sizes = np.concatenate([system.input_sizes(i) for i in members])
         exploration = Exploration(
             agent=members[0],
             n_agents=n_agents,
-            n_inputs=sum(system.local[i].n_inputs for i in members),
-            probability=defaults.exploration_probability,
-            decay=defaults.exploration_decay,
-            update_every=defaults.update_every,
-            strength=defaults.exploration_strength,
+            n_inputs=len(sizes),
+            probability=constants.exploration_probability,
+            decay=constants.exploration_decay,
+            update_every=constants.update_every,
+            strength=constants.exploration_strength
+            * (system.cost_size / sizes if settings.learning.order == _ROBUST else 1.0),
             seed=seed,
         )
     return {'learner': _learner(system, settings, members, newton, consensus, seed), 'exploration': exploration}
+
+
+def _constants(system: MpcSystem, settings: LearningSettings) -> LearningDefaults:
+    """Constants of learning: the published ones of the system, or those of robust learning."""
+    defaults, order = system.defaults, settings.order
+    if order == _ROBUST:
+        defaults = replace(defaults, **robust.CONSTANTS)
+    elif order != 'first':
+        defaults = replace(defaults, learning_rate=defaults.second_order_rate)
+    return defaults if settings.rate is None else replace(defaults, learning_rate=settings.rate)
 
 
 def _learner(
@@ -170,23 +185,26 @@ def _learner(
     seed: int,
 ) -> Learner:
     """Learner of the stacked parameters of these members of the system."""
-    defaults, first_order = system.defaults, settings.learning.order == 'first'
-    published_rate = defaults.learning_rate if first_order else defaults.second_order_rate
+    constants, order = _constants(system, settings.learning), settings.learning.order
     common: dict[str, Any] = {
-        'learning_rate': settings.learning.rate or published_rate,
-        'decay': defaults.learning_rate_decay,
-        'update_every': defaults.update_every,
+        'learning_rate': constants.learning_rate,
+        'decay': constants.learning_rate_decay,
+        'update_every': constants.update_every,
         'replay': ReplayBuffer(
-            capacity=defaults.replay_capacity,
-            sample_size=defaults.replay_sample,
-            latest=defaults.replay_latest,
+            capacity=constants.replay_capacity,
+            sample_size=constants.replay_sample,
+            latest=constants.replay_latest,
             seed=seed,
         ),
         'safeguards': _safeguards(system, settings.learning, members),
     }
-    if first_order:
+    if order == 'first':
         return FirstOrderQLearning(**common)
-    return SecondOrderQLearning(newton=newton, consensus=consensus, **common)
+    common |= {'newton': newton, 'consensus': consensus}
+    if order == _ROBUST:
+        prior = np.concatenate([robust.prior(system.parameters(i)[0], system.parameter_sizes(i)) for i in members])
+        return RobustQLearning(prior=prior, cost_size=system.cost_size, **common)
+    return SecondOrderQLearning(regularisation=constants.regularisation, **common)
 
 
 def _safeguards(system: MpcSystem, settings: LearningSettings, members: Sequence[int]) -> Safeguards:
@@ -200,6 +218,7 @@ def _safeguards(system: MpcSystem, settings: LearningSettings, members: Sequence
         upper=upper,
         definite=definite,
         step_limit=settings.step_limit or np.inf,
+        sizes=np.concatenate([system.parameter_sizes(i) for i in members]) if settings.order == _ROBUST else 1.0,
         absolute_curvature=settings.curvature == 'absolute',
     )
 

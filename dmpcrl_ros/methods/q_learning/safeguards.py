@@ -35,7 +35,8 @@ class Safeguards:
         upper: bound of theta (p,); infinite for none.
         definite: square matrices within theta that stay symmetric and positive definite, each with its smallest allowed
             eigenvalue.
-        step_limit: largest change of an element of theta in one update, relative to `max(1, |theta|)`.
+        step_limit: largest change of an element of theta in one update, relative to `max(size, |theta|)`.
+        sizes: of the elements of theta (p,).
         absolute_curvature: whether the second-order model takes the absolute eigenvalues of the curvature -delta h of
             every transition. The model is then convex and the step descends, with small changes of parameters of large
             curvature, whatever its sign. The papers take the curvature as it is.
@@ -44,6 +45,7 @@ class Safeguards:
     lower: np.ndarray
     upper: np.ndarray
     step_limit: float = np.inf
+    sizes: np.ndarray | float = 1.0
     absolute_curvature: bool = False
     definite: tuple[tuple[slice, float], ...] = ()
 
@@ -72,7 +74,8 @@ class Safeguards:
 
     def excess(self, theta: np.ndarray, change: np.ndarray) -> float:
         """Factor by which the change (p,) of theta (p,) is too long; 1 for an allowed one."""
-        return float(np.maximum(1.0, np.abs(change) / (self.step_limit * np.maximum(1.0, np.abs(theta)))).max())
+        allowed = self.step_limit * np.maximum(self.sizes, np.abs(theta))
+        return float(np.maximum(1.0, np.abs(change) / allowed).max())
 
     def hold(self, theta: np.ndarray) -> tuple[np.ndarray, int]:
         """theta (p,) within its bounds, and the number of elements that were outside."""

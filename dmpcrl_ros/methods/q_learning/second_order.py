@@ -40,11 +40,13 @@ class Batch:
         td_errors: delta (T,).
         gradients: of Q in its parameters, G (p, T).
         curvature: -K (p, p), after the safeguards.
+        regularisation: T sigma, of the sum over the transitions.
     """
 
     td_errors: np.ndarray
     gradients: np.ndarray
     curvature: np.ndarray
+    regularisation: float
 
 
 class NewtonSystem(Interface):
@@ -62,12 +64,11 @@ class CentralNewton:
     """C-SO: solves the whole system in one controller.
 
     Args:
-        regularisation: sigma.
         definite: whether to refuse a Hessian that is not positive definite.
     """
 
-    def __init__(self, regularisation: float, *, definite: bool = True):
-        self._regularisation, self._definite = regularisation, definite
+    def __init__(self, *, definite: bool = True):
+        self._definite = definite
 
     def direction(self, batch: Batch | None, count: int) -> Protocol[np.ndarray]:
         """d (p,)."""
@@ -75,7 +76,7 @@ class CentralNewton:
         if batch is None:
             raise BatchRefused('no valid batch')
         G = batch.gradients
-        hessian = (G @ G.T + batch.curvature) / count + self._regularisation * np.eye(len(G))
+        hessian = (G @ G.T + batch.curvature + batch.regularisation * np.eye(len(G))) / count
         return _solve(hessian, G @ batch.td_errors / count, 'the Hessian', self._definite)
 
 
@@ -84,17 +85,13 @@ class DistributedNewton:
 
     Args:
         consensus: of the network.
-        regularisation: sigma.
         definite: whether to refuse a block or a matrix I + C that is not positive definite.
         as_released: use K~_i = (sigma I - mean of delta h)^-1 of the released program, which weighs regularisation and
             curvature T times less than C-SO; for comparison only.
     """
 
-    def __init__(
-        self, consensus: Consensus, regularisation: float, *, definite: bool = True, as_released: bool = False
-    ):
-        self._consensus, self._regularisation = consensus, regularisation
-        self._definite, self._as_released = definite, as_released
+    def __init__(self, consensus: Consensus, *, definite: bool = True, as_released: bool = False):
+        self._consensus, self._definite, self._as_released = consensus, definite, as_released
 
     def direction(self, batch: Batch | None, count: int) -> Protocol[np.ndarray]:
         """d_i (p_i,) by one run of average consensus."""
@@ -125,7 +122,7 @@ class DistributedNewton:
 
     def _apply_inverse_block(self, batch: Batch, count: int) -> np.ndarray:
         """K~_i G_i (p_i, T)."""
-        block = count * self._regularisation * np.eye(len(batch.gradients)) + batch.curvature
+        block = batch.regularisation * np.eye(len(batch.gradients)) + batch.curvature
         if self._as_released:
             block /= count
         return _solve(block, batch.gradients, 'the block of second derivatives', self._definite)
@@ -137,14 +134,16 @@ class SecondOrderQLearning(QLearning):
     Args:
         newton: solver for d.
         consensus: for the agreements on the batch and on the step.
+        regularisation: sigma.
         others: arguments of QLearning.
     """
 
     second_order = True
+    _sizes: np.ndarray | float = 1.0  # of the parameters in d
 
-    def __init__(self, *, newton: NewtonSystem, consensus: Consensus, **others: Any):
+    def __init__(self, *, newton: NewtonSystem, consensus: Consensus, regularisation: float, **others: Any):
         super().__init__(**others)
-        self._newton, self._consensus = newton, consensus
+        self._newton, self._consensus, self._regularisation = newton, consensus, regularisation
 
     def update(self, step: int, theta: np.ndarray) -> Protocol[Update]:
         """theta (p,) after one step of all agents; a step that is too long is shortened by one common factor."""
@@ -157,7 +156,8 @@ class SecondOrderQLearning(QLearning):
         except BatchRefused as reason:
             fault = str(reason)
         try:
-            change = self._rate(step) * (yield from self._newton.direction(batch, len(transitions)))
+            direction = yield from self._newton.direction(batch, len(transitions))
+            change = self._rate(step) * self._sizes * direction
             excess = self._safeguards.excess(theta, change)
             if not np.isfinite(excess):
                 raise BatchRefused('the step is not finite')
@@ -181,9 +181,16 @@ class SecondOrderQLearning(QLearning):
             numbers = (t.td_error, t.gradient, t.hessian)
             if not all(each is not None and np.isfinite(each).all() for each in numbers):
                 raise BatchRefused(f'the transition that ended in step {t.step} is not finite')
-        td_errors = np.array([t.td_error for t in transitions])
-        curvature, reversed_ = self._safeguards.curvature(td_errors, np.array([t.hessian for t in transitions]))
-        return Batch(td_errors, np.column_stack([t.gradient for t in transitions]), curvature), reversed_
+        return self._model(
+            np.array([t.td_error for t in transitions]),
+            np.column_stack([t.gradient for t in transitions]),
+            np.array([t.hessian for t in transitions]),
+        )
+
+    def _model(self, td_errors: np.ndarray, gradients: np.ndarray, hessians: np.ndarray) -> tuple[Batch, int]:
+        """Batch of TD errors (T,), gradients (p, T) and Hessians (T, p, p); see `_batch`."""
+        curvature, reversed_ = self._safeguards.curvature(td_errors, hessians)
+        return Batch(td_errors, gradients, curvature, len(td_errors) * self._regularisation), reversed_
 
 
 def _solve(matrix: np.ndarray, right: np.ndarray, what: str, definite: bool) -> np.ndarray:

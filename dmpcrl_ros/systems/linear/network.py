@@ -22,6 +22,7 @@ from dmpcrl_ros.systems.linear.formulation import (
     parameter_bounds,
     parameter_layout,
 )
+from dmpcrl_ros.systems.linear.sizes import parameter_sizes, stage_cost_size, variable_sizes
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
@@ -79,6 +80,29 @@ class LinearNetwork(MpcSystem):
     def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Bounds (p,) of theta_i."""
         return parameter_bounds(self.local[index], self.structure)
+
+    @cached_property
+    def _sizes(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Sizes of the states and inputs of each agent."""
+        return [
+            variable_sizes(data, self.initial_state[x], self.structure.horizon)
+            for data, x in zip(self.local, self.state_parts, strict=True)
+        ]
+
+    @cached_property
+    def cost_size(self) -> float:
+        """Mean size of the stage costs of the agents."""
+        pairs = zip(self.local, self._sizes, strict=True)
+        return float(np.mean([stage_cost_size(data, states, inputs) for data, (states, inputs) in pairs]))
+
+    def input_sizes(self, index: int) -> np.ndarray:
+        """Sizes of the inputs of one agent (n_u,)."""
+        return self._sizes[index][1]
+
+    def parameter_sizes(self, index: int) -> np.ndarray:
+        """Sizes (p,) of theta_i."""
+        states = {j: self._sizes[j][0] for j in (index, *self.graph.parents[index])}
+        return parameter_sizes(self.local[index], self.structure, states, index, self._sizes[index][1], self.cost_size)
 
     def local_problem(self, index: int) -> ParametricProblem:
         """The problem of one agent."""

@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from dmpcrl_ros.systems.power_grid.area import (
     PowerArea,
     area_bounds,
     area_layout,
+    area_parameter_sizes,
     area_parameters,
+    area_sizes,
     least_eigenvalue,
 )
 from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
@@ -86,6 +89,20 @@ class PowerGrid(MpcSystem):
     def parameter_bounds(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Bounds (p,) of theta_i."""
         return area_bounds(self.local[index])
+
+    @cached_property
+    def cost_size(self) -> float:
+        """Mean size of the stage costs of the areas."""
+        sizes = [area_sizes(data, self.structure.sampling_time) for data in self.local]
+        return float(np.mean([self.state_weight @ x**2 + self.input_weight * u.item() ** 2 for x, u in sizes]))
+
+    def input_sizes(self, index: int) -> np.ndarray:
+        """Size of the input of one area (1,)."""
+        return area_sizes(self.local[index], self.structure.sampling_time)[1]
+
+    def parameter_sizes(self, index: int) -> np.ndarray:
+        """Sizes (p,) of theta_i."""
+        return area_parameter_sizes(self.local[index], self.structure.sampling_time, self.cost_size)
 
     def definite_parameters(self, index: int) -> dict[str, float]:
         """Q_x, which must stay symmetric and positive definite."""

@@ -49,7 +49,7 @@ class Problem:
         self.graph, self.count = graph, count
 
     def batches(self):
-        return [Batch(self.delta, G, -K) for G, K in zip(self.G, self.K, strict=True)]
+        return [Batch(self.delta, G, -K, self.count * SIGMA) for G, K in zip(self.G, self.K, strict=True)]
 
     def together(self):
         """G (p, T) and K (p, p), block diagonal, of the whole network."""
@@ -67,9 +67,7 @@ class Problem:
 
     def distributed(self, schedule=None, **options):
         schedule = schedule or finite_time(self.graph)
-        systems = [
-            DistributedNewton(Consensus(i, self.graph, schedule), SIGMA, **options) for i in range(self.graph.n_agents)
-        ]
+        systems = [DistributedNewton(Consensus(i, self.graph, schedule), **options) for i in range(self.graph.n_agents)]
         return run_lockstep(
             [system.direction(batch, self.count) for system, batch in zip(systems, self.batches(), strict=True)]
         )
@@ -92,7 +90,7 @@ def test_the_agents_step_is_the_central_one(graph, seed, convex):
 @pytest.mark.parametrize('definite', [True, False])
 def test_the_central_controller_solves_the_same_system(definite):
     problem = Problem(path_graph(1), seed=3)
-    (found,), rounds = run_lockstep([CentralNewton(SIGMA, definite=definite).direction(*problem.batches(), 15)])
+    (found,), rounds = run_lockstep([CentralNewton(definite=definite).direction(*problem.batches(), 15)])
     assert rounds == 0 and relative(found, problem.central()) < 1e-12
 
 
@@ -101,10 +99,10 @@ def test_a_step_by_hand():
     1/T (g g' - K) + sigma = [[1 + 1 + 1, 2], [2, 4 + 1]] = [[3, 2], [2, 5]], g delta = (3, 6);
     d = 1/11 [[5, -2], [-2, 3]] (3, 6) = (3, 12) / 11."""
     graph = path_graph(2)
-    systems = [DistributedNewton(Consensus(i, graph, finite_time(graph)), 1.0) for i in range(2)]
+    systems = [DistributedNewton(Consensus(i, graph, finite_time(graph))) for i in range(2)]
     batches = [
-        Batch(np.array([3.0]), np.array([[1.0]]), np.array([[1.0]])),
-        Batch(np.array([3.0]), np.array([[2.0]]), np.array([[0.0]])),
+        Batch(np.array([3.0]), np.array([[1.0]]), np.array([[1.0]]), 1.0),
+        Batch(np.array([3.0]), np.array([[2.0]]), np.array([[0.0]]), 1.0),
     ]
     found, _ = run_lockstep([s.direction(b, 1) for s, b in zip(systems, batches, strict=True)])
     assert np.concatenate(found) == pytest.approx([3.0 / 11.0, 12.0 / 11.0], rel=1e-14)
@@ -150,7 +148,7 @@ def test_the_agreed_numbers_are_as_many_whatever_the_network(graph, count):
         except StopIteration as end:
             return end.value
 
-    systems = [DistributedNewton(Consensus(i, graph, finite_time(graph)), SIGMA) for i in range(graph.n_agents)]
+    systems = [DistributedNewton(Consensus(i, graph, finite_time(graph))) for i in range(graph.n_agents)]
     _, rounds = run_lockstep([counted(s.direction(b, count)) for s, b in zip(systems, problem.batches(), strict=True)])
     assert rounds == finite_time(graph).rounds
     assert set(sizes) == {count * (count + 1) // 2}
@@ -160,9 +158,9 @@ def test_the_agreed_numbers_are_as_many_whatever_the_network(graph, count):
 def test_without_curvature_and_with_much_regularisation_the_step_is_of_first_order():
     """Guarantee 4: K = 0 and sigma large make d = 1/(T sigma) G delta."""
     problem = Problem(path_graph(3))
-    batches = [Batch(problem.delta, G, np.zeros((len(G), len(G)))) for G in problem.G]
     sigma = 1e9
-    systems = [DistributedNewton(Consensus(i, problem.graph, finite_time(problem.graph)), sigma) for i in range(3)]
+    batches = [Batch(problem.delta, G, np.zeros((len(G), len(G))), 15 * sigma) for G in problem.G]
+    systems = [DistributedNewton(Consensus(i, problem.graph, finite_time(problem.graph))) for i in range(3)]
     found, _ = run_lockstep([s.direction(b, 15) for s, b in zip(systems, batches, strict=True)])
     for direction, G in zip(found, problem.G, strict=True):
         assert relative(15 * sigma * direction, G @ problem.delta) < 1e-7
@@ -181,8 +179,9 @@ def network(*, n_agents=3, rate=0.5, safeguards=None, definite=True, regularisat
         consensus = Consensus(i, graph, finite_time(graph))
         learners.append(
             SecondOrderQLearning(
-                newton=DistributedNewton(consensus, regularisation, definite=definite),
+                newton=DistributedNewton(consensus, definite=definite),
                 consensus=consensus,
+                regularisation=regularisation,
                 learning_rate=rate,
                 decay=1.0,
                 update_every=every,
@@ -314,7 +313,8 @@ def test_parameters_stay_within_their_bounds_and_it_is_told():
 
 def test_a_batch_is_refused_before_numbers_overflow():
     with pytest.raises(BatchRefused, match='is not finite'), np.errstate(over='ignore'):
-        run_lockstep([CentralNewton(SIGMA).direction(Batch(np.ones(1), np.full((1, 1), 1e200), np.zeros((1, 1))), 1)])
+        batch = Batch(np.ones(1), np.full((1, 1), 1e200), np.zeros((1, 1)), SIGMA)
+        run_lockstep([CentralNewton().direction(batch, 1)])
 
 
 def test_a_part_of_c_that_overflows_is_not_sent_and_stops_the_batch_everywhere():
