@@ -4,14 +4,11 @@
 """List of the nodes of a system, for the launch files and the command line."""
 
 import json
-import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-
-import yaml
 
 from dmpcrl_ros.core.settings import Setting, SettingError, flat, table
 from dmpcrl_ros.methods.registry import METHODS
@@ -24,6 +21,8 @@ from dmpcrl_ros.testing.fault_plan import FaultPlan
 from dmpcrl_ros.topics import agent_topic, exchange_topic, relayed
 
 _ENCLAVE = re.compile(r'/|/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+_PLAIN = re.compile(r'[A-Za-z/][\w/.-]+')  # a text of two characters at least
+_NOT_TEXT = {'true', 'false', 'yes', 'no', 'on', 'off', 'null', 'inf', 'infinity', 'nan'}
 _LAST_DOMAIN = 232  # the ports of the next one would lie above 65535
 # Class of the settings of each executable, and whether it also has those of the method.
 _KINDS: dict[str, tuple[type, bool]] = {
@@ -78,19 +77,28 @@ class NodeSpec:
         return [
             self.executable,
             *self.identity(),
-            *(word for name, value in changed for word in ('-p', f'{name}:={_yaml(value)}')),
+            *(word for name, value in changed for word in ('-p', _rule(name, value))),
         ]
+
+    def parameter_file(self) -> str:
+        """Content of a file with its parameters, for this node only; without empty lists, which have no type."""
+        values = {name: value for name, value in self.parameters.items() if value != []}
+        return _as_yaml({'/**': {'ros__parameters': values}})
 
     def defaults(self) -> dict[str, Any]:
         """Values of its parameters where none are given, as ROS has them."""
         return {entry.name: entry.plain(entry.default) for entry in node_table(self.executable, self.parameters)}
 
 
-def _yaml(value: Any) -> str:
-    """Parameter on one line, with quotes for a text that YAML would read as another type."""
-    if isinstance(value, str):
-        return value if yaml.safe_load(value) == value else json.dumps(value)
-    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix('\n').removesuffix('\n...')
+def _rule(name: str, value: Any) -> str:
+    """Parameter rule of a command line, with quotes around a text that ROS 2 could take for something else."""
+    plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT
+    return f'{name}:={value if plain else _as_yaml(value)}'
+
+
+def _as_yaml(value: Any) -> str:
+    """JSON on one line, which is YAML with quotes around each text: ROS 2 takes y and no for truth values."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def check_domain() -> None:

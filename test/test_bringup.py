@@ -6,6 +6,7 @@
 import pytest
 import yaml
 from ros_system import Deployed
+from ruamel.yaml import YAML
 
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.linear.chain import description
@@ -38,11 +39,22 @@ def test_a_command_says_what_differs_from_the_default_and_is_read_as_it_was_mean
             '__ns:=/fleet',
         ]
         said = dict(words[i + 1].split(':=', 1) for i, word in enumerate(words) if word == '-p')
-        said = {name: yaml.safe_load(value) for name, value in said.items()}
+        said = {name: YAML(typ='safe', pure=True).load(value) for name, value in said.items()}
         assert said.items() <= node.parameters.items()
         assert all(said[name] == value for name, value in changes.items() if name in node.parameters)
         assert all(type(value) is type(node.parameters[name]) for name, value in said.items())
     assert said['output'] == '2024'
+
+
+def test_texts_that_ros_takes_for_truth_values_are_quoted(tmp_path):
+    path = tmp_path / 'axes.yaml'
+    described = description(2)
+    path.write_text(yaml.safe_dump(described).replace('agent_1', '"y"').replace('agent_2', '"NO"'), encoding='utf-8')
+    nodes = Deployed(system=str(path)).nodes()
+    assert [node.name for node in nodes] == ['plant', 'y', 'NO']
+    for node in nodes[1:]:
+        assert f'agents:=["{node.name}"]' in node.command()
+        assert f'"agents": ["{node.name}"]' in node.parameter_file()
 
 
 def test_agents_share_processes_in_groups_of_neighbours():

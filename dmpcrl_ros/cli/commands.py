@@ -25,6 +25,7 @@ from dmpcrl_ros.cli.listing import methods, settings_listing, systems
 from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
 from dmpcrl_ros.cli.reproduce import reproduce
 from dmpcrl_ros.cli.setting_option import Switch
+from dmpcrl_ros.cli.terminal import UserPath, terminal
 from dmpcrl_ros.recording.run_directory import check_unused
 from dmpcrl_ros.security import policy as security_policy
 from dmpcrl_ros.settings.deployment import DeploymentSettings
@@ -41,11 +42,11 @@ _RESULTS = cloup.Section('Results')
 _CHOICES = cloup.Section('Systems, methods and settings')
 _INSTALLATION = cloup.Section('Installation')
 _output = click.option(
-    '--output', type=click.Path(path_type=Path), help='directory of the run  [default: a new one in runs/]'
+    '--output', type=UserPath(path_type=Path), help='directory of the run  [default: a new one in runs/]'
 )
 _output_of_monitor = click.option(
     '--output',
-    type=click.Path(path_type=Path),
+    type=UserPath(path_type=Path),
     help='directory in which a monitor records the run, on its host  [default: nothing is recorded]',
 )
 _recorded = cloup.option_group(
@@ -107,7 +108,7 @@ def train(settings: Settings, output: Path | None, figures: bool, baseline: bool
     The numbers equal those of `dmpcrl run`. The options depend on SYSTEM and on --method: give both before --help.
     `dmpcrl settings` lists their units, ranges and consequences.
     """
-    output, console = _new_output(output, settings), Console()
+    output, console = _new_output(output, settings), terminal()
     try:
         experiments.run_in_process(settings, output, console, central=central)
     except KeyboardInterrupt:
@@ -161,13 +162,13 @@ def policy(settings: Settings, deployment: DeploymentSettings, output: Path | No
 
 
 @main.command(section=_RESULTS)
-@click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument('directory', type=UserPath(path_type=Path, exists=True, file_okay=False))
 def plot(directory: Path) -> None:
     """Draw the figures of a recorded run again.
 
     DIRECTORY is the directory of the run.
     """
-    experiments.draw(directory, Console())
+    experiments.draw(directory, terminal())
 
 
 @main.command(section=_CHOICES)
@@ -187,7 +188,7 @@ def template(agents: int, variant: str) -> None:
 @main.command(section=_INSTALLATION)
 def doctor() -> None:
     """Check the installation, and measure a message round trip."""
-    sys.exit(0 if examine(Console()) else 1)
+    sys.exit(0 if examine(terminal()) else 1)
 
 
 for section, commands in (_RESULTS, (evaluate, reproduce)), (_CHOICES, (systems, methods, settings_listing)):
@@ -205,7 +206,7 @@ def _run(
     respawn: bool,
     verbose: bool,
 ) -> None:
-    console = Console()
+    console = terminal()
     try:
         experiments.run_over_ros(settings, deployment, output, console, verbose=verbose, respawn=respawn)
     except KeyboardInterrupt:

@@ -13,12 +13,15 @@ from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dmpcrl_ros.bringup import check_domain, isolation
 
-_NEEDED = ('numpy', 'scipy', 'casadi', 'daqp', 'click', 'cloup', 'rich', 'jsonschema', 'PyYAML', 'matplotlib')
+_NEEDED = (
+    *('numpy', 'scipy', 'casadi', 'daqp', 'matplotlib'),
+    *('click', 'cloup', 'rich', 'jsonschema', 'PyYAML', 'ruamel.yaml'),
+)
 _ROS = (
     ('rclpy', 'ROS 2 itself: nodes'),
     ('std_srvs', 'the services of the plant'),
@@ -26,6 +29,7 @@ _ROS = (
     ('dmpcrl_ros.msg', "this package's messages: build it with make or colcon"),
 )
 _OPTIONAL = (('launch_ros', 'ros2 launch; without it `dmpcrl run` starts the nodes itself'),)
+_MISSING = Text('missing', style='red')
 _ROUND_TRIP_LIMIT, _END_LIMIT = 40.0, 5.0  # s
 _HINT = 'is multicast or shared memory blocked, or discovery switched off (ROS_AUTOMATIC_DISCOVERY_RANGE)?'
 
@@ -42,12 +46,12 @@ def examine(console: Console) -> bool:
     missing = []
     for name in _NEEDED:
         found = _version(name)
-        table.add_row(name, found or '[red]missing[/]', '')
+        table.add_row(name, found or _MISSING, '')
         missing += [] if found else [name]
     for name, purpose in (*_ROS, *_OPTIONAL):
         present = _importable(name)
         optional = (name, purpose) in _OPTIONAL
-        table.add_row(name, 'yes' if present else ('no' if optional else '[red]missing[/]'), purpose)
+        table.add_row(name, 'yes' if present else ('no' if optional else _MISSING), purpose)
         missing += [] if present or optional else [name]
     console.print(table)
     if missing:
@@ -95,13 +99,13 @@ def _round_trip(console: Console) -> bool:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        console.print(f'[red]no message round trip within {_ROUND_TRIP_LIMIT:g} s[/]: {_HINT}')
+        console.print(f'no message round trip within {_ROUND_TRIP_LIMIT:g} s: {_HINT}', style='red')
         return False
     finally:
         _end(answerer)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ['without a word'])[-1]
-        console.print(f'[red]no message round trip[/]: {escape(reason)}: {_HINT}')
+        console.print(f'no message round trip: {reason}: {_HINT}', style='red')
         return False
     found = json.loads(done.stdout.splitlines()[-1])  # the middleware may print, too
     console.print(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 import cloup
-from rich.console import Console
 
 from dmpcrl_ros.cli.suites import print_table, run_suite
+from dmpcrl_ros.cli.terminal import UserPath, terminal
 from dmpcrl_ros.experiments.evaluation import Candidate, evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.experiments.suite import ExperimentSuite
 from dmpcrl_ros.recording.recorded_loop import Policy
@@ -19,7 +19,7 @@ from dmpcrl_ros.recording.run_reader import load_run
 
 
 @cloup.command()
-@click.argument('directory', type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument('directory', type=UserPath(path_type=Path, exists=True, file_okay=False))
 @click.option('--seeds', type=click.IntRange(min=1), default=10, show_default=True, help='number of noise sequences')
 @click.option(
     '--first-seed', type=click.IntRange(min=0), default=1001, show_default=True, help='seed of the first of them'
@@ -40,7 +40,7 @@ def evaluate(directory: Path, seeds: int, first_seed: int, steps: int | None, jo
     Both run with fixed parameters on the same noise sequences. DIRECTORY is the directory of the run. The new runs are
     recorded in a directory beside it, and complete ones are not repeated.
     """
-    console, run = Console(), load_run(directory)
+    console, run = terminal(), load_run(directory)
     system, policy = run.settings.make_system(), Policy(directory)
     policy.thetas(system.names)  # checks that there are any, before the runs
     if not run.updates:

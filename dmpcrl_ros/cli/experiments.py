@@ -73,7 +73,7 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
             ended = processes.ended('monitor')  # the last output of the others is still shown
             for label, line in processes.output(timeout=0.2):
                 if verbose or '[INFO]' not in line:
-                    console.print(f'{label}: {line}', markup=False, highlight=False)
+                    console.print(f'{label}: {line}', highlight=False)
             refresh()
 
 
@@ -123,7 +123,7 @@ def print_summary(output: Path, console: Console, *, baseline: list[Step] | None
         console.print(line)
     if figures:
         draw(output, console, baseline)
-    console.print(f'run:    {output}')
+    console.print(f'run:    {output}', soft_wrap=True)
     return run
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import click
 import cloup
 from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dmpcrl_ros.cli.options import method_option, setting_groups, system_argument
 from dmpcrl_ros.cli.setting_option import spelled
+from dmpcrl_ros.cli.terminal import terminal
 from dmpcrl_ros.core.registry import Registry, RegistryError
 from dmpcrl_ros.core.settings import Setting
 from dmpcrl_ros.methods.registry import METHODS
@@ -51,33 +51,31 @@ def settings_listing(system: str, method: str) -> None:
         raise click.UsageError(str(error)) from None
     width = max(len(entry.name) for entries in groups.values() for entry in entries)
     for heading, entries in groups.items():
-        Console().print(_settings_table(heading, entries, width))
+        terminal().print(_settings_table(heading, entries, width))
 
 
 def _settings_table(heading: str, entries: Sequence[Setting], width: int) -> Table:
     """Table of the settings below a heading, with this width of the column of names."""
-    listed = Table(
-        title=escape(heading), title_justify='left', box=box.SIMPLE, pad_edge=False, show_header=False, expand=True
-    )
+    listed = Table(title=heading, title_justify='left', box=box.SIMPLE, pad_edge=False, show_header=False, expand=True)
     listed.add_column(width=width)
     listed.add_column(ratio=1)
     listed.add_column(ratio=2)
     for entry in entries:
         default = spelled(entry, entry.default)
         values = entry.allowed + (f'\ndefault: {default}' if default else '')
-        listed.add_row(escape(entry.name), escape(values), escape(entry.description))
+        listed.add_row(entry.name, values, entry.description)
     return listed
 
 
 def _print(registry: Registry, kind: str) -> None:
     table = Table(kind, 'what it is', box=box.SIMPLE_HEAD, pad_edge=False)
     for name in registry.names():
-        table.add_row(escape(name), _title(registry, name))
-    Console().print(table)
+        table.add_row(name, _title(registry, name))
+    terminal().print(table)
 
 
-def _title(registry: Registry, name: str) -> str:
+def _title(registry: Registry, name: str) -> str | Text:
     try:
-        return escape(registry[name].title)
+        return registry[name].title
     except RegistryError as error:
-        return f'[red]{escape(str(error))}[/]'
+        return Text(str(error), style='red')

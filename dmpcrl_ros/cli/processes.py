@@ -17,8 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-import yaml
-
 from dmpcrl_ros.bringup import NodeSpec
 from dmpcrl_ros.core.process import end_with_parent, hold_signals
 
@@ -128,8 +126,7 @@ class ProcessGroup:
 
     def _start(self, node: NodeSpec) -> None:
         parameters = Path(self._folder.name, f'{node.name}.yaml')
-        values = {name: value for name, value in node.parameters.items() if value != []}  # a list of no known type
-        parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': values}}), encoding='utf-8')
+        parameters.write_text(node.parameter_file(), encoding='utf-8')
         # -P: a checkout in the current folder is not to hide the installed package, which has the messages
         command = [
             sys.executable,

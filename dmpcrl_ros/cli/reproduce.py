@@ -14,6 +14,7 @@ import cloup
 from rich.console import Console
 
 from dmpcrl_ros.cli.suites import print_table, run_suite
+from dmpcrl_ros.cli.terminal import UserPath, terminal
 from dmpcrl_ros.experiments.dual_recovery import dual_errors_of
 from dmpcrl_ros.experiments.evaluation import Candidate, Scores, evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.experiments.learning_curves import WINDOW, LearningCurves, learning_curves, states_and_inputs
@@ -36,7 +37,7 @@ _jobs = click.option(
 def _output(name: str) -> Callable[..., Any]:
     return click.option(
         '--output',
-        type=click.Path(path_type=Path, file_okay=False),
+        type=UserPath(path_type=Path, file_okay=False),
         default=Path('runs', name),
         show_default=True,
         help='directory of the results; complete runs in it are not repeated',
@@ -67,7 +68,7 @@ def reproduce() -> None:
 @_jobs
 def second_order(output: Path, seeds: int, steps: int, variants: tuple[str, ...], jobs: int) -> None:
     """Second-order distributed Q-learning: figures 1 and 2."""
-    console, variants = Console(), tuple(dict.fromkeys(variants))
+    console, variants = terminal(), tuple(dict.fromkeys(variants))
     suite = ExperimentSuite(output, mallick2025.jobs(variants, range(1, seeds + 1), steps))
     run_suite(suite, jobs, console)
     runs = {job.name: run for job, run in suite.runs()}
@@ -127,7 +128,7 @@ def second_order(output: Path, seeds: int, steps: int, variants: tuple[str, ...]
 @_jobs
 def first_order(output: Path, part: str, seed: int, steps: int, episodes: int, evaluations: int, jobs: int) -> None:
     """Multi-agent Q-learning by distributed MPC: figures 1 to 8."""
-    console = Console()
+    console = terminal()
     if part != 'grid':
         _chain(output, seed, steps, evaluations, jobs, console)
     if part != 'chain':

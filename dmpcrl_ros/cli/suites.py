@@ -52,7 +52,7 @@ def print_table(rows: list[dict[str, Any]], path: Path, console: Console, title:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
         writer.writeheader()
         writer.writerows(rows)
-    console.print(f'\n[italic]{title}[/]', soft_wrap=True, highlight=False)
+    console.print(f'\n{title}', style='italic', soft_wrap=True, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for k, name in enumerate(rows[0]):
         table.add_column(name.replace(' ', '\n'), justify='right' if k else 'left')

@@ -5,14 +5,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import matches_action
 from launch.events.process import ProcessExited, ShutdownProcess
+from launch.logging import launch_config
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec
 from dmpcrl_ros.core.process import ENDING
@@ -84,7 +85,7 @@ def _process(
         exec_name=node.name,
         name=node.name,
         namespace=node.namespace or None,
-        parameters=[*parameter_files, _typed(node.parameters)],
+        parameters=[*parameter_files, _parameter_file(node)],
         remappings=list(node.remappings),
         ros_arguments=[*node.security(), *ros_arguments],
         output=output,
@@ -94,13 +95,16 @@ def _process(
     )
 
 
-def _typed(parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
-    """Parameters as launch has them, without empty lists, which have no type."""
-    return {
-        name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
-        for name, value in parameters.items()
-        if value != []
-    }
+def _parameter_file(node: NodeSpec) -> str:
+    """Path of a file with the parameters of a node, beside the logs of the launch.
+
+    Launch itself would write texts without quotes, and ROS 2 takes an agent named y for a truth value.
+    """
+    with NamedTemporaryFile(
+        'w', prefix=f'{node.name}-', suffix='.yaml', dir=launch_config.log_dir, delete=False, encoding='utf-8'
+    ) as file:
+        file.write(node.parameter_file())
+    return file.name
 
 
 def _end_with(node: NodeSpec, outcome: Outcome, processes: Sequence[Node]) -> Callable[..., list[Any]]:

@@ -38,7 +38,9 @@ class CheckpointManager:
         self._log, self._agent, self._name = node.get_logger(), agent, name
         self._every, self._learn = options.checkpoint_every, settings.learn
         self._folder = (
-            CheckpointFolder(Path(options.checkpoints), system.name, settings.method, name, agent.layout, system.names)
+            CheckpointFolder(
+                Path(options.checkpoints).expanduser(), system.name, settings.method, name, agent.layout, system.names
+            )
             if options.checkpoints
             else None
         )

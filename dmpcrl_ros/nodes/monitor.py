@@ -13,6 +13,7 @@ settings.nodes.MonitorSettings.
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from rclpy.executors import ExternalShutdownException
@@ -51,7 +52,9 @@ class MonitorNode(Node):
             raise SettingError('output must name the directory of the run')
         self._system, method = self.settings.make_system(), self.settings.make_method()
         self._layouts = [method.layout(self._system, i) for i in range(self._system.n_agents)]
-        self._writer = RunWriter(self.options.output, self._system, self.settings, extra={'transport': 'ROS 2'})
+        self._writer = RunWriter(
+            Path(self.options.output).expanduser(), self._system, self.settings, extra={'transport': 'ROS 2'}
+        )
         self._assembler = StepAssembler(self._system.n_agents, method.metrics)
         self._executor = make_executor()
         self._executor.add_node(self)

@@ -101,7 +101,7 @@ def recorded(
 
 def system_digest(settings: Settings) -> str:
     """Digest of the file that describes the system, which may change between two runs; empty without a file."""
-    path = Path(settings.system)
+    path = Path(settings.system).expanduser()
     return _digest(path.read_bytes()) if path.suffix in ('.yaml', '.yml') and path.exists() else ''
 
 

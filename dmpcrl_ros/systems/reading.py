@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import YAMLError
 
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.systems.learning_defaults import LearningDefaults
@@ -22,16 +24,22 @@ _COMMON = 'linear/network.schema.json'
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Content of a YAML file.
+    """Content of a file of YAML 1.2, in which 1e-5 is a number and NO is a text.
+
+    Args:
+        path: of the file; ~ is the home directory.
 
     Raises:
-        NetworkError: the file cannot be read or is not YAML.
+        NetworkError: the file cannot be read or is not YAML, or a mapping has a key twice.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+        return YAML(typ='safe', pure=True).load(Path(path).expanduser().read_text(encoding='utf-8'))
     except OSError as error:
         raise NetworkError(f'{path}: {error.strerror}') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except DuplicateKeyError as error:
+        what = error.problem.partition(' with value')[0]
+        raise NetworkError(f'{path}, line {error.problem_mark.line + 1}: {what}') from None
+    except (YAMLError, UnicodeDecodeError) as error:
         raise NetworkError(f'{path} is not YAML: {error}') from None
 
 

@@ -3,6 +3,7 @@
 
 """Registry of the systems. Other packages add theirs by an entry point in the group `dmpcrl_ros.systems`."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,7 +68,7 @@ def system_source(name: str) -> SystemSource:
         RegistryError: there is no such system.
     """
     if Path(name).suffix in ('.yaml', '.yml'):
-        return SystemFile(name)
+        return SystemFile(os.path.expanduser(name))
     try:
         return SYSTEMS[name]
     except RegistryError as error:

@@ -110,6 +110,20 @@ def test_commands_stand_in_groups_with_whole_sentences():
     assert 'Other commands' not in shown and '...\n' not in shown.partition('Options:')[2]
 
 
+@pytest.mark.parametrize('name', ['runs/[x]', 'runs/[/red]', '1e3', '0908'])
+def test_paths_are_printed_as_they_are(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert lines('train', *QUICK, '--output', name)[-1] == f'run:    {name}'
+    assert (tmp_path / name / 'steps.csv').exists()
+
+
+def test_the_home_directory_may_stand_in_the_value_of_an_option(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    monkeypatch.chdir(tmp_path)
+    lines('train', *QUICK, '--output=~/kept')
+    assert (tmp_path / 'home' / 'kept' / 'steps.csv').exists() and not (tmp_path / '~').exists()
+
+
 @pytest.mark.parametrize('command', ['run', 'train', 'nodes'])
 @pytest.mark.parametrize('method', ['q_learning', 'scenario_mpc'])
 def test_the_help_fits_two_screens(command, method):
