@@ -28,13 +28,16 @@ def failed(terminal, reason):
 
 
 def test_a_complete_run_is_recorded_and_its_directory_is_not_used_again(tools, tmp_path):
-    chain = ('chain.launch.py', 'steps:=8', f'output:={tmp_path / "run"}')
-    code, text = tools.launch(*chain).end()
+    """The agents have names that ROS 2 would take for truth values if they were not quoted."""
+    axes = tmp_path / 'axes.yaml'
+    axes.write_text(yaml.safe_dump(description(2)).replace('agent_1', '"y"').replace('agent_2', '"NO"'))
+    run = ('network.launch.py', f'system:={axes}', 'steps:=8', f'output:={tmp_path / "run"}')
+    code, text = tools.launch(*run).end()
     assert code == 0 and 'run complete: 8 steps' in text, text
     assert not leftovers()
-    run = load_run(tmp_path / 'run')
-    assert len(run.steps) == 8 and not any(run.faults)
-    failed(tools.launch(*chain), f'{tmp_path / "run"} already holds a run')
+    recorded = load_run(tmp_path / 'run')
+    assert len(recorded.steps) == 8 and not any(recorded.faults)
+    failed(tools.launch(*run), f'{tmp_path / "run"} already holds a run')
 
 
 TWO_SYSTEMS = """
