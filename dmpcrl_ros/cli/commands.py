@@ -28,7 +28,7 @@ from dmpcrl_ros.cli.setting_option import Switch
 from dmpcrl_ros.cli.terminal import UserPath, terminal
 from dmpcrl_ros.recording.run_directory import check_unused
 from dmpcrl_ros.security import policy as security_policy
-from dmpcrl_ros.settings.deployment import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings, LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.linear.chain import VARIANTS, description
 
@@ -102,7 +102,9 @@ def run(
 @main.command(cls=SettingsCommand, section=_RUN)
 @_recorded
 @click.option('--central', is_flag=True, help='train the centralised twin instead of the agents')
-def train(settings: Settings, output: Path | None, figures: bool, baseline: bool, central: bool) -> None:
+def train(
+    settings: Settings, learned: LearnedSettings, output: Path | None, figures: bool, baseline: bool, central: bool
+) -> None:
     """Run a system in this process, without ROS 2.
 
     The numbers equal those of `dmpcrl run`. The options depend on SYSTEM and on --method: give both before --help.
@@ -110,7 +112,7 @@ def train(settings: Settings, output: Path | None, figures: bool, baseline: bool
     """
     output, console = _new_output(output, settings), terminal()
     try:
-        experiments.run_in_process(settings, output, console, central=central)
+        experiments.run_in_process(settings, learned, output, console, central=central)
     except KeyboardInterrupt:
         _interrupted(output, console)
     _conclude(settings, output, console, figures, baseline)

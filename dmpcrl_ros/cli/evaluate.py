@@ -13,7 +13,7 @@ from dmpcrl_ros.cli.suites import print_table, run_suite
 from dmpcrl_ros.cli.terminal import UserPath, terminal
 from dmpcrl_ros.experiments.evaluation import Candidate, evaluation_jobs, score_table, scores_of
 from dmpcrl_ros.experiments.suite import ExperimentSuite
-from dmpcrl_ros.recording.recorded_loop import Policy
+from dmpcrl_ros.recording.policy import Policy
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.recording.run_reader import load_run
 

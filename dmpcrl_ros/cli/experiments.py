@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from dmpcrl_ros.recording.run_directory import UntrainedWriter, record_dual_erro
 from dmpcrl_ros.recording.run_files import STEPS, RunDirectoryError
 from dmpcrl_ros.recording.run_reader import load_dual_errors, load_run, load_untrained
 from dmpcrl_ros.recording.summary import fault_lines, summary_table
-from dmpcrl_ros.settings.deployment import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings, LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
@@ -77,11 +77,19 @@ def _run_processes(nodes: list[NodeSpec], refresh: Callable[[], None], console: 
             refresh()
 
 
-def run_in_process(settings: Settings, output: Path, console: Console, *, central: bool) -> None:
-    """Run and record in this process, with the numbers of a run over ROS 2; recorded steps survive an interruption."""
+def run_in_process(
+    settings: Settings, learned: LearnedSettings, output: Path, console: Console, *, central: bool
+) -> None:
+    """Run and record in this process, with the numbers of a run over ROS 2.
+
+    Recorded steps and checkpoints survive an interruption.
+    """
     title = 'centralised' if central else 'in process'
-    with RunProgress(console, settings.steps, title, settings.make_method().metrics) as bar:
-        for step in recorded(settings, output, central=central):
+    with (
+        RunProgress(console, settings.steps, title, settings.make_method().metrics) as bar,
+        closing(recorded(settings, output, central=central, learned=learned)) as steps,
+    ):
+        for step in steps:
             bar.add(float(step.costs.sum()), step.metrics)
 
 

@@ -22,6 +22,7 @@ from dmpcrl_ros.settings.deployment import (
     ClockSettings,
     DeploymentSettings,
     DiagnosticsSettings,
+    LearnedSettings,
     LoopOptions,
     SensorSettings,
     StartSettings,
@@ -33,6 +34,7 @@ _COMMON = [entry for entry in table(CommonSettings) if entry.name != 'system']
 _DEFAULTS = {entry.name: entry.default for entry in table(CommonSettings)}
 # Headings of the settings of the deployment, and the classes that declare the settings below them.
 _DEPLOYMENT: dict[str, tuple[type, ...]] = {
+    'Learned parameters': (LearnedSettings,),
     'Clock': (ClockSettings,),
     'Agents': (AgentOptions,),
     'Plant or bridge': (LoopOptions, SensorSettings),
@@ -44,7 +46,7 @@ class SettingsCommand(cloup.Command):
     """Command with an argument SYSTEM and options for the settings of all runs, of that system and of the method.
 
     Each call makes a plain command with the options that belong to its arguments. The function of the command gets
-    `settings` (Settings) in place of these options.
+    `settings` (Settings) and `learned` (LearnedSettings) in place of these options.
     """
 
     deployed = False
@@ -91,7 +93,7 @@ class SettingsCommand(cloup.Command):
 class DeployedCommand(SettingsCommand):
     """SettingsCommand with the settings of the nodes.
 
-    Its function also gets `deployment` (DeploymentSettings).
+    Its function gets `deployment` (DeploymentSettings) in place of `learned`, which is part of it.
     """
 
     deployed = True
@@ -139,12 +141,12 @@ class _ChosenCommand(cloup.Command):
         for option in self.params:
             if isinstance(option, SettingOption):
                 values[option.entry.name] = parameters.pop(option.name)
-        of_nodes = {entry.name for entry in table(DeploymentSettings)} if self._deployed else set()
+        kind = DeploymentSettings if self._deployed else LearnedSettings
+        of_nodes = {entry.name for entry in table(kind)}
         settings = Settings(**{name: value for name, value in values.items() if name not in of_nodes})
         settings.make_system()
         parameters['settings'] = settings
-        if self._deployed:
-            parameters['deployment'] = build(DeploymentSettings, values)
+        parameters['deployment' if self._deployed else 'learned'] = build(kind, values)
 
 
 def setting_groups(system: str, method: str, *, deployed: bool) -> dict[str, list[Setting]]:
@@ -153,7 +155,7 @@ def setting_groups(system: str, method: str, *, deployed: bool) -> dict[str, lis
     Args:
         system: name of a system, or path of its file.
         method: name of a method.
-        deployed: whether to list the settings of the nodes, too.
+        deployed: whether to list all settings of the nodes; otherwise those of learned parameters only.
 
     Raises:
         RegistryError: there is no such system or method.
@@ -163,8 +165,8 @@ def setting_groups(system: str, method: str, *, deployed: bool) -> dict[str, lis
     for group in sorted(dict.fromkeys(_group(entry) for entry in of_method), key=bool):  # without a group first
         heading = f'Method {method}' + (f': {group}' if group else '')
         groups[heading] = [entry for entry in of_method if _group(entry) == group]
-    if deployed:
-        for heading, kinds in _DEPLOYMENT.items():
+    for heading, kinds in _DEPLOYMENT.items():
+        if deployed or LearnedSettings in kinds:
             own = {name for kind in kinds for name in get_annotations(kind)}
             groups[heading] = [entry for entry in table(DeploymentSettings) if entry.name in own]
     return {heading: entries for heading, entries in groups.items() if entries}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dmpcrl_ros.experiments.suite import Job
-from dmpcrl_ros.recording.recorded_loop import Policy
+from dmpcrl_ros.recording.policy import Policy
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.recording.summary import violations
 from dmpcrl_ros.settings.run import Settings

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dmpcrl_ros.core.process import end_with_parent
-from dmpcrl_ros.recording.recorded_loop import Policy, recorded, system_digest
+from dmpcrl_ros.recording.policy import Policy
+from dmpcrl_ros.recording.recorded_loop import recorded, system_digest
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.recording.run_files import DIVERGED, RunDirectoryError
 from dmpcrl_ros.recording.run_reader import load_run

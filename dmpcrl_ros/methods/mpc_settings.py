@@ -95,8 +95,8 @@ class MpcSettings:
     consensus: ConsensusSettings = group(ConsensusSettings)
     fallback_steps: int = setting(
         10,
-        'steps for which an agent without a decision uses its last plan; after them, or where the plan ends, '
-        'it takes its safe input',
+        'steps on the last plan, for an agent without a decision; after them, or where the plan ends, it takes its '
+        'safe input',
         minimum=0,
         maximum=1000,
     )

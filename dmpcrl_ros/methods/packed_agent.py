@@ -128,7 +128,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         outcome, observation, update = decision.outcome, decision.observation, Update()
         lacking, self._holding = outcome.maxima > 0.5
         metrics, fault = dict(decision.metrics), self._fault(decision, bool(lacking))
-        if outcome.usable:
+        if outcome.usable and not observation.cut:  # otherwise the values are not those of the whole network
             value, cost = outcome.answers[VALUE].value, float(outcome.sums[0])
             metrics |= {'value': value, 'cost': cost}
             visited = outcome.answers.get(ACTION_VALUE) or self._action_value(decision.memory)
@@ -144,7 +144,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
             update = yield from self._update(self.learner, observation.step)
             fault = joined(fault, update.fault)
         answer = outcome.answers[VALUE] if outcome.usable else None
-        if not observation.cut:  # otherwise the values are not those of the whole network
+        if not observation.cut:
             self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
         return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})
 

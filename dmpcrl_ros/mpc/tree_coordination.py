@@ -76,7 +76,7 @@ class TreeCoordination:
     def reset(self) -> None:
         """Forget the models of all neighbours and their trajectories: the next evaluations begin without them."""
         self._evaluations = {}
-        self._predicted: dict[int, np.ndarray] = {}  # shared entries of parents' trajectories, of the last rounds
+        self._predicted: dict[int, np.ndarray] = {}  # shared entries of parents' trajectories, of the last answers
 
     @property
     def partial(self) -> bool:
@@ -114,9 +114,10 @@ class TreeCoordination:
                 if agreement.rounds <= self._depth:
                     raise
                 late = str(deadline)
-        if not failures[0]:
+        outcome = self._outcome(agreement, _answers(requests, evaluations, failures), late)
+        if outcome.certified:
             self._predicted |= {j: evaluations[0].w[block] for j, block in self._structure.shared.blocks.items()}
-        return self._outcome(agreement, _answers(requests, evaluations, failures), late)
+        return outcome
 
     def _settled(self, agreement: TreeAgreement) -> bool:
         """Whether no agent's solution changed D rounds before."""

@@ -10,8 +10,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
 from dmpcrl_ros.nodes.common import answer
+from dmpcrl_ros.recording.checkpoint_manager import CheckpointManager
 
 
 class AgentServices:

@@ -14,9 +14,9 @@ from dmpcrl_ros.core.engine import RoundEngine
 from dmpcrl_ros.core.events import Acted
 from dmpcrl_ros.core.exchange import ProgramError
 from dmpcrl_ros.core.link_state import LinkState
-from dmpcrl_ros.nodes.checkpoint_manager import CheckpointManager
 from dmpcrl_ros.nodes.diagnostics import AgentDiagnostics
 from dmpcrl_ros.nodes.presence import Presence
+from dmpcrl_ros.recording.learned_start import checkpoints_of
 from dmpcrl_ros.settings.agreement import agreement
 from dmpcrl_ros.systems.system import System
 from dmpcrl_ros.topics import PLANT
@@ -55,7 +55,7 @@ class HostedAgent:
             leave_out_lost=leave_out,
             links=LinkState.of_cycles(index, system.graph.neighbours) if leave_out else None,
         )
-        self.checkpoints = CheckpointManager(node, self.agent, system, self.spec.name)
+        self.checkpoints = checkpoints_of(self.agent, self.spec.name, system, settings, options, node.get_logger())
         self.diagnostics = AgentDiagnostics(node, self)
         self._node, self._host, self._system, self._index = node, host, system, index
         self._dropped = self.engine.mailbox.dropped

@@ -3,64 +3,33 @@
 
 """A run in this process, recorded step by step, with the first parameters or with those of an earlier run."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dmpcrl_ros.recording.recorded_run import ParameterHistory
+from dmpcrl_ros.recording.learned_start import checkpoints_of
+from dmpcrl_ros.recording.policy import Policy, digest
 from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.recording.run_files import RunDirectoryError
-from dmpcrl_ros.recording.run_reader import load_run
+from dmpcrl_ros.settings.deployment import LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
-
-@dataclass(frozen=True)
-class Policy:
-    """Parameters learned in a run.
-
-    Args:
-        run: its directory.
-        updates: number of updates after which they are taken; None for all.
-    """
-
-    run: Path
-    updates: int | None = None
-
-    def thetas(self, agents: Sequence[str]) -> list[np.ndarray]:
-        """theta_i (p_i,) of each agent.
-
-        Raises:
-            RunDirectoryError: there is no such run, or it has no parameters after this number of updates.
-        """
-        histories = load_run(self.run).parameters
-        return [self._theta(histories.get(agent), agent) for agent in agents]
-
-    def described(self) -> dict[str, Any]:
-        """Description of JSON types. Its digest changes when another run replaces this one."""
-        history = load_run(self.run).parameters
-        return {
-            'run': self.run.name,
-            'updates': self.updates,
-            'digest': _digest(*(theta.tobytes() for theta in self.thetas(sorted(history)))),
-        }
-
-    def _theta(self, history: ParameterHistory | None, agent: str) -> np.ndarray:
-        if history is not None:
-            rows = [row for row, updates in enumerate(history.updates) if self.updates in (None, updates)]
-            if rows:
-                return history.theta[rows[-1]]
-        after = '' if self.updates is None else f' after {self.updates} updates'
-        raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
+_CENTRAL = 'central'  # name of the checkpoints of the centralised twin
+_NO_RUN = 0  # number in place of that of a run over ROS 2, in which an agent can continue
+_LOG = logging.getLogger(__name__)
 
 
 def recorded(
-    settings: Settings, output: str | Path, *, central: bool = False, policy: Policy | None = None
-) -> Iterator[Step]:
+    settings: Settings,
+    output: str | Path,
+    *,
+    central: bool = False,
+    policy: Policy | None = None,
+    learned: LearnedSettings | None = None,
+) -> Generator[Step, None, None]:
     """Transitions of a run, each written to the directory `output` before it is yielded.
 
     Args:
@@ -68,11 +37,12 @@ def recorded(
         output: directory of the run.
         central: control with the centralised twin instead of the agents.
         policy: parameters to begin with; None for those of the system.
+        learned: checkpoints that the agents keep, and parameters that they begin with; None for neither.
 
     Raises:
         RunDirectoryError: the directory already holds a run or cannot be written to, or the run of the policy cannot be
             read.
-        SettingError: the method has no centralised twin.
+        SettingError: the method has no centralised twin, or what the agents are to begin with cannot be used.
         ArithmeticError: the closed loop has diverged.
     """
     system, method = settings.make_system(), settings.make_method()
@@ -80,6 +50,14 @@ def recorded(
     sizes = [method.layout(system, i).size for i in range(system.n_agents)]
     if policy:
         _adopt(policy, loop, sizes)
+    names = [_CENTRAL] if central else system.names
+    managers = [
+        checkpoints_of(agent, name, system, settings, learned, _LOG)
+        for agent, name in zip(loop.agents, names, strict=True)
+        if learned and (learned.checkpoints or learned.start_from)
+    ]
+    for manager in managers:
+        manager.recover()
     extra = {
         'transport': 'in process',
         'central': central,
@@ -87,26 +65,29 @@ def recorded(
         'system_digest': system_digest(settings),
     }
     with RunWriter(output, system, settings, extra=extra) as writer:
-        known = [0] * system.n_agents
+        known = []
         for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
             writer.record_parameters(index, 0, updates, theta)
-        for step in loop.run(settings.steps):
-            writer.record(step)
-            for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
-                if updates != known[index]:  # in the control step that ended this transition
-                    writer.record_parameters(index, step.step + 1, updates, theta)
-                    known[index] = updates
-            yield step
+            known.append(updates)
+        try:
+            for step in loop.run(settings.steps):
+                writer.record(step)
+                for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
+                    if updates != known[index]:  # in the control step that ended this transition
+                        writer.record_parameters(index, step.step + 1, updates, theta)
+                        known[index] = updates
+                for manager in managers:
+                    manager.keep(_NO_RUN, step.step)
+                yield step
+        finally:
+            for manager in managers:
+                manager.save_if_changed()
 
 
 def system_digest(settings: Settings) -> str:
     """Digest of the file that describes the system, which may change between two runs; empty without a file."""
     path = Path(settings.system).expanduser()
-    return _digest(path.read_bytes()) if path.suffix in ('.yaml', '.yml') and path.exists() else ''
-
-
-def _digest(*parts: bytes) -> str:
-    return hashlib.sha256(b''.join(parts)).hexdigest()[:16]
+    return digest(path.read_bytes()) if path.suffix in ('.yaml', '.yml') and path.exists() else ''
 
 
 def _adopt(policy: Policy, loop: ClosedLoop, sizes: Sequence[int]) -> None:

@@ -21,7 +21,7 @@ from dmpcrl_ros.recording.plot_style import (
     slice_title,
     styled,
 )
-from dmpcrl_ros.recording.recorded_loop import Policy
+from dmpcrl_ros.recording.policy import Policy
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from dmpcrl_ros.experiments.evaluation import Candidate, Scores
 from dmpcrl_ros.experiments.suite import Job
 from dmpcrl_ros.recording.plot_style import COLOURS, ONE_COLUMN, TWO_COLUMNS, new_figure, styled, x_axis
-from dmpcrl_ros.recording.recorded_loop import Policy
+from dmpcrl_ros.recording.policy import Policy
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.power_grid.grid import PowerGrid

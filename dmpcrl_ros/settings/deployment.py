@@ -50,7 +50,31 @@ class ClockSettings(StartSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentOptions(ClockSettings):
+class LearnedSettings:
+    """Settings of what agents have learned: where they keep it, and what they begin with."""
+
+    checkpoints: str = setting(
+        '',
+        'folder in which agents keep what they have learned; they continue from it when they start again; '
+        'empty keeps nothing',
+    )
+    checkpoint_every: int | None = setting(
+        50,
+        'updates between two checkpoints; never saves only on request and at the end',
+        kind=int,
+        absent='never',
+        minimum=1,
+        maximum=10**6,
+    )
+    start_from: str = setting(
+        '',
+        'directory of a run, or folder of checkpoints, to begin with; an agent that has a checkpoint of its own '
+        'continues from that; empty begins with the parameters of the system',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentOptions(ClockSettings, LearnedSettings):
     """Settings that all agents of a system share."""
 
     round_timeout: float | None = setting(
@@ -95,19 +119,6 @@ class AgentOptions(ClockSettings):
         'safe input; leave-out continues from the next step on without the neighbour, holds its last prediction '
         'and does not learn',
         choices=('fall-back', 'leave-out'),
-    )
-    checkpoints: str = setting(
-        '',
-        'folder in which agents keep what they have learned; they continue from it when they start again; '
-        'empty keeps nothing',
-    )
-    checkpoint_every: int | None = setting(
-        50,
-        'updates between two checkpoints; never saves only on request and at the end',
-        kind=int,
-        absent='never',
-        minimum=1,
-        maximum=10**6,
     )
 
     def timeouts(self) -> dict[str, float]:

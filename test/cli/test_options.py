@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from dmpcrl_ros.cli.options import DeployedCommand, SettingsCommand
 from dmpcrl_ros.core.settings import table
-from dmpcrl_ros.settings.deployment import DeploymentSettings
+from dmpcrl_ros.settings.deployment import DeploymentSettings, LearnedSettings
 from dmpcrl_ros.settings.run import Settings, settings_table
 
 PACKAGE = """
@@ -91,7 +91,7 @@ def refusal(*arguments, kind=SettingsCommand):
 
 def test_without_options_all_is_as_by_default():
     got, _, _ = call()
-    assert got == {'settings': Settings(), 'output': 'nowhere', 'verbose': False}
+    assert got == {'settings': Settings(), 'learned': LearnedSettings(), 'output': 'nowhere', 'verbose': False}
     got, _, _ = call(kind=DeployedCommand)
     assert got == {'settings': Settings(), 'deployment': DeploymentSettings(), 'output': 'nowhere', 'verbose': False}
 
@@ -229,6 +229,7 @@ def test_the_help_has_a_heading_for_each_group():
         'Method q_learning: consensus',
         'Method q_learning: stopping',
         'Method q_learning: learning',
+        'Learned parameters',
         'Other options',
     ]
     _, shown, _ = call('power_grid', '--method', 'scenario_mpc', '--help', kind=DeployedCommand)
@@ -238,6 +239,7 @@ def test_the_help_has_a_heading_for_each_group():
         'Method scenario_mpc',
         'Method scenario_mpc: admm',
         'Method scenario_mpc: consensus',
+        'Learned parameters',
         'Clock',
         'Agents',
         'Plant or bridge',

@@ -12,7 +12,8 @@ from scipy import stats
 
 from dmpcrl_ros.cli.commands import main
 from dmpcrl_ros.experiments.evaluation import Candidate, Scores, confidence_interval, score_table
-from dmpcrl_ros.recording.recorded_loop import Policy, recorded
+from dmpcrl_ros.recording.policy import Policy
+from dmpcrl_ros.recording.recorded_loop import recorded
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.recording.run_reader import load_run
 from dmpcrl_ros.settings.run import Settings

@@ -22,7 +22,8 @@ from dmpcrl_ros.core.spaces import EMPTY, Box, Finite
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.methods.registry import METHODS
 from dmpcrl_ros.recording.figures import learning_curves, save_all, states_and_inputs
-from dmpcrl_ros.recording.recorded_loop import Policy, recorded
+from dmpcrl_ros.recording.policy import Policy
+from dmpcrl_ros.recording.recorded_loop import recorded
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.recording.run_reader import load_run, load_untrained
 from dmpcrl_ros.recording.summary import fault_lines, summarise, summary_table

@@ -5,8 +5,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ros_system import dmpcrl
+
+from dmpcrl_ros.recording.run_reader import load_run
 
 pytest.importorskip('rclpy')
 pytestmark = pytest.mark.timeout(240)
@@ -100,6 +103,15 @@ def test_same_numbers(tmp_path, domain, arguments):
 )
 def test_agents_that_share_a_process_make_the_same_numbers(tmp_path, domain, arguments, per_process):
     compare(tmp_path, arguments, ['--agents-per-process', per_process], updates=1)
+
+
+def test_what_was_trained_in_process_acts_over_ros(tmp_path, domain):
+    kept = tmp_path / 'kept'
+    done = dmpcrl('train', '--steps', 20, '--checkpoints', kept, '--no-figures', '--output', tmp_path / 'trained')
+    assert done.returncode == 0, done.stdout + done.stderr
+    compare(tmp_path, ['chain', '--steps', 12, '--no-learn', '--start-from', kept], [], updates=0)
+    learned, used = (load_run(tmp_path / name).parameters['agent_2'].theta for name in ('trained', 'ros'))
+    assert np.array_equal(used[0], learned[-1]) and not np.array_equal(learned[0], learned[-1])
 
 
 def compare(folder, arguments, deployment, updates):

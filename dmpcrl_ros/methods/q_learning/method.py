@@ -67,14 +67,15 @@ class LearningSettings:
     )
     curvature: str = setting(
         'absolute',
-        'treatment of negative curvature in second-order updates; absolute reverses it, refuse does '
-        'not learn from such a batch, keep uses it as published, with steps that may go uphill',
+        'treatment of negative curvature; in updates of second order absolute reverses it, refuse does not learn '
+        'from such a batch, and keep uses it as published, with steps that may go uphill',
         choices=('absolute', 'refuse', 'keep'),
     )
     step_limit: float | None = setting(
         0.05,
-        'largest relative change of a parameter in a second-order update; relative to max(1, |theta|); a '
-        'longer step is shortened for the whole network; none sets no limit, as published',
+        'largest relative change of a parameter in one update; of second order only; relative to max(1, |theta|), '
+        'with robust to max(size, |theta|); a longer step is shortened for the whole network; none sets no limit, as '
+        'published',
         kind=float,
         absent='none',
         minimum=1e-9,

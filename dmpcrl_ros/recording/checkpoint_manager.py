@@ -4,18 +4,25 @@
 """Saving and restoring of the checkpoints of one agent."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.core.settings import SettingError
-from dmpcrl_ros.nodes.managed import ManagedNode
 from dmpcrl_ros.recording.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, ForeignCheckpointError
-from dmpcrl_ros.settings.nodes import AgentNodeSettings
-from dmpcrl_ros.systems.system import System
 
 _NO_FOLDER = 'the parameter checkpoints does not name a folder'
+
+
+class Log(Protocol):
+    """Log of a node, or of a program without nodes."""
+
+    def info(self, message: str) -> object:
+        """Tell what happens."""
+
+    def error(self, message: str) -> object:
+        """Tell what has failed."""
 
 
 class CheckpointManager:
@@ -27,23 +34,28 @@ class CheckpointManager:
         trouble: reason why the last checkpoint could not be saved; empty if it was.
 
     Args:
-        node: of the agent, with its settings and options.
         agent: whose snapshot is saved.
-        system: of the agent.
         name: of the agent.
+        folder: of its checkpoints; None keeps nothing.
+        every: updates between two checkpoints; None saves on request and at the end.
+        learn: whether the agent learns.
+        log: for what was restored or could not be saved.
+        begin: gives the agent the parameters to begin with, where it has no checkpoint; None for its own.
     """
 
-    def __init__(self, node: ManagedNode[AgentNodeSettings], agent: Agent, system: System, name: str):
-        settings, options = node.settings, node.options
-        self._log, self._agent, self._name = node.get_logger(), agent, name
-        self._every, self._learn = options.checkpoint_every, settings.learn
-        self._folder = (
-            CheckpointFolder(
-                Path(options.checkpoints).expanduser(), system.name, settings.method, name, agent.layout, system.names
-            )
-            if options.checkpoints
-            else None
-        )
+    def __init__(
+        self,
+        agent: Agent,
+        name: str,
+        folder: CheckpointFolder | None,
+        *,
+        every: int | None,
+        learn: bool,
+        log: Log,
+        begin: Callable[[Agent], None] | None = None,
+    ):
+        self._log, self._agent, self._name = log, agent, name
+        self._every, self._learn, self._folder, self._begin = every, learn, folder, begin
         self._place = (0, 0)
         self._snapshot = agent.snapshot()
         self._updates = self._saved = self._tried = agent.updates
@@ -52,20 +64,25 @@ class CheckpointManager:
         self.trouble = ''
 
     def recover(self) -> None:
-        """Continue from the newest checkpoint, if there is one.
+        """Continue from the newest checkpoint, or begin with other parameters.
 
         Raises:
-            SettingError: there is no usable checkpoint, although learning is off.
+            SettingError: the parameters to begin with cannot be used, or there is no usable checkpoint and nothing to
+                begin with, although learning is off.
         """
         try:
             if self._folder:
                 self._folder.check_own()
         except ForeignCheckpointError as error:
             raise SettingError(f'{error}; choose another folder for checkpoints') from None
-        if not self._restore() and self._folder and not self._learn:
+        if self._restore():
+            return
+        if self._begin:
+            self._begin_anew()
+        elif self._folder and not self._learn:
             raise SettingError(
                 f'no usable checkpoint of {self._name}: {self._folder.newest}; '
-                'without learning the node would run the untrained controller'
+                'without learning the agent would be the untrained controller'
             )
 
     def begin_run(self, run: int) -> None:
@@ -75,7 +92,7 @@ class CheckpointManager:
         begins with the first parameters.
         """
         if not self._folder:
-            self._agent.reset()
+            self._begin_anew()
         elif run != self._recovered_run:
             self._agent.begin_run()
         self._recovered_run = 0
@@ -167,6 +184,12 @@ class CheckpointManager:
         return True
 
     def _reset(self) -> None:
-        self._agent.reset()
-        self._snapshot = self._agent.snapshot()
+        self._begin_anew()
         self._updates = self._tried = self._agent.updates  # the last checkpoint has more updates and is replaced
+
+    def _begin_anew(self) -> None:
+        """Give the agent its first parameters."""
+        self._agent.reset()
+        if self._begin:
+            self._begin(self._agent)
+        self._snapshot = self._agent.snapshot()
