@@ -3,22 +3,27 @@
 
 """Launch actions of the nodes of a system, and how a launch of them ends."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from tempfile import NamedTemporaryFile
 from typing import Any
 
+import yaml
 from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import matches_action
 from launch.events.process import ProcessExited, ShutdownProcess
-from launch.logging import launch_config
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from dmpcrl_ros.bringup import NodeSpec
 from dmpcrl_ros.core.process import ENDING
 from dmpcrl_ros.topics import MONITOR
 from launch import LaunchContext
+
+# ROS 2 takes a text y or n for a truth value, as YAML 1.1 does. PyYAML, by which launch writes parameters, does not and
+# leaves it without quotes.
+yaml.Dumper.add_implicit_resolver('tag:yaml.org,2002:bool', re.compile('[yYnN]$'), list('yYnN'))
 
 # Python answers a Ctrl-C with a traceback until the node is ready to handle it: the node lets them through then.
 # A user's own prefix, as of a debugger, goes before this one.
@@ -85,7 +90,7 @@ def _process(
         exec_name=node.name,
         name=node.name,
         namespace=node.namespace or None,
-        parameters=[*parameter_files, _parameter_file(node)],
+        parameters=[*parameter_files, _typed(node.parameters)],
         remappings=list(node.remappings),
         ros_arguments=[*node.security(), *ros_arguments],
         output=output,
@@ -95,16 +100,13 @@ def _process(
     )
 
 
-def _parameter_file(node: NodeSpec) -> str:
-    """Path of a file with the parameters of a node, beside the logs of the launch.
-
-    Launch itself would write texts without quotes, and ROS 2 takes an agent named y for a truth value.
-    """
-    with NamedTemporaryFile(
-        'w', prefix=f'{node.name}-', suffix='.yaml', dir=launch_config.log_dir, delete=False, encoding='utf-8'
-    ) as file:
-        file.write(node.parameter_file())
-    return file.name
+def _typed(parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
+    """Parameters as launch has them, without empty lists, which have no type."""
+    return {
+        name: ParameterValue(value, value_type=list[str] if isinstance(value, list) else type(value))
+        for name, value in parameters.items()
+        if value != []
+    }
 
 
 def _end_with(node: NodeSpec, outcome: Outcome, processes: Sequence[Node]) -> Callable[..., list[Any]]:
