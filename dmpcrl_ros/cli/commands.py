@@ -46,7 +46,7 @@ _output = click.option(
 )
 _output_of_monitor = click.option(
     '--output',
-    type=UserPath(path_type=Path),
+    type=click.Path(path_type=Path),  # the monitor knows the home directory of its host
     help='directory in which a monitor records the run, on its host  [default: nothing is recorded]',
 )
 _recorded = cloup.option_group(

@@ -15,6 +15,7 @@ from dmpcrl_ros.bringup import NodeSpec, check_domain, isolation, nodes_of, resp
 from dmpcrl_ros.cli.launched import launch_is_installed, run_under_launch
 from dmpcrl_ros.cli.processes import ProcessGroup
 from dmpcrl_ros.cli.progress import RunProgress, StepsFollower
+from dmpcrl_ros.cli.terminal import ConsoleLog
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.experiments.dual_recovery import dual_errors_of
 from dmpcrl_ros.recording.figures import dual_error, save_all
@@ -87,7 +88,7 @@ def run_in_process(
     title = 'centralised' if central else 'in process'
     with (
         RunProgress(console, settings.steps, title, settings.make_method().metrics) as bar,
-        closing(recorded(settings, output, central=central, learned=learned)) as steps,
+        closing(recorded(settings, output, central=central, learned=learned, log=ConsoleLog(console))) as steps,
     ):
         for step in steps:
             bar.add(float(step.costs.sum()), step.metrics)

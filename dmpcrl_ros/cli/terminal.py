@@ -15,6 +15,25 @@ def terminal() -> Console:
     return Console(markup=False)
 
 
+class ConsoleLog:
+    """Log of a run without nodes (see recording.checkpoint_manager.Log).
+
+    Args:
+        console: to be written to.
+    """
+
+    def __init__(self, console: Console):
+        self._console = console
+
+    def info(self, message: str) -> None:
+        """Tell what happens."""
+        self._console.print(message, soft_wrap=True, highlight=False)
+
+    def error(self, message: str) -> None:
+        """Tell what has failed."""
+        self._console.print(message, style='red', soft_wrap=True, highlight=False)
+
+
 class UserPath(click.Path):
     """Path in which ~ is the home directory, also where the shell leaves it, as in --output=~/runs."""
 

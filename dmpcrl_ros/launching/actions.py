@@ -21,9 +21,11 @@ from dmpcrl_ros.core.process import ENDING
 from dmpcrl_ros.topics import MONITOR
 from launch import LaunchContext
 
-# ROS 2 takes a text y or n for a truth value, as YAML 1.1 does. PyYAML, by which launch writes parameters, does not and
-# leaves it without quotes.
+# ROS 2 takes a text y or n for a truth value, and nan or 1e5 for a number. PyYAML, by which launch writes parameters,
+# does not and leaves such texts without quotes.
+_NUMBER = re.compile(r'[-+]?(inf(inity)?|nan|[0-9][0-9.]*(e[-+]?[0-9]+)?|0x[0-9a-f.]+(p[-+]?[0-9]+)?)$', re.IGNORECASE)
 yaml.Dumper.add_implicit_resolver('tag:yaml.org,2002:bool', re.compile('[yYnN]$'), list('yYnN'))
+yaml.Dumper.add_implicit_resolver('tag:yaml.org,2002:float', _NUMBER, list('-+0123456789iInN'))
 
 # Python answers a Ctrl-C with a traceback until the node is ready to handle it: the node lets them through then.
 # A user's own prefix, as of a debugger, goes before this one.

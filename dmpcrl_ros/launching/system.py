@@ -3,6 +3,7 @@
 
 """The launch description of a system: an argument for each setting, and the nodes."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -65,7 +66,7 @@ class _SystemLaunch:
         self._given = dict(context.launch_configurations)  # before the defaults of the declarations come to them
 
     def _start(self, context: LaunchContext) -> list[Any]:
-        path = self._given.get('params_file', self._defaults.get('params_file', ''))
+        path = os.path.expanduser(self._given.get('params_file', self._defaults.get('params_file', '')))
         in_file = shared_parameters(path)
         values = self._values(in_file)
         entries = _entries(values['system'], values['method'])

@@ -105,6 +105,10 @@ class Admm:
         self._predicted = np.zeros(self.size)  # averages of the last run
         self.linear = np.zeros(self.size)  # of a local update that would follow the last run
 
+    def predict_as(self, other: 'Admm') -> None:
+        """Hold the trajectory of a lost parent as another evaluation of this agent does."""
+        self._predicted = other._predicted
+
     def run(
         self, solve: Callable[[np.ndarray], np.ndarray], observe: Callable[[int], None] | None = None
     ) -> Protocol[AdmmReport]:

@@ -81,7 +81,7 @@ class Outcome:
         answers: by the names of the requests.
         sums: over all agents (n_s,).
         maxima: over all agents (n_m,).
-        rounds: number of rounds.
+        rounds: number of rounds; of ADMM two for each iteration.
         change: largest change of any agent in the last agreed round; FAILED if an agent has no solution, UNKNOWN if a
             message was missed.
         usable: whether agents may learn from the answers.

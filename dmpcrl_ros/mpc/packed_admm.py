@@ -30,18 +30,18 @@ class _Lane:
     """
 
     def __init__(self, problem: ParametricProblem, admm: Admm):
-        self._problem, self._admm = problem, admm
+        self._problem, self.admm = problem, admm
         self._matrix: np.ndarray | None = None
 
     def evaluate(self, request: Request) -> Protocol[Evaluation[QpSolution]]:
         """This agent's part of the evaluation."""
-        return (yield from solve_by_admm(self, self._admm, lambda: self._begin(request)))
+        return (yield from solve_by_admm(self, self.admm, lambda: self._begin(request)))
 
     def _begin(self, request: Request) -> None:
         if request.data is None:
             raise QpFailure(request.failure)
         if request.data.hessian is not self._matrix:  # another theta
-            self._programme = AugmentedProgramme(self._problem, request.data, self._admm.options.rho, self._admm.size)
+            self._programme = AugmentedProgramme(self._problem, request.data, self.admm.options.rho, self.admm.size)
             self._matrix = request.data.hessian
         self._data: QpData = request.data
         self._programme.begin(request.data, request.state, request.action)
@@ -77,6 +77,7 @@ class PackedAdmm:
     def reset(self) -> None:
         """Forget averages and multipliers: the next evaluations begin at zero."""
         self._lanes: dict[str, _Lane] = {}
+        self._consensus.partial = False
 
     @property
     def partial(self) -> bool:
@@ -98,7 +99,10 @@ class PackedAdmm:
             ExchangeTimeout: a round fails, or the deadline comes in the first iteration.
         """
         del early  # the action is final when the iterations end
-        parts = yield from packed(*(self._lane(name).evaluate(each) for name, each in requests.items()))
+        lanes = [self._lane(name) for name in requests]
+        for lane in lanes[1:]:  # a lane that was not used for some steps has old predictions
+            lane.admm.predict_as(lanes[0].admm)
+        parts = yield from packed(*(lane.evaluate(each) for lane, each in zip(lanes, requests.values(), strict=True)))
         answers = {
             name: Answer(part.solution, np.nan, part.failure) for name, part in zip(requests, parts, strict=True)
         }

@@ -40,7 +40,8 @@ class CheckpointManager:
         every: updates between two checkpoints; None saves on request and at the end.
         learn: whether the agent learns.
         log: for what was restored or could not be saved.
-        begin: gives the agent the parameters to begin with, where it has no checkpoint; None for its own.
+        begin: gives the agent the parameters to begin with, where it has no checkpoint; None for its own. It is called
+            once: what it reads may change or go.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class CheckpointManager:
         begin: Callable[[Agent], None] | None = None,
     ):
         self._log, self._agent, self._name = log, agent, name
+        self._first: Mapping[str, np.ndarray] | None = None
         self._every, self._learn, self._folder, self._begin = every, learn, folder, begin
         self._place = (0, 0)
         self._snapshot = agent.snapshot()
@@ -78,7 +80,10 @@ class CheckpointManager:
         if self._restore():
             return
         if self._begin:
-            self._begin_anew()
+            self._begin(self._agent)
+            self._first = self._snapshot = self._agent.snapshot()
+            self._updates = self._saved = self._tried = self._agent.updates
+            self._log.info(f'{self._name} begins with the parameters of another run')
         elif self._folder and not self._learn:
             raise SettingError(
                 f'no usable checkpoint of {self._name}: {self._folder.newest}; '
@@ -190,6 +195,6 @@ class CheckpointManager:
     def _begin_anew(self) -> None:
         """Give the agent its first parameters."""
         self._agent.reset()
-        if self._begin:
-            self._begin(self._agent)
+        if self._first is not None:
+            self._agent.restore(self._first)
         self._snapshot = self._agent.snapshot()

@@ -3,7 +3,7 @@
 
 """Parameters that an agent begins with, from a recorded run or from checkpoints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from dmpcrl_ros.settings.deployment import LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.systems.system import System
 
+TWIN = 'centralised-twin'  # in place of the name of an agent, which has no hyphens
+
 
 def checkpoints_of(
     agent: Agent, name: str, system: System, settings: Settings, learned: LearnedSettings, log: Log
@@ -27,7 +29,7 @@ def checkpoints_of(
 
     Args:
         agent: to be managed.
-        name: of the agent, or another one for the centralised twin of all agents.
+        name: of the agent, or TWIN.
         system: of the agent.
         settings: of the run.
         learned: where it keeps what it learns, and what it begins with.
@@ -52,13 +54,13 @@ def checkpoints_of(
 def _start(place: str, name: str, folder: Callable[[str], CheckpointFolder], system: System) -> Callable[[Agent], None]:
     """Function that gives an agent the parameters of a run, or the snapshot of a checkpoint."""
     run = Path(place).expanduser()
-    members = [name] if name in system.names else system.names
 
     def begin(agent: Agent) -> None:
         if (run / CONFIGURATION).exists():
-            _adopt(agent, run, members)
+            _adopt(agent, run, name, system)
             return
         checkpoint, refused = folder(place).load(agent.restore)
+        agent.begin_run()  # the transitions of another run have steps that come again in this one
         if checkpoint is None:
             reasons = ''.join(f'; {reason}' for reason in refused)
             raise SettingError(f'start_from: {run} holds neither a run nor a usable checkpoint of {name}{reasons}')
@@ -66,14 +68,14 @@ def _start(place: str, name: str, folder: Callable[[str], CheckpointFolder], sys
     return begin
 
 
-def _adopt(agent: Agent, run: Path, members: Sequence[str]) -> None:
-    """Give an agent the last parameters that these members of the system had in a run."""
-    policy = Policy(run)
+def _adopt(agent: Agent, run: Path, name: str, system: System) -> None:
+    """Give an agent its last parameters in a run, or the twin those of all agents."""
+    policy, twin = Policy(run), name == TWIN
     try:
-        theta = np.concatenate(policy.thetas(members))
-        known = agent.layout.labels if len(members) == 1 else None
-        if theta.size != agent.layout.size or known not in (None, policy.labels(members[0])):
-            raise SettingError(f'start_from: {run} has other parameters of {", ".join(members)} than this run')
+        theta = np.concatenate(policy.thetas(system.names if twin else [name]))
+        fits = theta.size == agent.layout.size and (twin or policy.labels(name) == agent.layout.labels)
+        if not fits:
+            raise SettingError(f'start_from: {run} has other parameters of {name} than this run')
         agent.theta = theta
     except (RunDirectoryError, QpFailure) as error:
         raise SettingError(f'start_from: {error}') from None

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmpcrl_ros.recording.learned_start import checkpoints_of
+from dmpcrl_ros.recording.checkpoint_manager import Log
+from dmpcrl_ros.recording.learned_start import TWIN, checkpoints_of
 from dmpcrl_ros.recording.policy import Policy, digest
 from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.recording.run_files import RunDirectoryError
@@ -17,7 +18,6 @@ from dmpcrl_ros.settings.deployment import LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
 
-_CENTRAL = 'central'  # name of the checkpoints of the centralised twin
 _NO_RUN = 0  # number in place of that of a run over ROS 2, in which an agent can continue
 _LOG = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def recorded(
     central: bool = False,
     policy: Policy | None = None,
     learned: LearnedSettings | None = None,
+    log: Log = _LOG,
 ) -> Generator[Step, None, None]:
     """Transitions of a run, each written to the directory `output` before it is yielded.
 
@@ -38,6 +39,7 @@ def recorded(
         central: control with the centralised twin instead of the agents.
         policy: parameters to begin with; None for those of the system.
         learned: checkpoints that the agents keep, and parameters that they begin with; None for neither.
+        log: for what was restored, or could not be saved.
 
     Raises:
         RunDirectoryError: the directory already holds a run or cannot be written to, or the run of the policy cannot be
@@ -50,18 +52,20 @@ def recorded(
     sizes = [method.layout(system, i).size for i in range(system.n_agents)]
     if policy:
         _adopt(policy, loop, sizes)
-    names = [_CENTRAL] if central else system.names
+    names = [TWIN] if central else system.names
     managers = [
-        checkpoints_of(agent, name, system, settings, learned, _LOG)
+        checkpoints_of(agent, name, system, settings, learned, log)
         for agent, name in zip(loop.agents, names, strict=True)
         if learned and (learned.checkpoints or learned.start_from)
     ]
-    for manager in managers:
+    for manager, agent in zip(managers, loop.agents, strict=False):
         manager.recover()
+        agent.begin_run()
     extra = {
         'transport': 'in process',
         'central': central,
         'policy': policy and policy.described(),
+        'start_from': learned.start_from if learned else '',
         'system_digest': system_digest(settings),
     }
     with RunWriter(output, system, settings, extra=extra) as writer:

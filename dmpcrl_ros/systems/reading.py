@@ -39,7 +39,7 @@ def read_yaml(path: str | Path) -> Any:
     except DuplicateKeyError as error:
         what = error.problem.partition(' with value')[0]
         raise NetworkError(f'{path}, line {error.problem_mark.line + 1}: {what}') from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError) as error:
         raise NetworkError(f'{path} is not YAML: {error}') from None
 
 

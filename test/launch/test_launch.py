@@ -28,9 +28,9 @@ def failed(terminal, reason):
 
 
 def test_a_complete_run_is_recorded_and_its_directory_is_not_used_again(tools, tmp_path):
-    """The agents have names that ROS 2 would take for truth values if they were not quoted."""
+    """The agents have names that ROS 2 would take for a truth value and a number if they were not quoted."""
     axes = tmp_path / 'axes.yaml'
-    axes.write_text(yaml.safe_dump(description(2)).replace('agent_1', '"y"').replace('agent_2', '"NO"'))
+    axes.write_text(yaml.safe_dump(description(2)).replace('agent_1', '"y"').replace('agent_2', '"nan"'))
     run = ('network.launch.py', f'system:={axes}', 'steps:=8', f'output:={tmp_path / "run"}')
     code, text = tools.launch(*run).end()
     assert code == 0 and 'run complete: 8 steps' in text, text

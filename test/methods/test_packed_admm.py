@@ -11,6 +11,7 @@ from dmpcrl_ros.core.exchange import DeadlineReached, Exchange
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.simulation.lockstep import step_in_lockstep
+from dmpcrl_ros.systems.linear.chain import chain
 
 PACKED = {'coordination': 'packed-admm', 'seed': 8}
 EXACT = PACKED | {'admm__iterations': 4000, 'admm__tolerance': 1e-9}
@@ -143,3 +144,32 @@ def test_messages_of_both_evaluations_go_to_the_neighbours_together():
     assert kinds.count('copies + copies') == 3 and kinds.count('averages + averages') == 3
     assert kinds[0] == 'maximum + maximum'  # whether all start warm
     assert not {'copies', 'averages'} & set(kinds)
+
+
+def without(program, lost):
+    """Program of an agent that is without a neighbour: the driver knows, and leaves it out of the inboxes."""
+    request = next(program)
+    try:
+        while True:
+            if isinstance(request, Exchange):
+                request = request._replace(expects={j: shape for j, shape in request.expects.items() if j != lost})
+            request = program.send((yield request))
+    except StopIteration as end:
+        return end.value
+
+
+def test_every_evaluation_holds_the_last_prediction_of_a_lost_parent():
+    """Agent 0 of three is lost, and would explore: the others evaluate the perturbed problem for the first time. They
+    have no perturbation, so that its solution is that of V."""
+    actions, states = [], [np.array([0.9, -0.2]), np.array([0.5, -0.1]), np.array([0.9, -0.1])]  # inputs within bounds
+    for coin in (False, True):
+        agents = agents_of(learning__exploration=True, admm__iterations=400, admm__warm_start=False)
+        for i, agent in enumerate(agents):  # the first model has no coupling
+            agent.theta = chain(3).model_parameters(i, exact=True)
+            agent.exploration.coins = lambda step, coin=coin: np.array([coin and step == 3, False, False])
+        for step in range(3):
+            acting(agents, states, step=step)
+        programs = [agent.step(observation(state, 3)) for agent, state in zip(agents, states, strict=True)]
+        outcome = step_in_lockstep([programs[0], *(without(program, 0) for program in programs[1:])])
+        actions.append([act.action.item() for act in outcome.acts[1:]])
+    assert actions[1] == pytest.approx(actions[0], abs=1e-6)

@@ -79,6 +79,39 @@ def test_an_interrupted_run_keeps_what_it_has_learned(tmp_path, every):
     assert np.array_equal(first, last)
 
 
+def test_learning_of_second_order_begins_with_the_parameters_of_first_order(trained):
+    folder, last = trained
+    for learned in ({'start_from': str(folder / 'kept')}, {'checkpoints': str(folder / 'kept')}):
+        first, after = run(folder, 'next' + ''.join(learned), learned=learned, learning__order='second')
+        assert np.array_equal(first, last) and not np.array_equal(after, last)
+
+
+def test_transitions_of_another_run_are_not_learned_from(trained):
+    """Their steps come again in the next run. A run has parameters only, checkpoints the transitions, too."""
+    folder, last = trained
+    starts = ({'start_from': str(folder / name)} for name in ('run', 'kept'))
+    after = [run(folder, f'next{k}', learned=start)[1] for k, start in enumerate(starts)]
+    after.append(run(folder, 'next', learned={'checkpoints': str(folder / 'kept')})[1])
+    assert np.array_equal(after[0], after[1]) and np.array_equal(after[0], after[2])
+    assert not np.array_equal(after[0], last)
+
+
+def test_what_agents_begin_with_is_not_copied_into_their_own_checkpoints_before_they_learn(trained):
+    folder, _ = trained
+    both = {'start_from': str(folder / 'kept'), 'checkpoints': str(folder / 'own')}
+    run(folder, 'next', learned=both, learn=False)
+    assert not (folder / 'own').exists()
+
+
+def test_a_twin_of_one_agent_begins_with_the_parameters_of_its_run(tmp_path):
+    settings = Settings(steps=6, seed=4, chain__agents=1)
+    list(recorded(settings, tmp_path / 'run'))
+    start = LearnedSettings(start_from=str(tmp_path / 'run'))
+    list(recorded(settings, tmp_path / 'twin', central=True, learned=start))
+    before, after = (load_run(tmp_path / name).parameters['agent_1'].theta for name in ('run', 'twin'))
+    assert np.array_equal(after[0], before[-1])
+
+
 @pytest.mark.parametrize(
     ('start', 'settings', 'reason'),
     [

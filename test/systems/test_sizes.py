@@ -87,12 +87,18 @@ def without_bounds(**changes):
 
 def test_without_bounds_the_size_is_that_of_the_first_state_or_of_what_the_inputs_reach():
     """First model: B = (0.0312, 0.25), A = [[1, 0.25], [0, 1]]. Two steps of an input of at most 2 move the states by
-    0.0312 x 2 + |0.0312 + 0.25 x 0.25| x 2 and 0.25 x 2 x 2."""
+    0.0312 x 2 + |0.0312 + 0.25 x 0.25| x 2 = 0.2498 and 0.25 x 2 x 2 = 1. A first state of (-0.3, 0) stays as it is."""
     data = without_bounds(bounds={'input': {'lower': [-2.0], 'upper': [2.0]}})
     states, inputs = variable_sizes(data, np.array([0.0, 0.0]), 2)
-    assert states == pytest.approx([0.0624 + 0.1874, 1.0]) and inputs == pytest.approx([2.0])
+    assert states == pytest.approx([0.2498, 1.0]) and inputs == pytest.approx([2.0])
     states, _ = variable_sizes(data, np.array([-0.3, 0.0]), 2)
-    assert states == pytest.approx([0.3, 1.0])
+    assert states == pytest.approx([0.5498, 1.0])
+
+
+def test_a_bound_that_is_out_of_reach_is_no_size():
+    bounds = {'input': {'lower': [-2.0], 'upper': [2.0]}, 'state': {'lower': [-100.0, -0.5], 'upper': [100.0, 0.5]}}
+    states, _ = variable_sizes(without_bounds(bounds=bounds), np.zeros(2), 2)
+    assert states == pytest.approx([0.2498, 0.5])
 
 
 def test_an_input_without_bounds_has_the_size_that_moves_a_state_by_its_own():

@@ -48,13 +48,15 @@ class LearningSettings:
     order: str = setting(
         'first',
         'order of the update; first is that of mallick2024, second that of mallick2025, robust is of second order '
-        'with a prior of the parameters and robust weights of the TD errors, second-as-released has the weights of '
-        'the released program of mallick2025, for comparison only',
+        'with a prior of the parameters, robust weights of the TD errors, and rate, replay and exploration of its own '
+        'in place of those of the system; second-as-released has the weights of the released program of mallick2025, '
+        'for comparison only',
         choices=('first', 'second', _ROBUST, _AS_RELEASED),
     )
     rate: float | None = setting(
         None,
-        'learning rate alpha; higher learns faster and may diverge; auto takes the published value',
+        'learning rate alpha; higher learns faster and may diverge; auto takes the published value, with robust its '
+        'own',
         kind=float,
         absent='auto',
         minimum=1e-15,
@@ -116,7 +118,10 @@ class QLearningOfMpc:
     def agent(
         self, system: MpcSystem, index: int, settings: QLearningSettings, *, seed: int, learn: bool
     ) -> AdmmAgent[QpSolution] | PackedAgent:
-        """One agent. It uses only its own data of the system and the shapes of its parents' states."""
+        """One agent. It uses its own data of the system, and the shapes of its parents' states.
+
+        With robust learning it also uses the sizes of these states, and of the stage costs of all agents.
+        """
         consensus, theta = consensus_of(system, index, settings), system.parameters(index)[1]
         newton = DistributedNewton(
             consensus,

@@ -82,6 +82,8 @@ class ReplayBuffer:
 def read_transitions(arrays: Mapping[str, np.ndarray], size: int, second_order: bool) -> list[Transition]:
     """Transitions of the arrays of a replay buffer, oldest first; empty without such arrays.
 
+    Those of first order are of no use for learning of second order, and left out.
+
     Args:
         arrays: as of ReplayBuffer.arrays.
         size: number p of parameters.
@@ -90,7 +92,7 @@ def read_transitions(arrays: Mapping[str, np.ndarray], size: int, second_order: 
     Raises:
         SnapshotError: an array is missing, of the wrong size, or not finite.
     """
-    if 'steps' not in arrays or not arrays['steps'].size:
+    if 'steps' not in arrays or not arrays['steps'].size or (second_order and 'hessians' not in arrays):
         return []
     count = len(arrays['steps'])
     steps, td_errors, gradients = (

@@ -26,23 +26,36 @@ def bound_size(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
 def variable_sizes(data: LocalData, initial_state: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
     """Sizes of the states (n_x,) and of the inputs (n_u,) of one agent, all positive.
 
-    They are those of the bounds. A state without bounds has the size of its initial value, or of what the inputs reach
-    within the horizon; an input without bounds has the size that moves a state by its own. Otherwise the size is one.
+    They are those of the bounds, unless inputs and initial state cannot move a state as far within the horizon. An
+    input without bounds has the size that moves a state by its own. Where nothing is known the size is one.
+
+    Args:
+        data: of the agent.
+        initial_state: (n_x,).
+        horizon: N, control steps.
     """
-    states, inputs = bound_size(data.state_lower, data.state_upper), bound_size(data.input_lower, data.input_upper)
-    states = np.where(states > 0.0, states, np.abs(initial_state))
+    bound, inputs = bound_size(data.state_lower, data.state_upper), bound_size(data.input_lower, data.input_upper)
+    known = np.where(bound > 0.0, bound, np.abs(initial_state))[:, None]
     effect = np.abs(data.model_b)
-    needed = np.divide(
-        states[:, None], effect, where=(effect > 0.0) & (states[:, None] > 0.0), out=np.full_like(effect, np.inf)
-    )
+    needed = np.divide(known, effect, where=(effect > 0.0) & (known > 0.0), out=np.full_like(effect, np.inf))
     needed = needed.min(axis=0, initial=np.inf)
     inputs = np.where(inputs > 0.0, inputs, np.where(np.isfinite(needed), needed, 1.0))
-    reached, power = np.zeros_like(states), np.eye(len(states))
-    for _ in range(horizon):
-        reached += np.abs(power @ data.model_b) @ inputs
-        power = data.model_a @ power
-    states = np.where(states > 0.0, states, np.where(np.isfinite(reached), reached, 0.0))
+    reached = _reached(data, np.abs(initial_state), inputs, horizon)
+    states = np.where(bound > 0.0, np.minimum(bound, np.where(reached > 0.0, reached, np.inf)), reached)
     return np.where(states > 0.0, states, 1.0), inputs
+
+
+def _reached(data: LocalData, initial: np.ndarray, inputs: np.ndarray, horizon: int) -> np.ndarray:
+    """Largest magnitudes (n_x,) within the horizon from this initial state and with inputs of these sizes.
+
+    The neighbours and the disturbances are left out.
+    """
+    largest, forced, power = initial.copy(), np.zeros(len(initial)), np.eye(len(initial))
+    for _ in range(horizon):
+        forced += np.abs(power @ data.model_b) @ inputs
+        power = data.model_a @ power
+        largest = np.maximum(largest, np.abs(power) @ initial + forced)
+    return np.where(np.isfinite(largest), largest, 0.0)
 
 
 def stage_cost_size(data: LocalData, states: np.ndarray, inputs: np.ndarray) -> float:

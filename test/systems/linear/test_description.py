@@ -253,7 +253,7 @@ def test_what_is_no_network_at_all_is_refused(nothing):
         from_description(nothing)
 
 
-@pytest.mark.parametrize('content', ['agents: [', 'a: b: c', '\tname: x', '\x00'])
+@pytest.mark.parametrize('content', ['agents: [', 'a: b: c', '\tname: x', '\x00', 'name: 2001-99-99', 'a: !!int x'])
 def test_a_file_that_is_not_yaml_is_refused_by_its_name(tmp_path, content):
     with pytest.raises(NetworkError, match=r'network\.yaml is not YAML'):
         load(tmp_path, content)
