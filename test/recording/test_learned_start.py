@@ -17,11 +17,12 @@ from dmpcrl_ros.settings.deployment import LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 
 AGENTS = ('agent_1', 'agent_2', 'agent_3')
+QUICK = {'coordination': 'admm', 'admm__iterations': 4}
 
 
 def run(folder, name, steps=8, *, learned=None, central=False, taken=None, **settings):
     """Parameters that the agents begin with and end with; `taken` is the step after which the run is interrupted."""
-    settings = Settings(**{'steps': steps, 'seed': 4} | settings)
+    settings = Settings(**{'steps': steps, 'seed': 4} | QUICK | settings)
     learned = LearnedSettings(**learned) if learned else None
     with closing(recorded(settings, folder / name, central=central, learned=learned)) as transitions:
         for _ in islice(transitions, taken):
@@ -51,9 +52,9 @@ def test_a_run_continues_from_its_checkpoints(trained):
 @pytest.mark.parametrize('method', ['q_learning with reactions', 'q_learning with ADMM'])
 def test_a_run_begins_with_what_another_has_learned(trained, source, method):
     folder, last = trained
-    coordination = 'admm' if 'ADMM' in method else 'reactions'
+    coordinated = {} if 'ADMM' in method else {'coordination': 'reactions', 'admm__iterations': None}
     start = {'start_from': str(folder / source)}
-    first, after = run(folder, 'next', learned=start, learn=False, coordination=coordination)
+    first, after = run(folder, 'next', learned=start, learn=False, **coordinated)
     assert np.array_equal(first, last) and np.array_equal(after, last)
 
 
@@ -104,7 +105,7 @@ def test_what_agents_begin_with_is_not_copied_into_their_own_checkpoints_before_
 
 
 def test_a_twin_of_one_agent_begins_with_the_parameters_of_its_run(tmp_path):
-    settings = Settings(steps=6, seed=4, chain__agents=1)
+    settings = Settings(steps=6, seed=4, chain__agents=1, **QUICK)
     list(recorded(settings, tmp_path / 'run'))
     start = LearnedSettings(start_from=str(tmp_path / 'run'))
     list(recorded(settings, tmp_path / 'twin', central=True, learned=start))

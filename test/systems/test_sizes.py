@@ -4,6 +4,7 @@
 """Sizes of variables and parameters, by which learning does not depend on the units of a description."""
 
 import copy
+from functools import cache
 
 import numpy as np
 import pytest
@@ -129,6 +130,14 @@ def test_sizes_follow_the_units(variant):
     assert ratio['f'] == pytest.approx(cost / np.append(x, u))
 
 
+@cache
+def learning(states, inputs, cost, exploration):
+    """Steps of the chain in these units, with its closed loop."""
+    settings = Settings(seed=3, learning__order='robust', learning__exploration=exploration)
+    loop = ClosedLoop(in_units(states, inputs, cost), settings)
+    return list(loop.run(12)), loop
+
+
 @pytest.mark.parametrize('exploration', [False, True])
 @pytest.mark.parametrize(
     ('states', 'inputs', 'cost'),
@@ -136,15 +145,10 @@ def test_sizes_follow_the_units(variant):
     ids=['kN', 'mN', 'cost', 'mixed'],
 )
 def test_a_network_learns_alike_in_other_units(states, inputs, cost, exploration):
-    how = {'seed': 3, 'learning__order': 'robust', 'learning__exploration': exploration}
-
-    def run(network):
-        loop = ClosedLoop(network, Settings(**how))
-        return list(loop.run(24)), loop
-
-    (expected, _), (found, loop) = (run(in_units(*each)) for each in (([1.0, 1.0], 1.0, 1.0), (states, inputs, cost)))
+    found, loop = learning(tuple(states), inputs, cost, exploration)
+    expected, _ = learning((1.0, 1.0), 1.0, 1.0, exploration)
     for step, same in zip(found, expected, strict=True):
         assert not any(step.faults)
         assert step.costs / cost == pytest.approx(same.costs, rel=1e-6, abs=1e-6)
         assert step.actions / inputs == pytest.approx(same.actions, rel=1e-6, abs=1e-6)
-    assert loop.agents[0].updates == 12
+    assert loop.agents[0].updates == 6
