@@ -235,6 +235,18 @@ def interrupted(program, chosen, error):
         return end.value
 
 
+def without(program, lost):
+    """The program of an agent that is without a neighbour: the driver knows, and leaves it out of the inboxes."""
+    request = next(program)
+    try:
+        while True:
+            if isinstance(request, Exchange):
+                request = request._replace(expects={j: shape for j, shape in request.expects.items() if j != lost})
+            request = program.send((yield request))
+    except StopIteration as end:
+        return end.value
+
+
 def never(request):
     return False
 

@@ -4,7 +4,7 @@
 """Coordination of all evaluations of a step by ADMM in the same message rounds."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,6 +56,29 @@ class _Lane:
         return self._data.value(solution)
 
 
+class _Agreed(NamedTuple):
+    """Numbers on which all agents have agreed.
+
+    Args:
+        values: of the evaluations (n_e,).
+        sums: (n_s,).
+        maxima: (n_m,).
+        failed: whether an agent has no solution.
+        partial: whether a neighbour was missing: the sums are not those of the whole network.
+    """
+
+    values: np.ndarray
+    sums: np.ndarray
+    maxima: np.ndarray
+    failed: bool
+    partial: bool
+
+    @classmethod
+    def nothing(cls, evaluations: int, sums: int, maxima: int) -> '_Agreed':
+        """Numbers in place of those for which there was no time."""
+        return cls(np.full(evaluations, np.nan), np.zeros(sums), np.zeros(maxima), failed=False, partial=True)
+
+
 class PackedAdmm:
     """One agent's part of the rounds in which neighbours agree on all evaluations of a step by ADMM.
 
@@ -103,46 +126,46 @@ class PackedAdmm:
         for lane in lanes[1:]:  # a lane that was not used for some steps has old predictions
             lane.admm.predict_as(lanes[0].admm)
         parts = yield from packed(*(lane.evaluate(each) for lane, each in zip(lanes, requests.values(), strict=True)))
-        answers = {
-            name: Answer(part.solution, np.nan, part.failure) for name, part in zip(requests, parts, strict=True)
-        }
-        metrics = _residuals(parts)
-        rounds = 2 * max(part.report.iterations for part in parts)
-        late = next((part.report.late for part in parts if part.report.late), '')
+        late, agreed = next((part.report.late for part in parts if part.report.late), ''), None
         try:
             if not late:
-                failed = any(part.failure for part in parts)
-                totals = yield from self._consensus.total(np.array([*sums, *(part.value for part in parts)]))
-                told = [*maxima, failed, self.partial]
-                *largest, failed, partial = (yield from self._consensus.maximum(told)).tolist()
+                agreed = yield from self._agree(parts, sums, maxima)
         except DeadlineReached as deadline:
             late = str(deadline)
-        if late:
-            return Outcome(
-                answers=answers,
-                sums=np.zeros(len(sums)),
-                maxima=np.zeros(len(maxima)),
-                rounds=rounds,
-                metrics=metrics,
-                late=late,
-            )
-        usable, values = not (failed or partial), totals[len(sums) :].tolist()
-        change = max(metrics['primal_residual'], metrics['dual_residual'])
-        return Outcome(
-            answers={name: answers[name]._replace(value=value) for name, value in zip(answers, values, strict=True)},
-            sums=totals[: len(sums)],
-            maxima=np.array(largest),
-            rounds=rounds,
-            change=FAILED if failed else UNKNOWN if partial else change,
-            usable=usable,
-            certified=usable and all(part.report.converged for part in parts),
-            metrics=metrics,
-        )
+        return _outcome(tuple(requests), parts, agreed or _Agreed.nothing(len(parts), len(sums), len(maxima)), late)
+
+    def _agree(
+        self, parts: Sequence[Evaluation[QpSolution]], sums: Sequence[float], maxima: Sequence[float]
+    ) -> Protocol[_Agreed]:
+        """Add up the values and the sums, and compare the maxima, over the network."""
+        totals = yield from self._consensus.total(np.array([*sums, *(part.value for part in parts)]))
+        told = [*maxima, any(part.failure for part in parts), self.partial]
+        largest = yield from self._consensus.maximum(told)
+        failed, partial = (largest[len(maxima) :] > 0.5).tolist()
+        return _Agreed(totals[len(sums) :], totals[: len(sums)], largest[: len(maxima)], failed, partial)
 
     def _lane(self, name: str) -> _Lane:
         if name not in self._lanes:
             self._lanes[name] = _Lane(self._problem, self._make_admm())
         return self._lanes[name]
+
+
+def _outcome(names: Sequence[str], parts: Sequence[Evaluation[QpSolution]], agreed: _Agreed, late: str) -> Outcome:
+    """Outcome of a step, of the evaluations by their names."""
+    metrics, usable = _residuals(parts), not (late or agreed.failed or agreed.partial)
+    change = max(metrics['primal_residual'], metrics['dual_residual'])
+    each = zip(names, parts, agreed.values.tolist(), strict=True)
+    return Outcome(
+        answers={name: Answer(part.solution, value, part.failure) for name, part, value in each},
+        sums=agreed.sums,
+        maxima=agreed.maxima,
+        rounds=2 * max(part.report.iterations for part in parts),
+        change=FAILED if agreed.failed else UNKNOWN if agreed.partial else change,
+        usable=usable,
+        certified=usable and all(part.report.converged for part in parts),
+        metrics=metrics,
+        late=late,
+    )
 
 
 def _residuals(parts: Sequence[Evaluation[QpSolution]]) -> dict[str, float]:

@@ -5,7 +5,7 @@
 
 import numpy as np
 import pytest
-from helpers import Watch, interrupted, never, nth, observation
+from helpers import Watch, interrupted, never, nth, observation, without
 
 from dmpcrl_ros.core.exchange import DeadlineReached, Exchange
 from dmpcrl_ros.settings.run import Settings
@@ -144,18 +144,6 @@ def test_messages_of_both_evaluations_go_to_the_neighbours_together():
     assert kinds.count('copies + copies') == 3 and kinds.count('averages + averages') == 3
     assert kinds[0] == 'maximum + maximum'  # whether all start warm
     assert not {'copies', 'averages'} & set(kinds)
-
-
-def without(program, lost):
-    """Program of an agent that is without a neighbour: the driver knows, and leaves it out of the inboxes."""
-    request = next(program)
-    try:
-        while True:
-            if isinstance(request, Exchange):
-                request = request._replace(expects={j: shape for j, shape in request.expects.items() if j != lost})
-            request = program.send((yield request))
-    except StopIteration as end:
-        return end.value
 
 
 def test_every_evaluation_holds_the_last_prediction_of_a_lost_parent():

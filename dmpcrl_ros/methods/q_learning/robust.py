@@ -65,8 +65,10 @@ class RobustQLearning(SecondOrderQLearning):
 
     def __init__(self, *, prior: np.ndarray, cost_size: float, **others: Any):
         super().__init__(regularisation=_VARIANCE, **others)
-        self._sizes = self._prior = prior
-        self._cost_size = cost_size
+        self._prior, self._cost_size = prior, cost_size
+
+    def _in_parameters(self, direction: np.ndarray) -> np.ndarray:
+        return self._prior * direction
 
     def _model(self, td_errors: np.ndarray, gradients: np.ndarray, hessians: np.ndarray) -> tuple[Batch, int]:
         """Batch in parameters of standard deviation one and costs of size one."""

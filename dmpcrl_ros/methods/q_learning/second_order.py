@@ -139,7 +139,6 @@ class SecondOrderQLearning(QLearning):
     """
 
     second_order = True
-    _sizes: np.ndarray | float = 1.0  # of the parameters in d
 
     def __init__(self, *, newton: NewtonSystem, consensus: Consensus, regularisation: float, **others: Any):
         super().__init__(**others)
@@ -157,7 +156,7 @@ class SecondOrderQLearning(QLearning):
             fault = str(reason)
         try:
             direction = yield from self._newton.direction(batch, len(transitions))
-            change = self._rate(step) * self._sizes * direction
+            change = self._rate(step) * self._in_parameters(direction)
             excess = self._safeguards.excess(theta, change)
             if not np.isfinite(excess):
                 raise BatchRefused('the step is not finite')
@@ -186,6 +185,10 @@ class SecondOrderQLearning(QLearning):
             np.column_stack([t.gradient for t in transitions]),
             np.array([t.hessian for t in transitions]),
         )
+
+    def _in_parameters(self, direction: np.ndarray) -> np.ndarray:
+        """Direction (p,) in theta, of the one in the parameters of the batch."""
+        return direction
 
     def _model(self, td_errors: np.ndarray, gradients: np.ndarray, hessians: np.ndarray) -> tuple[Batch, int]:
         """Batch of TD errors (T,), gradients (p, T) and Hessians (T, p, p); see `_batch`."""

@@ -5,9 +5,9 @@
 
 import numpy as np
 import pytest
-from helpers import Told, agents_of, interrupted, never, nth, observation
+from helpers import Told, agents_of, interrupted, never, nth, observation, without
 
-from dmpcrl_ros.core.exchange import DeadlineReached, Exchange
+from dmpcrl_ros.core.exchange import DeadlineReached
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.simulation.lockstep import step_in_lockstep
@@ -82,18 +82,6 @@ def test_where_one_agent_holds_learning_back_nobody_learns_and_afterwards_all_do
     assert faults[1] == 'learning is stopped' and set(faults[::2]) == {'learning is held by another agent'}
     assert np.isnan(thetas[12][1].metrics['td_error'])
     assert not any(np.array_equal(a, b) for a, b in zip(thetas[25][0], frozen, strict=True))
-
-
-def without(program, lost):
-    """The program of an agent that is without a neighbour: the driver knows, and leaves it out of the inboxes."""
-    request = next(program)
-    try:
-        while True:
-            if isinstance(request, Exchange):
-                request = request._replace(expects={j: shape for j, shape in request.expects.items() if j != lost})
-            request = program.send((yield request))
-    except StopIteration as end:
-        return end.value
 
 
 @pytest.mark.parametrize('warm_start', [True, False])
