@@ -6,8 +6,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.mpc.solver import QpFailure
@@ -57,7 +55,10 @@ def _start(place: str, name: str, folder: Callable[[str], CheckpointFolder], sys
 
     def begin(agent: Agent) -> None:
         if (run / CONFIGURATION).exists():
-            _adopt(agent, run, name, system)
+            try:
+                Policy(run).give(agent, system.names if name == TWIN else [name])
+            except (RunDirectoryError, QpFailure) as error:
+                raise SettingError(f'start_from: {error}') from None
             return
         checkpoint, refused = folder(place).load(agent.restore)
         agent.begin_run()  # the transitions of another run have steps that come again in this one
@@ -66,16 +67,3 @@ def _start(place: str, name: str, folder: Callable[[str], CheckpointFolder], sys
             raise SettingError(f'start_from: {run} holds neither a run nor a usable checkpoint of {name}{reasons}')
 
     return begin
-
-
-def _adopt(agent: Agent, run: Path, name: str, system: System) -> None:
-    """Give an agent its last parameters in a run, or the twin those of all agents."""
-    policy, twin = Policy(run), name == TWIN
-    try:
-        theta = np.concatenate(policy.thetas(system.names if twin else [name]))
-        fits = theta.size == agent.layout.size and (twin or policy.labels(name) == agent.layout.labels)
-        if not fits:
-            raise SettingError(f'start_from: {run} has other parameters of {name} than this run')
-        agent.theta = theta
-    except (RunDirectoryError, QpFailure) as error:
-        raise SettingError(f'start_from: {error}') from None

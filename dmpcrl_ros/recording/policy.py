@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dmpcrl_ros.core.agent import Agent
 from dmpcrl_ros.recording.recorded_run import ParameterHistory
 from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.recording.run_reader import load_run
@@ -37,14 +38,23 @@ class Policy:
         histories = load_run(self.run).parameters
         return [self._theta(histories.get(agent), agent) for agent in agents]
 
-    def labels(self, agent: str) -> list[str]:
-        """Labels of the elements of theta_i, as of ParameterLayout; empty for an agent that the run does not have.
+    def give(self, agent: Agent, members: Sequence[str]) -> None:
+        """Give an agent its parameters, or the centralised twin those of all its members.
+
+        Args:
+            agent: gets the parameters.
+            members: names of the agents that it stands for.
 
         Raises:
-            RunDirectoryError: there is no such run.
+            RunDirectoryError: there is no such run, or its parameters are not those of this agent.
+            QpFailure: its problem has no solution with them.
         """
-        history = load_run(self.run).parameters.get(agent)
-        return list(history.labels) if history else []
+        histories = load_run(self.run).parameters
+        theta = np.concatenate([self._theta(histories.get(name), name) for name in members])
+        labels = [label for name in members for label in histories[name].labels]
+        if theta.size != agent.layout.size or (len(members) == 1 and labels != _plain(agent.layout.labels, members[0])):
+            raise RunDirectoryError(f'{self.run} has other parameters of {", ".join(members)} than this run')
+        agent.theta = theta
 
     def described(self) -> dict[str, Any]:
         """Description of JSON types. Its digest changes when another run replaces this one."""
@@ -62,6 +72,11 @@ class Policy:
                 return history.theta[rows[-1]]
         after = '' if self.updates is None else f' after {self.updates} updates'
         raise RunDirectoryError(f'{self.run} has no recorded parameters of {agent}{after}')
+
+
+def _plain(labels: Sequence[str], name: str) -> list[str]:
+    """Labels without the name of the agent, which a centralised twin puts before them."""
+    return [label.removeprefix(f'{name}.') for label in labels]
 
 
 def digest(*parts: bytes) -> str:

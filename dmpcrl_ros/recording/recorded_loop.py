@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dmpcrl_ros.recording.checkpoint_manager import Log
+from dmpcrl_ros.recording.checkpoint_manager import CheckpointManager, Log
 from dmpcrl_ros.recording.learned_start import TWIN, checkpoints_of
 from dmpcrl_ros.recording.policy import Policy, digest
 from dmpcrl_ros.recording.run_directory import RunWriter
-from dmpcrl_ros.recording.run_files import RunDirectoryError
 from dmpcrl_ros.settings.deployment import LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
@@ -51,13 +50,15 @@ def recorded(
     loop = ClosedLoop(system, settings, central)
     sizes = [method.layout(system, i).size for i in range(system.n_agents)]
     if policy:
-        _adopt(policy, loop, sizes)
-    names = [TWIN] if central else system.names
-    managers = [
-        checkpoints_of(agent, name, system, settings, learned, log)
-        for agent, name in zip(loop.agents, names, strict=True)
-        if learned and (learned.checkpoints or learned.start_from)
-    ]
+        for agent, members in zip(loop.agents, [system.names] if central else [[n] for n in system.names], strict=True):
+            policy.give(agent, members)
+    managers = []
+    if learned and (learned.checkpoints or learned.start_from):
+        names = [TWIN] if central else system.names
+        managers = [
+            checkpoints_of(agent, name, system, settings, learned, log)
+            for agent, name in zip(loop.agents, names, strict=True)
+        ]
     for manager, agent in zip(managers, loop.agents, strict=False):
         manager.recover()
         agent.begin_run()
@@ -69,39 +70,44 @@ def recorded(
         'system_digest': system_digest(settings),
     }
     with RunWriter(output, system, settings, extra=extra) as writer:
-        known = []
-        for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
-            writer.record_parameters(index, 0, updates, theta)
-            known.append(updates)
-        try:
-            for step in loop.run(settings.steps):
-                writer.record(step)
-                for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
-                    if updates != known[index]:  # in the control step that ended this transition
-                        writer.record_parameters(index, step.step + 1, updates, theta)
-                        known[index] = updates
-                for manager in managers:
-                    manager.keep(_NO_RUN, step.step)
-                yield step
-        finally:
+        yield from _steps(loop, settings.steps, sizes, writer, managers)
+
+
+def _steps(
+    loop: ClosedLoop, count: int, sizes: Sequence[int], writer: RunWriter, managers: Sequence[CheckpointManager]
+) -> Generator[Step, None, None]:
+    """Transitions of a closed loop, each with the parameters that have changed, written and kept before it is yielded.
+
+    Args:
+        loop: to be run.
+        count: number of its transitions.
+        sizes: numbers of parameters of the agents.
+        writer: of the run.
+        managers: of the checkpoints of the agents.
+    """
+    known = []
+    for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
+        writer.record_parameters(index, 0, updates, theta)
+        known.append(updates)
+    try:
+        for step in loop.run(count):
+            writer.record(step)
+            for index, (updates, theta) in enumerate(_parameters(loop, sizes)):
+                if updates != known[index]:  # in the control step that ended this transition
+                    writer.record_parameters(index, step.step + 1, updates, theta)
+                    known[index] = updates
             for manager in managers:
-                manager.save_if_changed()
+                manager.keep(_NO_RUN, step.step)
+            yield step
+    finally:
+        for manager in managers:
+            manager.save_if_changed()
 
 
 def system_digest(settings: Settings) -> str:
     """Digest of the file that describes the system, which may change between two runs; empty without a file."""
     path = Path(settings.system).expanduser()
     return digest(path.read_bytes()) if path.suffix in ('.yaml', '.yml') and path.exists() else ''
-
-
-def _adopt(policy: Policy, loop: ClosedLoop, sizes: Sequence[int]) -> None:
-    """Set the parameters of the agents to those of a policy, which must have the same sizes."""
-    thetas = policy.thetas(loop.system.names)
-    if [len(theta) for theta in thetas] != list(sizes):
-        raise RunDirectoryError(f'{policy.run} has parameters of other sizes than those of {loop.system.name}')
-    central = len(loop.agents) < len(thetas)
-    for agent, theta in zip(loop.agents, [np.concatenate(thetas)] if central else thetas, strict=True):
-        agent.theta = theta
 
 
 def _parameters(loop: ClosedLoop, sizes: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:

@@ -108,7 +108,7 @@ def test_evaluations_of_another_policy_in_the_same_place_are_not_taken_for_those
 
 
 def test_a_policy_does_not_fit_another_network(tmp_path, learned):
-    with pytest.raises(RunDirectoryError, match='has parameters of other sizes than those of'):
+    with pytest.raises(RunDirectoryError, match='has other parameters of agent_1 than this run'):
         list(recorded(QUICK.but(chain__variant='mallick2025'), tmp_path / 'run', policy=Policy(learned)))
 
 
@@ -127,7 +127,7 @@ def test_a_run_without_an_update_has_learned_nothing_to_evaluate(tmp_path, optio
 
 
 def test_a_policy_does_not_fit_a_longer_chain(tmp_path, learned):
-    with pytest.raises(RunDirectoryError, match='no recorded parameters of agent_4'):
+    with pytest.raises(RunDirectoryError, match='has other parameters of agent_3 than this run'):
         list(recorded(QUICK.but(chain__agents=4), tmp_path / 'run', policy=Policy(learned)))
 
 

@@ -182,41 +182,6 @@ def area_bounds(data: AreaData) -> tuple[np.ndarray, np.ndarray]:
     return layout.pack(lower), layout.pack(upper)
 
 
-def area_sizes(data: AreaData, time: float) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes of the states (4,) and of the input (1,): the bounds of the angle and of the input.
-
-    Args:
-        data: of the area.
-        time: duration of a control step [s], in which the frequency moves the angle by its bound.
-    """
-    power = data.input_bound
-    return np.array([data.angle_bound, data.angle_bound / time, power, power]), np.array([power])
-
-
-def area_parameter_sizes(data: AreaData, time: float, cost: float) -> np.ndarray:
-    """Sizes (p,) of theta_i.
-
-    Args:
-        data: of the area.
-        time: duration of a control step [s].
-        cost: size of a stage cost.
-    """
-    states, inputs = area_sizes(data, time)
-    coefficient = inputs / data.angle_bound
-    return area_layout(data).pack(
-        {
-            'V0': np.array([cost]),
-            'phi_lb': np.array([data.angle_bound]),
-            'phi_ub': np.array([data.angle_bound]),
-            'b': states / DISTURBANCE_SCALE,
-            'f': cost / np.concatenate([states, inputs]),
-            'Q_x': np.sqrt(np.outer(data.state_weight, data.state_weight)),
-            'Q_u': np.array([data.input_weight]),
-            **{f'P_{j}': coefficient for j in data.neighbours},
-        }
-    )
-
-
 def least_eigenvalue(data: AreaData) -> float:
     """Smallest allowed eigenvalue of Q_x, a hundredth of its initial one, which keeps the problem convex."""
     return _LEAST_WEIGHT * float(data.state_weight.min())

@@ -21,11 +21,10 @@ from dmpcrl_ros.systems.power_grid.area import (
     PowerArea,
     area_bounds,
     area_layout,
-    area_parameter_sizes,
     area_parameters,
-    area_sizes,
     least_eigenvalue,
 )
+from dmpcrl_ros.systems.power_grid.sizes import area_parameter_sizes, area_sizes
 from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 
 
