@@ -29,7 +29,7 @@ _METHODS = {
 
 def durations(latency: float, **changes) -> tuple[np.ndarray, np.ndarray]:
     """Times [s] from the state to the last action, and to the end of learning, of each step (_STEPS + 1,)."""
-    settings = Settings(seed=8, learning__exploration=False, **changes)
+    settings = Settings(seed=8, learning__order='first', learning__exploration=False, **changes)
     system = settings.make_system()
     network = VirtualTimeNetwork(FaultPlan(), system.graph.neighbours, latency=latency)
     acted, ended = [], []

@@ -84,7 +84,7 @@ class Driver:
 
 def main() -> None:
     agent = int(sys.argv[1])
-    settings = Settings(seed=1, coordination='admm')
+    settings = Settings(seed=1, coordination='admm', learning__order='first')
     system = settings.make_system()
     controller = settings.make_agent(system, agent)
     rclpy.init()

@@ -3,8 +3,8 @@
 
 """Success of learning: the chain of paper 001, 5,000 steps in process, over seeds.
 
-`python bench/learning.py [seeds [coordination]]` prints the mean stage cost of each 500 steps. A run whose plant leaves
-the range it can be brought back from ends early.
+`python bench/learning.py [seeds [coordination [order]]]` prints the mean stage cost of each 500 steps. A run whose
+plant leaves the range it can be brought back from ends early.
 """
 
 import os
@@ -25,9 +25,9 @@ _STEPS, _PART = 5000, 500
 _LOST = 1e4  # stage cost beyond which the input bounds cannot bring the plant back
 
 
-def learn(seed: int, coordination: str) -> list[float]:
+def learn(seed: int, coordination: str, order: str) -> list[float]:
     """Mean stage cost of each part of the run, up to where it was lost."""
-    settings = Settings(seed=seed, coordination=coordination)
+    settings = Settings(seed=seed, coordination=coordination, learning__order=order, learning__guard=False)
     costs = []
     for step in ClosedLoop(settings.make_system(), settings).run(_STEPS):
         costs.append(float(step.costs.sum()))
@@ -39,13 +39,14 @@ def learn(seed: int, coordination: str) -> list[float]:
 def main() -> None:
     seeds = range(1, 1 + int(sys.argv[1]) if len(sys.argv) > 1 else 11)
     coordination = sys.argv[2] if len(sys.argv) > 2 else Settings().of_method.coordination
+    order = sys.argv[3] if len(sys.argv) > 3 else 'first'
     table = Table(
         'seed',
         *(f'-{k + _PART}' for k in range(0, _STEPS, _PART)),
-        title=f'{coordination}: mean stage cost of each 500 steps',
+        title=f'{coordination}, order {order}: mean stage cost of each 500 steps',
     )
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for seed, means in zip(seeds, pool.map(learn, seeds, repeat(coordination)), strict=True):
+        for seed, means in zip(seeds, pool.map(learn, seeds, repeat(coordination), repeat(order)), strict=True):
             table.add_row(str(seed), *(f'{mean:.3f}' if mean < 100 else 'lost' for mean in means))
     Console().print(table)
 

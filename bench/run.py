@@ -49,7 +49,8 @@ def local_problem() -> dict[str, float]:
 
 def in_process(variant: str, steps: int, **changes) -> tuple[float, float]:
     """Milliseconds per training step without exploration (mean), and rounds per step (mean)."""
-    settings = Settings(chain__variant=variant, learning__exploration=False, seed=8, **changes)
+    published = {'learning__order': 'first', 'learning__exploration': False}
+    settings = Settings(**{'chain__variant': variant, 'seed': 8} | published | changes)
     loop = ClosedLoop(settings.make_system(), settings)
     stamps, rounds = [time.perf_counter()], []
     for step in loop.run(steps):
@@ -81,7 +82,12 @@ def training_over_ros(coordination: str, system: str = 'chain') -> dict[str, flo
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, 'run')
         settings = Settings(
-            system=system, steps=_ROS_STEPS, learning__exploration=False, seed=8, coordination=coordination
+            system=system,
+            steps=_ROS_STEPS,
+            learning__order='first',
+            learning__exploration=False,
+            seed=8,
+            coordination=coordination,
         )
         started = time.monotonic()
         first = last = None

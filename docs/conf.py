@@ -59,6 +59,7 @@ docs/hosts
 docs/faults
 docs/reproductions
 docs/coordination
+docs/learning
 docs/benchmarks
 ```
 

@@ -39,6 +39,8 @@ class Loop:
     def __init__(self, network, **settings):
         if 'coordination' not in settings:
             settings = {'coordination': 'admm', 'admm__iterations': 5} | settings
+        if settings.get('method', 'q_learning') == 'q_learning':
+            settings = {'learning__order': 'first'} | settings
         self.network, self._settings = network, Settings(**settings)
         self._loop = ClosedLoop(network, self._settings, drive=lambda programs: self._drive(programs))
         self.agents = self._loop.agents

@@ -9,6 +9,7 @@ import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Protocol
+from dmpcrl_ros.methods.guard import Guard
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, joined, void_reason
@@ -79,8 +80,10 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
         memory, self._memory = self._memory, None
         agreement = yield from self._agree(decision, memory)
         fault, visited, update = agreement.fault, decision.policy, Update()
+        step = decision.observation.step
+        went_back = not agreement.held and self._heed(step, agreement.verdict)
+        self._note(agreement)
         if self.learner:
-            step = decision.observation.step
             if memory and agreement.evaluated:
                 self.learner.observe(Transition(step, agreement.td_error, memory.gradient, memory.hessian))
             if due := self.learner.due(step) and not self._holding:
@@ -90,7 +93,7 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
                 observation = decision.observation
                 visited = yield from self.evaluate(observation.state, decision.action, observation.exogenous)
                 fault = fault or visited.failure or visited.report.late
-        if visited.solution and not (agreement.partial or visited.report.late):
+        if visited.solution and not (agreement.partial or visited.report.late or went_back):
             self._memory = self._remember(decision, visited)
         return StepReport(
             updates=self.updates,
@@ -110,18 +113,30 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
         ).tolist()
         partial = self.consensus.partial
         # branching needs the exact maximum: averages may be inexact
-        lacking, self._holding = (
-            yield from self.consensus.maximum([not whole, partial or bool(observation.hold)])
-        ) > 0.5
+        told = [not whole, partial or bool(observation.hold), self._verdict()]
+        *flags, verdict = (yield from self.consensus.maximum(told)).tolist()
+        lacking, held = (flag > 0.5 for flag in flags)
+        harm = Guard.is_harm(verdict)
+        self._holding = held or harm
         evaluated = not (lacking or self._holding)
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
         fault = policy.failure or void_reason(valid, 'a valid evaluation', n_agents)
-        if self._holding:
-            held = 'a neighbour is lost' if partial else 'learning is held by another agent'
-            fault = fault or observation.hold or held
+        if harm and self.guard:
+            fault = fault or self.guard.held
+        elif self._holding:
+            by = 'a neighbour is lost' if partial else 'learning is held by another agent'
+            fault = fault or observation.hold or by
         elif not (fault or evaluated) and (continues or samples > 0.5):  # at the start of a run no agent has it
             fault = void_reason(min(samples, n_agents - 1), 'the whole transition', n_agents)
-        return Agreement(value, cost, td_error, evaluated, fault, partial)
+        return Agreement(value, cost, td_error, not lacking, fault, partial, held, verdict)
+
+    def _note(self, agreement: Agreement) -> None:
+        """Give the evidence of a step to the guard."""
+        if self.guard and not agreement.held:
+            cost = agreement.cost if agreement.complete else None
+            td_error = agreement.td_error if agreement.evaluated else None
+            self.guard.note(void=not agreement.complete, cost=cost, td_error=td_error)
+            self._go_back_alone()
 
     def _remember(self, decision: Decision[SolutionT], visited: Evaluation[SolutionT]) -> Memory | None:
         """Memory of the transition that begins, for the next step.

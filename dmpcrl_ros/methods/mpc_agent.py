@@ -8,7 +8,7 @@ The subclasses say in which rounds the agent decides and learns.
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from typing import Protocol as Interface
 
@@ -19,6 +19,7 @@ from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout, Protocol
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
+from dmpcrl_ros.methods.guard import Guard
 from dmpcrl_ros.methods.learner import Explorer, Learner, Update
 from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.solver import QpFailure
@@ -48,6 +49,21 @@ DecisionT = TypeVar('DecisionT', bound=StepDecision)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learning:
+    """Parts of an agent that learns; without them it acts with its present parameters.
+
+    Args:
+        learner: None to act without learning.
+        exploration: None to follow the policy.
+        guard: over the learning; None to learn whatever happens.
+    """
+
+    learner: Learner | None = None
+    exploration: Explorer | None = None
+    guard: Guard | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class AgentParts(Generic[SolutionT]):
     """Parts of an agent, whatever its coordination.
 
@@ -56,16 +72,14 @@ class AgentParts(Generic[SolutionT]):
         consensus: agreement over the network.
         plan: inputs for steps without a fresh decision.
         discount: gamma.
-        learner: None to act without learning.
-        exploration: None to follow the policy.
+        learning: of its parameters.
     """
 
     mpc: Mpc[SolutionT]
     consensus: Consensus
     plan: FallbackPlan
     discount: float
-    learner: Learner | None = None
-    exploration: Explorer | None = None
+    learning: Learning = field(default_factory=Learning)
 
 
 class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
@@ -74,8 +88,9 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
     def __init__(self, parts: AgentParts[SolutionT]):
         self.mpc = parts.mpc
         self.consensus = parts.consensus
-        self.learner = parts.learner
-        self.exploration = parts.exploration
+        self.learner = parts.learning.learner
+        self.exploration = parts.learning.exploration
+        self.guard = parts.learning.guard
         self.updates = 0
         self._plan, self._discount = parts.plan, parts.discount
         self._initial_theta = parts.mpc.theta
@@ -111,10 +126,14 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
         self._plan.reset()
         if self.learner:
             self.learner.reset()
+        if self.guard:
+            self.guard.begin(self.mpc.theta)
 
     def snapshot(self) -> Mapping[str, np.ndarray]:
-        """theta (p,), the number of updates, and the replayed transitions."""
-        learned = self.learner.snapshot() if self.learner else {}
+        """theta (p,), the number of updates, the replayed transitions, and the last good parameters (p,) of a guard."""
+        learned = dict(self.learner.snapshot()) if self.learner else {}
+        if self.guard:
+            learned['good'] = self.guard.good
         return {'theta': self.mpc.theta, 'updates': np.array(self.updates), **learned}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -126,6 +145,7 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
         """
         theta = snapshot_array(arrays, 'theta', (self.layout.size,))
         updates = snapshot_array(arrays, 'updates', ())
+        good = snapshot_array(arrays, 'good', (self.layout.size,)) if 'good' in arrays else theta
         replayed = self.learner.read_snapshot(arrays, self.layout.size) if self.learner else ()
         try:
             self.mpc.theta = theta.astype(float)
@@ -133,6 +153,8 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
             raise SnapshotError(str(failure)) from None
         self.begin_run()
         self.updates = int(updates)
+        if self.guard:
+            self.guard.begin(good)
         if self.learner:
             for transition in replayed:
                 self.learner.observe(transition)
@@ -167,7 +189,41 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
 
     def _give_up(self, decision: DecisionT | None, reason: str) -> StepReport:
         """End the step without learning from the transition that ended or the one that begins."""
+        if self.guard:
+            self.guard.note(void=True)
+            self._go_back_alone()
         return StepReport(updates=self.updates, fault=reason, metrics=decision.metrics if decision else {})
+
+    def _verdict(self) -> float:
+        """What the guard has found, for the maximum over all agents."""
+        return self.guard.verdict if self.guard else 0.0
+
+    def _heed(self, step: int, verdict: float) -> bool:
+        """Go back to the last good parameters, or keep the present ones as a candidate, as all agents agreed.
+
+        Returns whether theta has changed.
+        """
+        if self.guard is None:
+            return False
+        if self.guard.is_harm(verdict):
+            return self._go_back(self.guard)
+        self.guard.pass_window(step, self.mpc.theta, verdict)
+        return False
+
+    def _go_back_alone(self) -> None:
+        """Go back to the last good parameters if the agents have not agreed on anything for a whole window."""
+        if self.guard and self.guard.deaf:
+            self._go_back(self.guard)
+
+    def _go_back(self, guard: Guard) -> bool:
+        good = guard.go_back()
+        if np.array_equal(self.mpc.theta, good):
+            return False
+        self.mpc.theta = good
+        self.updates += 1
+        if self.learner:
+            self.learner.reset()
+        return True
 
     def _update(self, learner: Learner, step: int) -> Protocol[Update]:
         """Update theta at all agents, or at none if the problem of one has no solution with its update."""

@@ -17,8 +17,7 @@ from dmpcrl_ros.core.settings import SettingError
 from dmpcrl_ros.core.spanning_tree import SpanningTree
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
-from dmpcrl_ros.methods.learner import Explorer, Learner
-from dmpcrl_ros.methods.mpc_agent import AgentParts
+from dmpcrl_ros.methods.mpc_agent import AgentParts, Learning
 from dmpcrl_ros.methods.mpc_settings import ADMM_METHODS, CoordinationSettings, MpcSettings
 from dmpcrl_ros.methods.packed_agent import PackedAgent
 from dmpcrl_ros.mpc.admm import Admm, AdmmOptions
@@ -33,6 +32,7 @@ from dmpcrl_ros.mpc.solver import NotConvex, QpFailure
 from dmpcrl_ros.mpc.tree_coordination import TREE_METHODS, TreeCoordination
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
+_NO_LEARNING = Learning()
 _ALONE = path_graph(1)  # the network of a centralised controller
 _IN_ALL = 'must be convex in all states and inputs, with no weight below about 1e-11: choose other units'
 _CONVEXITY = {
@@ -122,8 +122,7 @@ def coordinated_agent(
     index: int,
     theta: np.ndarray,
     consensus: Consensus,
-    learner: Learner | None = None,
-    exploration: Explorer | None = None,
+    learning: Learning = _NO_LEARNING,
 ) -> AdmmAgent[QpSolution] | PackedAgent:
     """One agent at theta (p,), coordinated as the settings say.
 
@@ -133,7 +132,7 @@ def coordinated_agent(
     if settings.coordination in ADMM_METHODS:
         options = settings.admm.options(system.defaults)
         local, admm = local_parts(system, index, theta, options, consensus)
-        parts = _parts(system, settings, (index,), local, consensus, learner, exploration)
+        parts = _parts(system, settings, (index,), local, consensus, learning)
         if settings.coordination == PackedAdmm.kind:
             make_admm = partial(local_admm, system, index, options, consensus)
             return PackedAgent(PackedAdmm(local.problem, make_admm, consensus), parts)
@@ -153,15 +152,14 @@ def coordinated_agent(
     with first_programme(system.names[index], 'reactions'):
         mpc = ParametricMpc(problem, system.parameters(index)[0], theta, structure=structure)
     along = _tree_coordination(settings, index, tree, structure)
-    return PackedAgent(along, _parts(system, settings, (index,), mpc, consensus, learner, exploration), go_round)
+    return PackedAgent(along, _parts(system, settings, (index,), mpc, consensus, learning), go_round)
 
 
 def coordinated_twin(
     system: MpcSystem,
     settings: CoordinationSettings,
     theta_of: Callable[[int], np.ndarray],
-    learner: Learner | None = None,
-    exploration: Explorer | None = None,
+    learning: Learning = _NO_LEARNING,
 ) -> AdmmAgent[QpSolution] | PackedAgent:
     """Centralised twin of all agents: one agent without neighbours that solves as the agents do.
 
@@ -169,8 +167,7 @@ def coordinated_twin(
         system: to be controlled.
         settings: of the method.
         theta_of: parameters (p,) of each agent.
-        learner: of all parameters; None to act without learning.
-        exploration: None to follow the policy.
+        learning: of all parameters.
 
     Raises:
         SettingError: the problem of the whole network cannot be solved with the first parameters.
@@ -182,7 +179,7 @@ def coordinated_twin(
         admm, consensus = central_parts(options)
         with first_programme(system.name, 'admm'):
             central = ParametricMpc(problem, layout, theta)
-        parts = _parts(system, settings, every, central, consensus, learner, exploration)
+        parts = _parts(system, settings, every, central, consensus, learning)
         if settings.coordination == PackedAdmm.kind:
             return PackedAgent(PackedAdmm(problem, lambda: central_parts(options)[0], consensus), parts)
         return AdmmAgent(admm, parts)
@@ -191,7 +188,7 @@ def coordinated_twin(
     structure = LocalStructure(problem, shared, {})
     with first_programme(system.name, 'reactions'):
         mpc = ParametricMpc(problem, layout, theta, structure=structure)
-    parts = _parts(system, settings, every, mpc, consensus_alone(), learner, exploration)
+    parts = _parts(system, settings, every, mpc, consensus_alone(), learning)
     return PackedAgent(_tree_coordination(settings, 0, tree, structure), parts)
 
 
@@ -208,11 +205,10 @@ def mpc_agent(
     mpc: Mpc[SolutionT],
     admm: Admm,
     consensus: Consensus,
-    learner: Learner | None = None,
-    exploration: Explorer | None = None,
+    learning: Learning = _NO_LEARNING,
 ) -> AdmmAgent[SolutionT]:
     """Agent that controls these members of the system."""
-    return AdmmAgent(admm, _parts(system, settings, members, mpc, consensus, learner, exploration))
+    return AdmmAgent(admm, _parts(system, settings, members, mpc, consensus, learning))
 
 
 def _parts(
@@ -221,8 +217,7 @@ def _parts(
     members: Sequence[int],
     mpc: Mpc[SolutionT],
     consensus: Consensus,
-    learner: Learner | None,
-    exploration: Explorer | None,
+    learning: Learning,
 ) -> AgentParts[SolutionT]:
     """Parts of an agent that controls these members of the system."""
     lower, upper, safe_input = (
@@ -234,6 +229,5 @@ def _parts(
         consensus=consensus,
         plan=FallbackPlan(lower, upper, safe_input, settings.fallback_steps),
         discount=system.structure.discount,
-        learner=learner,
-        exploration=exploration,
+        learning=learning,
     )

@@ -9,6 +9,7 @@ from typing import Generic
 import numpy as np
 
 from dmpcrl_ros.core.agent import Observation
+from dmpcrl_ros.methods.guard import Guard
 from dmpcrl_ros.methods.method import Metric
 from dmpcrl_ros.mpc.admm import AdmmReport
 from dmpcrl_ros.mpc.evaluation import Evaluation
@@ -29,6 +30,12 @@ METRICS = (
     Metric(
         name='certified',
         meaning='whether all agents know that they have the solution of the whole network',
+        column='begun',
+        flag=True,
+    ),
+    Metric(
+        name='learning_held',
+        meaning='whether learning is held because it does harm, or too few steps give a transition to learn from',
         column='begun',
         flag=True,
     ),
@@ -82,17 +89,31 @@ class Agreement:
         value: V(s) of the network.
         cost: stage cost of the network.
         td_error: delta; 0 where it was not evaluated.
-        evaluated: whether every agent has the whole transition, and no agent holds learning.
+        complete: whether every agent has the whole transition.
         fault: reason why the transition could not be evaluated; empty without a fault.
         partial: whether a lost neighbour was left out: the numbers then do not belong to the whole network.
+        held: whether an operator or a lost neighbour holds learning.
+        verdict: largest of the guards of all agents.
     """
 
     value: float
     cost: float
     td_error: float
-    evaluated: bool
+    complete: bool
     fault: str
     partial: bool
+    held: bool
+    verdict: float
+
+    @property
+    def harm(self) -> bool:
+        """Whether an agent has found that learning does harm."""
+        return Guard.is_harm(self.verdict)
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether every agent has the whole transition, and learning is not held."""
+        return self.complete and not (self.held or self.harm)
 
 
 @dataclass(frozen=True)
@@ -140,7 +161,8 @@ def _residuals(report: AdmmReport) -> dict[str, float]:
 def agreement_metrics(agreement: Agreement) -> dict[str, float]:
     """Metrics of an agreement by their names."""
     evaluated = {'td_error': agreement.td_error} if agreement.evaluated else {}
-    return {'value': agreement.value, 'cost': agreement.cost, **evaluated}
+    held = {'learning_held': float(agreement.harm)}
+    return {'value': agreement.value, 'cost': agreement.cost, **evaluated, **held}
 
 
 def joined(*faults: str) -> str:

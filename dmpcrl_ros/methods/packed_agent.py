@@ -12,6 +12,7 @@ from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
 from dmpcrl_ros.core.graph import Edge
 from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN
+from dmpcrl_ros.methods.guard import Guard
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import joined, was_applied
@@ -76,7 +77,8 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         lacking = memory is None or (memory.answer is None and ACTION_VALUE not in requests)
         held = bool(observation.hold or observation.cut) or self.coordination.partial
         early = self._act_early if self.coordination.early else None
-        outcome = yield from self.coordination.run(requests, [observation.stage_cost], [lacking, held], early)
+        maxima = [lacking, held, self._verdict()]
+        outcome = yield from self.coordination.run(requests, [observation.stage_cost], maxima, early)
         act = self._early or self._act(outcome.answers)
         return PackedDecision(
             observation=observation,
@@ -126,33 +128,46 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
     def _learn(self, decision: PackedDecision) -> Protocol[StepReport]:
         """Learn from the transition that ended, and remember the one that begins."""
         outcome, observation, update = decision.outcome, decision.observation, Update()
-        lacking, self._holding = outcome.maxima > 0.5
-        metrics, fault = dict(decision.metrics), self._fault(decision, bool(lacking))
-        if outcome.usable and not observation.cut:  # otherwise the values are not those of the whole network
-            value, cost = outcome.answers[VALUE].value, float(outcome.sums[0])
-            metrics |= {'value': value, 'cost': cost}
-            visited = outcome.answers.get(ACTION_VALUE) or self._action_value(decision.memory)
-            if decision.memory and visited and not (lacking or self._holding):
-                td_error = cost + self._discount * value - visited.value
-                metrics['td_error'] = td_error
-                if self.learner:
-                    derivatives = self._derivatives(decision.memory.observation, visited, self.learner.second_order)
-                    self.learner.observe(
-                        Transition(observation.step, td_error, derivatives.gradient, derivatives.hessian)
-                    )
+        (lacking, held), verdict = outcome.maxima[:2] > 0.5, float(outcome.maxima[2])
+        harm = outcome.usable and Guard.is_harm(verdict)
+        self._holding = bool(held or harm)
+        fault = self._fault(decision, bool(lacking), harm)
+        metrics = {**decision.metrics, **self._transition(decision, bool(lacking)), 'learning_held': float(harm)}
+        went_back = outcome.usable and not held and self._heed(observation.step, verdict)
         if self.learner and self.learner.due(observation.step) and not self._holding:
             update = yield from self._update(self.learner, observation.step)
             fault = joined(fault, update.fault)
-        answer = outcome.answers[VALUE] if outcome.usable else None
+        if self.guard and not held:
+            void = bool(lacking) or not outcome.usable
+            self.guard.note(void=void, cost=metrics.get('cost'), td_error=metrics.get('td_error'))
+            self._go_back_alone()
+        answer = outcome.answers[VALUE] if outcome.usable and not went_back else None
         if not observation.cut:
             self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
         return StepReport(updates=self.updates, fault=fault, metrics={**metrics, **update.metrics})
+
+    def _transition(self, decision: PackedDecision, lacking: bool) -> dict[str, float]:
+        """Metrics of the transition that ended, which the learner has observed if all agents have it."""
+        outcome = decision.outcome
+        if not outcome.usable or decision.observation.cut:  # the values are not those of the whole network
+            return {}
+        value, cost = outcome.answers[VALUE].value, float(outcome.sums[0])
+        metrics, memory = {'value': value, 'cost': cost}, decision.memory
+        visited = outcome.answers.get(ACTION_VALUE) or self._action_value(memory)
+        if memory and visited and not (lacking or self._holding):
+            metrics['td_error'] = td_error = cost + self._discount * value - visited.value
+            if self.learner:
+                derivatives = self._derivatives(memory.observation, visited, self.learner.second_order)
+                self.learner.observe(
+                    Transition(decision.observation.step, td_error, derivatives.gradient, derivatives.hessian)
+                )
+        return metrics
 
     def _action_value(self, memory: PackedMemory | None) -> Answer | None:
         """V(s) in the place of Q(s, a) of a transition; not after an early action, which is not quite the best one."""
         return None if memory is None or self.coordination.early else memory.answer
 
-    def _fault(self, decision: PackedDecision, lacking: bool) -> str:
+    def _fault(self, decision: PackedDecision, lacking: bool, harm: bool) -> str:
         """Reason why the transition that ended was not learned from; empty without one."""
         outcome = decision.outcome
         failures = [f'{name}: {answer.failure}' for name, answer in outcome.answers.items() if answer.failure]
@@ -160,6 +175,8 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
             return failures[0]
         if not outcome.usable:
             return f'not certified: {_reason(outcome.change)} after {outcome.rounds} rounds'
+        if harm and self.guard:
+            return self.guard.held
         if self._holding:
             lost = self.coordination.partial or decision.observation.cut
             held = 'a neighbour is lost' if lost else 'learning is held by another agent'

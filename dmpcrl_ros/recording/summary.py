@@ -92,7 +92,8 @@ def fault_lines(run: Run) -> list[str]:
     """Lines with the number of void steps, from which agents could not learn, and with the most frequent faults.
 
     The last transition of an episode does not count as void: agents never learn from it. Faults that differ only in a
-    number, such as an iteration or a residual, count as one; N stands for the number.
+    number, such as an iteration or a residual, count as one; N stands for the number. If learning was held because it
+    did harm, the last line gives the first step and the reason.
     """
     count, void = len(run.steps), int(run.void.sum())
     lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]
@@ -102,6 +103,12 @@ def fault_lines(run: Run) -> list[str]:
     lines += [f'  in {n} step{"s" if n > 1 else ""}: {reason}' for reason, n in reasons.most_common(_REASONS)]
     if (rest := len(reasons) - _REASONS) > 0:
         lines.append(f'  and {rest} other fault{"s" if rest > 1 else ""}')
+    held = np.flatnonzero(run.metrics.get('learning_held', np.zeros(0)) > 0.5)
+    if held.size:
+        first = held[0]
+        lines.append(
+            f'learning was held in {held.size} steps, the first of them {run.steps[first]}: {run.faults[first]}'
+        )
     return lines
 
 

@@ -25,9 +25,10 @@ from dmpcrl_ros.recording.policy import Policy
 from dmpcrl_ros.recording.recorded_run import Run
 from dmpcrl_ros.settings.run import Settings
 
-SETTINGS = Settings(coordination='admm')  # the published one
+SETTINGS = Settings(coordination='admm', learning__order='first', learning__guard=False)  # as published
 TRAINED = ('distributed', 'centralised')
 SECOND_ORDER = 'second-order'  # distributed, as in paper 000, for comparison
+ROBUST = 'robust'  # the default of this package, coordinated by reactions
 EVALUATED_STEPS = 100
 FIRST_EVALUATION_SEED = 1001
 # Released data, one noise sequence: cost of 100 steps, and steps with the first state of an agent below zero.
@@ -43,11 +44,12 @@ PUBLISHED = {
 
 
 def training(seed: int, steps: int) -> list[Job]:
-    """Jobs of the agents, their centralised twin, and agents with second-order learning, on the same noise."""
+    """Jobs of the agents, their twin, and agents with second-order and with robust learning, on the same noise."""
     settings = SETTINGS.but(seed=seed, steps=steps)
     return [
         *(Job(name, settings, central=name == 'centralised') for name in TRAINED),
         Job(SECOND_ORDER, settings.but(learning__order='second')),
+        Job(ROBUST, Settings(seed=seed, steps=steps)),
     ]
 
 
@@ -64,7 +66,7 @@ def candidates(folder: Path, updates: int) -> list[Candidate]:
     ]
     return [
         *learned,
-        Candidate(SECOND_ORDER, policy=Policy(folder / SECOND_ORDER)),
+        *(Candidate(name, policy=Policy(folder / name)) for name in (SECOND_ORDER, ROBUST)),
         Candidate('nominal', {'method': 'nominal_mpc'}),
         Candidate('nominal-exact', {'method': 'nominal_mpc', 'model': 'exact'}),
         Candidate('scenario', {'method': 'scenario_mpc'}, central=True),
@@ -109,7 +111,7 @@ def costs_of_all(scores: Mapping[str, Scores]) -> Figure:
     shown = [name for name, found in scores.items() if np.isfinite(found.costs).all()]
     for place, name in enumerate(shown):
         mean, bounds = scores[name].costs.mean(), confidence_interval(scores[name].costs)
-        panel.bar(place, mean, color=COLOURS[0 if name.startswith(('learned', SECOND_ORDER)) else 1], width=0.6)
+        panel.bar(place, mean, color=COLOURS[0 if name.startswith(('learned', SECOND_ORDER, ROBUST)) else 1], width=0.6)
         panel.plot([place, place], bounds, color='black', linewidth=1.0)
         if name in PUBLISHED:
             panel.plot(place, PUBLISHED[name][0], 'D', color=COLOURS[2], markersize=3.5)

@@ -181,7 +181,7 @@ class SensorSettings:
 
     sensor_timeout: float = setting(
         0.5,
-        'age at which a measurement of a bridge counts as missing; the agents then receive no state, and '
+        'age at which a measurement counts as missing; the agents then receive no state, and '
         'the safe inputs are applied',
         unit='s',
         minimum=0.001,

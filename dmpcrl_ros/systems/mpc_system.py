@@ -158,6 +158,11 @@ class MpcSystem(System):
         """Size of the stage cost of one agent, the same for all: that of states and inputs of their usual sizes."""
         return 1.0
 
+    @property
+    def operating_cost(self) -> float:
+        """Stage cost of one agent, the same for all, that a run may have without harm; by default its size."""
+        return self.cost_size
+
     def input_sizes(self, index: int) -> np.ndarray:
         """Usual sizes (n_u,) of the inputs of an agent, positive."""
         return np.ones(self.local[index].n_inputs)

@@ -250,6 +250,7 @@ def test_a_variant_is_reproduced_under_the_old_names_too():
         learning__order='second',
         coordination='admm',
         admm__tolerance=1e-3,
+        learning__guard=False,
     )
 
 

@@ -63,7 +63,9 @@ def test_neighbours_are_told_trajectories_sums_and_maxima_alone(system, settings
     """ADMM: an agent sends its copy of a parent's trajectory to the parent, and the average of its own trajectory to
     those that hold copies (paper 001, Algorithm 1). Consensus: mixed sums of V, Q, stage cost and two counts, and in
     second order the upper triangle of C (paper 000). Maxima: flags. Neither theta, nor inputs, nor gradients."""
-    found = told(system, Settings(coordination='admm', admm__iterations=3, **settings), 12)
+    found = told(
+        system, Settings(**{'coordination': 'admm', 'admm__iterations': 3, 'learning__order': 'first'} | settings), 12
+    )
     shapes = {i: (system.structure.horizon + 1, data.n_states) for i, data in enumerate(system.local)}
     for kind, sender, receiver, shape in found:
         assert receiver in system.graph.neighbours[sender]

@@ -13,7 +13,7 @@ from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.simulation.lockstep import step_in_lockstep
 from dmpcrl_ros.systems.linear.chain import chain
 
-PACKED = {'coordination': 'packed-admm', 'seed': 8}
+PACKED = {'coordination': 'packed-admm', 'seed': 8, 'learning__order': 'first'}
 EXACT = PACKED | {'admm__iterations': 4000, 'admm__tolerance': 1e-9}
 STATES = [np.array([0.3, 0.1]), np.array([0.2, 0.2]), np.array([0.1, 0.3])]
 

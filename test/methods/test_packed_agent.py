@@ -18,7 +18,7 @@ OTHER_SOLVER = {'central': True, 'coordination': 'admm'}  # the centralised twin
 
 def run(steps, central=False, **settings):
     if 'method' not in settings:
-        settings['learning__exploration'] = False
+        settings = {'learning__order': 'first', 'learning__exploration': False} | settings
     settings = Settings(**settings)
     loop = ClosedLoop(settings.make_system(), settings, central=central)
     return list(loop.run(steps)), loop
@@ -213,7 +213,7 @@ def test_a_replaced_action_is_learned_from_by_nobody():
 def test_only_neighbours_in_the_tree_exchange_reactions():
     """The directed network is a triangle; its tree has no edge between the second and the third agent."""
     watch = Watch()
-    list(ClosedLoop(directed_network(), Settings(coordination='reactions', seed=2), drive=watch).run(3))
+    list(ClosedLoop(directed_network(), Settings(seed=2, learning__order='first'), drive=watch).run(3))
     receivers = {'reactions': [set(), set(), set()], 'maximum': [set(), set(), set()]}
     for step in watch.requests:
         for agent, asked in enumerate(step):

@@ -177,7 +177,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(tmp_
 
 def learned_agent():
     """An agent that has learned a little, with its name and its folder."""
-    settings = Settings()
+    settings = Settings(learning__order='first')
     agent, random = settings.make_agent(settings.make_system(), 1), np.random.default_rng(1)
     for step in range(1, 4):
         agent.learner.observe(Transition(step, random.normal(), random.normal(size=agent.layout.size)))

@@ -28,7 +28,8 @@ def run_of(path, network, settings, steps, updates=5):
     with RunWriter(path, network, settings) as writer:
         for k in range(steps):
             size = 10.0 ** (-k / steps)
-            metrics = {'td_error': np.nan if k == 4 else -size, 'explored': float(k % 3 == 0), 'certified': np.nan}
+            metrics = {'td_error': np.nan if k == 4 else -size, 'explored': float(k % 3 == 0)}
+            metrics |= {'certified': np.nan, 'learning_held': 0.0}
             writer.record(
                 Step(
                     k,

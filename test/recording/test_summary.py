@@ -24,7 +24,7 @@ def step(number, costs=(1.0, 2.0), first_states=(0.5, 0.5), td_error=1.0, faults
         states,
         np.zeros(2),
         np.array(costs),
-        {'td_error': td_error, 'explored': 0.0, 'certified': np.nan},
+        {'td_error': td_error, 'explored': 0.0, 'certified': np.nan, 'learning_held': 0.0},
         1,
         faults,
     )
@@ -137,6 +137,21 @@ def test_a_run_without_steps_has_an_empty_summary(tmp_path):
     assert summarise(run) == []
     assert summary_table(run, []).row_count == 0
     assert fault_lines(run) == ['void steps: 0 of 0']
+
+
+def test_the_first_step_in_which_learning_was_held_is_named_with_its_reason(tmp_path):
+    reason = 'learning is held: the mean stage cost of the last 50 steps is 8.4, more than 2 times 3'
+    steps = [
+        step(0),
+        step(1, td_error=np.nan, faults=(reason, reason)),
+        step(2, td_error=np.nan, faults=(reason, reason)),
+    ]
+    for one in steps[1:]:
+        one.metrics['learning_held'] = 1.0
+    assert (
+        fault_lines(run_of(tmp_path / 'run', steps))[-1]
+        == f'learning was held in 2 steps, the first of them 1: {reason}'
+    )
 
 
 def test_faults_are_counted_by_their_reason(tmp_path):

@@ -18,7 +18,8 @@ from dmpcrl_ros.settings.run import Settings
 
 
 def test_agents_and_twin_are_trained_on_the_same_noise():
-    distributed, centralised, second_order = mallick2024_chain.training(seed=4, steps=30)
+    distributed, centralised, second_order, robust = mallick2024_chain.training(seed=4, steps=30)
+    assert robust.settings == Settings(seed=4, steps=30)
     assert second_order.settings.of_method.learning.order == 'second' and not second_order.central
     assert distributed.settings == centralised.settings and distributed.settings.of_method.learning.order == 'first'
     assert (distributed.central, centralised.central) == (False, True)
@@ -28,7 +29,7 @@ def test_the_policy_is_compared_before_in_the_midst_of_and_after_training(tmp_pa
     found = {each.name: each for each in mallick2024_chain.candidates(tmp_path, 10000)}
     assert list(found)[:3] == ['learned-0', 'learned-500', 'learned-10000']
     assert [found[name].policy.updates for name in list(found)[:3]] == [0, 500, 10000]
-    assert set(found) == {*mallick2024_chain.PUBLISHED, 'second-order'}
+    assert set(found) == {*mallick2024_chain.PUBLISHED, 'second-order', 'robust'}
     assert [name for name in mallick2024_chain.candidates(tmp_path, 500)[1].name.split('-')] == ['learned', '500']
 
 
@@ -69,6 +70,7 @@ def test_baselines_are_other_methods_with_the_same_common_settings(tmp_path):
     settings = {name: job.settings for name, job in made.items()}
     assert {name: each.method for name, each in settings.items() if not name.startswith('learned')} == {
         'second-order': 'q_learning',
+        'robust': 'q_learning',
         'nominal': 'nominal_mpc',
         'nominal-exact': 'nominal_mpc',
         'scenario': 'scenario_mpc',

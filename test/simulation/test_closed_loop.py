@@ -84,6 +84,7 @@ def test_both_values_of_a_td_error_belong_to_the_same_parameters(variant, explor
         coordination='admm',
         admm__iterations=200,
         admm__warm_start=False,
+        learning__order='first',
         learning__exploration=exploration,
         seed=2,
         learning__rate=1e-4 if variant == 'mallick2024' else 1e-6,
@@ -124,9 +125,10 @@ def test_one_admm_run_serves_v_and_q_unless_somebody_explores_or_learns():
     network = chain(3)
     rounds = [step.rounds for step in run(network, 6, learn=False, **QUICK)[0]]
     assert rounds == [24] * 6
-    rounds = [step.rounds for step in run(network, 6, learning__exploration=False, **QUICK)[0]]
+    published = {'learning__order': 'first'} | QUICK
+    rounds = [step.rounds for step in run(network, 6, learning__exploration=False, **published)[0]]
     assert rounds == [24, 24, 46, 24, 46, 24]
-    steps, _ = run(network, 40, **QUICK)
+    steps, _ = run(network, 40, **published)
     assert any(step.metrics['explored'] for step in steps)
     assert all(step.rounds >= 42 for step in steps if step.metrics['explored'])
 

@@ -18,7 +18,7 @@ EPISODES, LENGTH = 10, 100
 def episode_costs(**settings):
     """(episodes,), and the transitions."""
     central = settings.get('learn') is False  # the same but for ADMM's error, and quicker
-    loop = ClosedLoop(power_grid(), Settings(system='power_grid', **settings), central=central)
+    loop = ClosedLoop(power_grid(), Settings(system='power_grid', learning__order='first', **settings), central=central)
     steps = list(loop.run(EPISODES * LENGTH))
     return np.array([step.costs.sum() for step in steps]).reshape(EPISODES, LENGTH).sum(axis=1), steps, loop
 
@@ -42,7 +42,9 @@ def test_the_cost_of_an_episode_falls(seed):
 def test_without_bounds_weights_are_free_as_published():
     """The learner is given a transition that leads to weights of -1, with a rate of one."""
     for bounded in (True, False):
-        settings = Settings(system='power_grid', learning__rate=1.0, learning__bound_parameters=bounded)
+        settings = Settings(
+            system='power_grid', learning__order='first', learning__rate=1.0, learning__bound_parameters=bounded
+        )
         agent = settings.make_agent(power_grid(), 0)
         part, change = agent.layout.slices['Q_x'], np.zeros(agent.layout.size)
         change[part] = -np.eye(4).ravel() - agent.theta[part]

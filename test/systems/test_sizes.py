@@ -13,7 +13,7 @@ from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 from dmpcrl_ros.systems.linear.chain import chain, description
 from dmpcrl_ros.systems.linear.description import from_description
-from dmpcrl_ros.systems.linear.sizes import bound_size, variable_sizes
+from dmpcrl_ros.systems.linear.sizes import VariableSizes, bound_size
 from dmpcrl_ros.systems.power_grid.four_areas import power_grid
 
 INF = np.inf
@@ -46,15 +46,22 @@ def in_units(states, inputs, cost, variant='mallick2024'):
 
 
 def test_sizes_of_the_chain_by_hand():
-    """Bounds [0, 1] and [-1, 1] of the states, 1 of the input: all sizes are one, and a stage cost at these sizes is
-    1/2 (1 + 1 + 0.5) = 1.25."""
+    """Without inputs the noise of -0.1 in each of ten steps moves the first state by 1, which is its bound; the second
+    one stays at 0.15. Inputs of 0.15 / 0.25 = 0.6 move it by as much in a step, and to its bound of 1 within ten steps.
+    A step changes the states by 0.25 x 1 + 0.0312 x 0.6 + 0.1 and by 0.25 x 0.6. Stage costs: 1/2 (1 + 1 + 0.5 x 0.36)
+    and 1/2 (1 + 0.15^2 + 0.5 x 0.36)."""
     network = chain(3)
-    assert network.cost_size == pytest.approx(1.25)
+    assert network.input_sizes(1) == pytest.approx([0.6])
+    assert network.cost_size == pytest.approx(1.09)
+    assert network.operating_cost == pytest.approx(0.5 * (1.0 + 0.0225 + 0.18))
     layout, _ = network.parameters(1)
     sizes = layout.unpack(network.parameter_sizes(1))
-    assert sizes['V0'] == pytest.approx([1.25]) and sizes['f'] == pytest.approx([1.25] * 3)
-    for name in ('x_lb', 'x_ub', 'b', 'A', 'B', 'A_0', 'A_2'):
-        assert sizes[name] == pytest.approx(1.0)
+    assert sizes['V0'] == pytest.approx([1.09]) and sizes['f'] == pytest.approx([1.09, 1.09, 1.09 / 0.6])
+    change = 3.0 * np.array([0.25 + 0.0312 * 0.6 + 0.1, 0.15])
+    assert sizes['b'] == pytest.approx(change) and sizes['x_lb'] == pytest.approx(1.0)
+    for name in ('A', 'A_0', 'A_2'):
+        assert sizes[name] == pytest.approx(np.outer(change, [1.0, 1.0]))
+    assert sizes['B'] == pytest.approx(change[:, None] / 0.6)
 
 
 def test_sizes_of_an_area_by_hand():
@@ -77,40 +84,55 @@ def test_the_size_of_bounds_is_their_range_or_their_magnitude(lower, upper, size
     assert bound_size(np.array([lower]), np.array([upper])) == pytest.approx([size])
 
 
-def without_bounds(**changes):
-    described = description(1)
-    (agent,) = described['agents']
-    agent['bounds'] = {'input': {'lower': [-INF], 'upper': [INF]}} | changes.pop('bounds', {})
-    agent |= {'parameters': {}} | changes
-    (data,) = from_description(described).local
-    return data
+def sizes_of(initial=(0.0, 0.0), noise=(0.0, 0.0), state_bound=(0.0, 0.0), input_bound=0.0, horizon=2):
+    """Sizes of a double integrator with the step 0.25: A = [[1, 0.25], [0, 1]], B = (0, 0.25)."""
+    return VariableSizes(
+        a=np.array([[1.0, 0.25], [0.0, 1.0]]),
+        b=np.array([[0.0], [0.25]]),
+        initial_state=np.array(initial),
+        noise=np.array(noise),
+        state_bound=np.array(state_bound),
+        input_bound=np.array([input_bound]),
+        horizon=horizon,
+    )
 
 
-def test_without_bounds_the_size_is_that_of_the_first_state_or_of_what_the_inputs_reach():
-    """First model: B = (0.0312, 0.25), A = [[1, 0.25], [0, 1]]. Two steps of an input of at most 2 move the states by
-    0.0312 x 2 + |0.0312 + 0.25 x 0.25| x 2 = 0.2498 and 0.25 x 2 x 2 = 1. A first state of (-0.3, 0) stays as it is."""
-    data = without_bounds(bounds={'input': {'lower': [-2.0], 'upper': [2.0]}})
-    states, inputs = variable_sizes(data, np.array([0.0, 0.0]), 2)
-    assert states == pytest.approx([0.2498, 1.0]) and inputs == pytest.approx([2.0])
-    states, _ = variable_sizes(data, np.array([-0.3, 0.0]), 2)
-    assert states == pytest.approx([0.5498, 1.0])
+def test_without_noise_and_first_state_the_sizes_are_those_that_the_inputs_reach():
+    """An input of 2 moves the second state by 0.5 in each of two steps, and the first one by 0.25 x 0.5 in the last."""
+    found = sizes_of(input_bound=2.0)
+    assert found.inputs == pytest.approx([2.0])
+    assert found.states == pytest.approx([0.125, 1.0])
+    assert found.undriven == pytest.approx(found.states)
+    assert found.changes == pytest.approx([0.25 * 1.0, 0.25 * 2.0])
 
 
-def test_a_bound_that_is_out_of_reach_is_no_size():
-    bounds = {'input': {'lower': [-2.0], 'upper': [2.0]}, 'state': {'lower': [-100.0, -0.5], 'upper': [100.0, 0.5]}}
-    states, _ = variable_sizes(without_bounds(bounds=bounds), np.zeros(2), 2)
-    assert states == pytest.approx([0.2498, 0.5])
+def test_inputs_are_as_large_as_the_first_state_and_the_noise_need():
+    """The noise of 0.02 in two steps and a first state of -0.1 make 0.14; 0.14 / 0.25 = 0.56 moves the state by it."""
+    found = sizes_of(initial=(0.3, -0.1), noise=(0.0, 0.02), input_bound=2.0)
+    assert found.undriven == pytest.approx([0.3, 0.14])
+    assert found.inputs == pytest.approx([0.56])
+    assert found.states == pytest.approx([0.3, 0.28])
+    assert found.changes == pytest.approx([0.25 * 0.28, 0.14 + 0.02])
 
 
-def test_an_input_without_bounds_has_the_size_that_moves_a_state_by_its_own():
-    data = without_bounds(bounds={'state': {'lower': [-3.0, -1.0], 'upper': [3.0, 1.0]}})
-    states, inputs = variable_sizes(data, np.zeros(2), 10)
-    assert states == pytest.approx([3.0, 1.0]) and inputs == pytest.approx([1.0 / 0.25])
+def test_bounds_limit_the_sizes_and_those_out_of_reach_do_not_count():
+    found = sizes_of(initial=(3.0, 0.0), state_bound=(1.0, 100.0), input_bound=2.0)
+    assert found.states == pytest.approx([1.0, 1.0])
+    assert sizes_of(initial=(3.0, 0.0), input_bound=2.0).states == pytest.approx([3.0, 1.0])
 
 
 def test_where_nothing_is_known_the_size_is_one():
-    states, inputs = variable_sizes(without_bounds(), np.zeros(2), 3)
-    assert inputs == pytest.approx([1.0]) and (states > 0.0).all()
+    found = sizes_of(horizon=3)
+    assert found.inputs == pytest.approx([1.0]) and (found.states > 0.0).all() and (found.changes > 0.0).all()
+
+
+def test_parameters_of_a_scalar_coupling_have_the_size_that_changes_a_state_most():
+    """Pattern [[0, 0], [0.25, 0]] of a neighbour whose first state has the size 1; three times 0.15 is 0.45."""
+    network = chain(3, 'mallick2025')
+    layout, _ = network.parameters(1)
+    (pattern, _) = network.local[1].coupling.values()
+    strongest = np.abs(pattern) @ np.ones(2) / (3.0 * np.array([0.25 + 0.0312 * 0.6 + 0.1, 0.15]))
+    assert layout.unpack(network.parameter_sizes(1))['ac'] == pytest.approx([1.0 / strongest.max()])
 
 
 @pytest.mark.parametrize('variant', ['mallick2024', 'mallick2025'])
@@ -133,7 +155,7 @@ def test_sizes_follow_the_units(variant):
 @cache
 def learning(states, inputs, cost, exploration):
     """Steps of the chain in these units, with its closed loop."""
-    settings = Settings(seed=3, learning__order='robust', learning__exploration=exploration)
+    settings = Settings(seed=3, learning__exploration=exploration)
     loop = ClosedLoop(in_units(states, inputs, cost), settings)
     return list(loop.run(12)), loop
 

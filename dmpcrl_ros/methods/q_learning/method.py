@@ -16,8 +16,10 @@ from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.core.settings import SettingError, group, setting
 from dmpcrl_ros.methods.admm_agent import AdmmAgent
+from dmpcrl_ros.methods.guard import Guard, window_length
 from dmpcrl_ros.methods.learner import Learner
 from dmpcrl_ros.methods.method import Metric
+from dmpcrl_ros.methods.mpc_agent import Learning
 from dmpcrl_ros.methods.mpc_build import consensus_alone, consensus_of, coordinated_agent, coordinated_twin
 from dmpcrl_ros.methods.mpc_settings import CoordinationSettings
 from dmpcrl_ros.methods.mpc_step import METRICS
@@ -46,7 +48,7 @@ class LearningSettings:
     """Settings of learning."""
 
     order: str = setting(
-        'first',
+        _ROBUST,
         'order of the update; first is that of mallick2024, second that of mallick2025, robust is of second order '
         'with a prior of the parameters, robust weights of the TD errors, and rate, replay and exploration of its own '
         'in place of those of the system; second-as-released has the weights of the released program of mallick2025, '
@@ -63,9 +65,7 @@ class LearningSettings:
         maximum=1.0,
     )
     exploration: bool = setting(
-        True,
-        'perturb the objectives of the agents at random; without it the parameters drift in directions that are '
-        'not excited',
+        True, 'perturb the objectives at random; without it the parameters drift in directions that are not excited'
     )
     curvature: str = setting(
         'absolute',
@@ -82,6 +82,11 @@ class LearningSettings:
         absent='none',
         minimum=1e-9,
         maximum=1e6,
+    )
+    guard: bool = setting(
+        True,
+        'hold learning where it does harm; all agents then go back to their last good parameters, and the faults of '
+        'the steps give the reason; the papers have no guard',
     )
     bound_parameters: bool = setting(
         True, 'keep the MPC convex and its penalties positive; the papers set no bounds to theta'
@@ -128,8 +133,10 @@ class QLearningOfMpc:
             definite=settings.learning.curvature != 'keep',
             as_released=settings.learning.order == _AS_RELEASED,
         )
-        learning = _learning(system, settings, (index,), newton, consensus, system.n_agents, seed) if learn else {}
-        return coordinated_agent(system, settings, index, theta, consensus, **learning)
+        learning = (
+            _learning(system, settings, (index,), newton, consensus, system.n_agents, seed) if learn else Learning()
+        )
+        return coordinated_agent(system, settings, index, theta, consensus, learning)
 
     def central_agent(
         self, system: MpcSystem, settings: QLearningSettings, *, seed: int, learn: bool
@@ -141,8 +148,8 @@ class QLearningOfMpc:
             )
         newton = CentralNewton(definite=settings.learning.curvature != 'keep')
         every = range(system.n_agents)
-        learning = _learning(system, settings, every, newton, consensus_alone(), 1, seed) if learn else {}
-        return coordinated_twin(system, settings, lambda i: system.parameters(i)[1], **learning)
+        learning = _learning(system, settings, every, newton, consensus_alone(), 1, seed) if learn else Learning()
+        return coordinated_twin(system, settings, lambda i: system.parameters(i)[1], learning)
 
 
 def _learning(
@@ -153,8 +160,8 @@ def _learning(
     consensus: Consensus,
     n_agents: int,
     seed: int,
-) -> dict[str, Any]:
-    """Learner and exploration of the agent that controls these members, in a network of `n_agents`."""
+) -> Learning:
+    """Learner, exploration and guard of the agent that controls these members, in a network of `n_agents`."""
     constants, exploration = _constants(system, settings.learning), None
     if settings.learning.exploration:
         sizes = np.concatenate([system.input_sizes(i) for i in members])
@@ -166,10 +173,19 @@ def _learning(
             decay=constants.exploration_decay,
             update_every=constants.update_every,
             strength=constants.exploration_strength
-            * (system.cost_size / sizes if settings.learning.order == _ROBUST else 1.0),
+            * (system.operating_cost / sizes if settings.learning.order == _ROBUST else 1.0),
             seed=seed,
         )
-    return {'learner': _learner(system, settings, members, newton, consensus, seed), 'exploration': exploration}
+    return Learning(
+        learner=_learner(system, settings, members, newton, consensus, seed),
+        exploration=exploration,
+        guard=_guard(system) if settings.learning.guard else None,
+    )
+
+
+def _guard(system: MpcSystem) -> Guard:
+    """Guard over learning, the same at every agent."""
+    return Guard(system.operating_cost * system.n_agents, window_length(system.episode_length))
 
 
 def _constants(system: MpcSystem, settings: LearningSettings) -> LearningDefaults:

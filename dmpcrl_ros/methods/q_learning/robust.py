@@ -34,7 +34,7 @@ CONSTANTS: Mapping[str, Any] = {
     'replay_latest': 10,
     'exploration_probability': 0.7,
     'exploration_decay': 0.997,
-    'exploration_strength': 1.0,
+    'exploration_strength': 1.8,
 }
 _OFFSET = 'V0'
 _OFFSET_PRIOR, _PRIOR = 1.0, 0.1  # s_j, relative to the sizes of the parameters

@@ -33,7 +33,8 @@ class MpcStructure:
     Args:
         horizon: N, control steps.
         discount: gamma, in (0, 1].
-        first_bounded_stage: k0, 0 or 1: the first stage at which the state bounds are imposed.
+        first_bounded_stage: k0, 0 or 1: the first stage at which the state bounds are imposed. The value has
+            the cost of a violation in the present state with 0 only; paper 001 has 1.
         terminal_cost: whether x(N) is weighted like the other states.
         learn_weights: whether Q, R and w are learned.
         scalar_coupling: whether one learned scalar times a known pattern replaces free coupling matrices.
@@ -41,7 +42,7 @@ class MpcStructure:
 
     horizon: int
     discount: float
-    first_bounded_stage: int = 1
+    first_bounded_stage: int = 0
     terminal_cost: bool = False
     learn_weights: bool = False
     scalar_coupling: bool = False

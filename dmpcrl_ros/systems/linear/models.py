@@ -33,6 +33,19 @@ def model_parameters(network: 'LinearNetwork', index: int, *, exact: bool) -> np
     return theta
 
 
+def first_model(network: 'LinearNetwork') -> tuple[np.ndarray, np.ndarray]:
+    """A (n, n) and B (n, m) of the whole network, made of the first models of all agents."""
+    a, b = np.zeros_like(network.a), np.zeros_like(network.b)
+    for i, (data, x, u) in enumerate(zip(network.local, network.state_parts, network.input_parts, strict=True)):
+        layout, theta = network.parameters(i)
+        parts = layout.unpack(theta)
+        a[x, x], b[x, u] = parts['A'], parts['B']
+        for j, pattern in data.coupling.items():
+            scalar = network.structure.scalar_coupling
+            a[x, network.state_parts[j]] = parts['ac'] * pattern if scalar else parts[f'A_{j}']
+    return a, b
+
+
 def sample_deviations(network: 'LinearNetwork', index: int, *, exact: bool, count: int, seed: int) -> np.ndarray:
     """Deviations (count, p); see MpcSystem.
 

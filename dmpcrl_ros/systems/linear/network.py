@@ -22,7 +22,7 @@ from dmpcrl_ros.systems.linear.formulation import (
     parameter_bounds,
     parameter_layout,
 )
-from dmpcrl_ros.systems.linear.sizes import parameter_sizes, stage_cost_size, variable_sizes
+from dmpcrl_ros.systems.linear.sizes import VariableSizes, bound_size, parameter_sizes, stage_cost_size
 from dmpcrl_ros.systems.mpc_system import MpcSystem
 
 
@@ -82,27 +82,42 @@ class LinearNetwork(MpcSystem):
         return parameter_bounds(self.local[index], self.structure)
 
     @cached_property
-    def _sizes(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Sizes of the states and inputs of each agent."""
-        return [
-            variable_sizes(data, self.initial_state[x], self.structure.horizon)
-            for data, x in zip(self.local, self.state_parts, strict=True)
-        ]
+    def _sizes(self) -> VariableSizes:
+        a, b = models.first_model(self)
+        return VariableSizes(
+            a=a,
+            b=b,
+            initial_state=self.initial_state,
+            noise=np.maximum(np.abs(self.noise_lower), np.abs(self.noise_upper)),
+            state_bound=bound_size(self.stacked('state_lower'), self.stacked('state_upper')),
+            input_bound=bound_size(self.stacked('input_lower'), self.stacked('input_upper')),
+            horizon=self.structure.horizon,
+        )
 
     @cached_property
     def cost_size(self) -> float:
-        """Mean size of the stage costs of the agents."""
-        pairs = zip(self.local, self._sizes, strict=True)
-        return float(np.mean([stage_cost_size(data, states, inputs) for data, (states, inputs) in pairs]))
+        """Mean stage cost of the agents with states and inputs of their sizes."""
+        return self._mean_cost(self._sizes.states)
+
+    @cached_property
+    def operating_cost(self) -> float:
+        """Mean stage cost of the agents with states that first state and noise reach without inputs."""
+        return self._mean_cost(self._sizes.undriven)
+
+    def _mean_cost(self, states: np.ndarray) -> float:
+        parts, inputs = zip(self.local, self.state_parts, self.input_parts, strict=True), self._sizes.inputs
+        return float(np.mean([stage_cost_size(data, states[x], inputs[u]) for data, x, u in parts]))
 
     def input_sizes(self, index: int) -> np.ndarray:
         """Sizes of the inputs of one agent (n_u,)."""
-        return self._sizes[index][1]
+        return self._sizes.inputs[self.input_parts[index]]
 
     def parameter_sizes(self, index: int) -> np.ndarray:
         """Sizes (p,) of theta_i."""
-        states = {j: self._sizes[j][0] for j in (index, *self.graph.parents[index])}
-        return parameter_sizes(self.local[index], self.structure, states, index, self._sizes[index][1], self.cost_size)
+        states = {j: self._sizes.states[self.state_parts[j]] for j in (index, *self.graph.parents[index])}
+        changes = self._sizes.changes[self.state_parts[index]]
+        inputs, data = self.input_sizes(index), self.local[index]
+        return parameter_sizes(data, self.structure, states, index, inputs, changes, self.cost_size)
 
     def local_problem(self, index: int) -> ParametricProblem:
         """The problem of one agent."""

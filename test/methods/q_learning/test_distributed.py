@@ -223,6 +223,7 @@ def test_stacked_local_updates_are_the_central_update_on_the_same_transitions(na
         coordination='admm',
         admm__iterations=200,
         admm__warm_start=False,
+        learning__order='first',
         learning__exploration=False,
         learning__rate=1e-5,
     )
