@@ -24,7 +24,7 @@ from dmpcrl_ros.systems.power_grid.area import (
     area_parameters,
     least_eigenvalue,
 )
-from dmpcrl_ros.systems.power_grid.sizes import area_parameter_sizes, area_sizes
+from dmpcrl_ros.systems.power_grid.sizes import area_parameter_sizes, area_sizes, operating_sizes
 from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold
 
 
@@ -91,8 +91,12 @@ class PowerGrid(MpcSystem):
 
     @cached_property
     def cost_size(self) -> float:
-        """Mean size of the stage costs of the areas."""
-        sizes = [area_sizes(data, self.structure.sampling_time) for data in self.local]
+        """Mean stage cost of the areas in normal operation (see operating_sizes)."""
+        loads = np.max([np.abs(loads) for _, loads in self.load_steps], axis=0, initial=0.0) + self.load_noise
+        sizes = [
+            operating_sizes(data, self.structure.sampling_time, float(load))
+            for data, load in zip(self.local, loads, strict=True)
+        ]
         return float(np.mean([self.state_weight @ x**2 + self.input_weight * u.item() ** 2 for x, u in sizes]))
 
     def input_sizes(self, index: int) -> np.ndarray:

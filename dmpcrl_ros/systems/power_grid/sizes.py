@@ -19,6 +19,23 @@ def area_sizes(data: AreaData, time: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array([data.angle_bound, data.angle_bound / time, power, power]), np.array([power])
 
 
+def operating_sizes(data: AreaData, time: float, load: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes of the states (4,) and of the input (1,) in normal operation.
+
+    The power follows the load. The angle is that at which the lines of the area carry the load. Both stay within their
+    bounds.
+
+    Args:
+        data: of the area.
+        time: duration of a control step [s].
+        load: largest one of the area; zero if it is not known.
+    """
+    power = min(load, data.input_bound) or data.input_bound
+    lines = sum(data.estimates.values())
+    angle = min(power / lines, data.angle_bound) if lines > 0.0 else data.angle_bound
+    return np.array([angle, angle / time, power, power]), np.array([power])
+
+
 def area_parameter_sizes(data: AreaData, time: float, cost: float) -> np.ndarray:
     """Sizes (p,) of theta_i.
 
