@@ -37,7 +37,7 @@ class SoftRowsSolution:
         primal: u (n,).
         dual_bounds: multipliers of the bounds (n,), positive at the upper ones.
         dual_rows: multipliers of the soft rows (r,), positive at the upper bounds.
-        kkt_residual: largest violation of the optimality conditions, of rows of norm one.
+        kkt_residual: largest violation of the optimality conditions, of scaled variables and rows.
         active: active bounds.
     """
 
@@ -58,8 +58,9 @@ class SoftRowsQp:
 
     A call tries the active set of the last one first: where the solution of its equations meets the optimality
     conditions, there is no other. Otherwise the solver is set up again: with other bounds its factorisation can be
-    stale (see qp.py), and a setup costs little with few variables. Rows are scaled to a norm of one: the solver passes
-    over rows of small norm.
+    stale (see qp.py), and a setup costs little with few variables. Variables are scaled to a curvature near one, by
+    powers of two, which change no digit: the tolerances do not depend on their units. Rows are scaled to a norm of one:
+    the solver passes over rows of small norm.
 
     Args:
         hessian: H (n, n), positive definite.
@@ -69,6 +70,8 @@ class SoftRowsQp:
     """
 
     def __init__(self, hessian: np.ndarray, rows: np.ndarray, penalty: np.ndarray, active: ActiveSet | None = None):
+        self._unit = np.exp2(-np.round(0.5 * np.log2(np.maximum(np.diag(hessian), np.finfo(float).tiny))))
+        hessian, rows = self._unit[:, None] * hessian * self._unit, rows * self._unit
         self._norm = np.linalg.norm(rows, axis=1)
         rows, penalty = rows / self._norm[:, None], penalty * self._norm
         self._hessian, self._rows, self._penalty = hessian, rows, penalty
@@ -100,6 +103,7 @@ class SoftRowsQp:
         Raises:
             QpFailure: there is no solution, or it violates the optimality conditions by more than the tolerance.
         """
+        linear, lower, upper = linear * self._unit, lower / self._unit, upper / self._unit
         row_lower, row_upper = row_lower / self._norm, row_upper / self._norm
         below, above = np.concatenate([lower, row_lower]), np.concatenate([upper, row_upper])
         if not np.isfinite(linear).all() or np.isnan(below).any() or np.isnan(above).any():
@@ -142,7 +146,7 @@ class SoftRowsQp:
     def _scaled(self, u: np.ndarray, dual: np.ndarray, residual: float) -> SoftRowsSolution:
         assert self._active
         n = len(u)
-        return SoftRowsSolution(u, dual[:n], dual[n:] / self._norm, residual, self._active)
+        return SoftRowsSolution(u * self._unit, dual[:n] / self._unit, dual[n:] / self._norm, residual, self._active)
 
     def _search(
         self, linear: np.ndarray, below: np.ndarray, above: np.ndarray, tolerance: float

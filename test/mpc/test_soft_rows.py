@@ -114,3 +114,18 @@ def test_a_guess_may_hold_bounds_that_are_not_active():
     found = guessed.solve(p['linear'], -bound, bound, p['row_lower'], p['row_upper'])
     assert found.primal == pytest.approx(with_slack(p, -bound, bound), abs=1e-5)
     assert found.active.held.sum() < 4 and found.kkt_residual < 1e-10
+
+
+@pytest.mark.parametrize('units', [1e-6, 1e-3, 1e3, 1e6])
+@pytest.mark.parametrize('seed', range(5))
+def test_the_minimiser_does_not_depend_on_the_units_of_a_variable(seed, units):
+    p, scale = programme(seed), np.array([units, 1.0, 1.0, 1.0])
+    lower, upper = np.full(4, -0.4), np.full(4, 0.4)
+    other = p | {
+        'hessian': p['hessian'] / np.outer(scale, scale),
+        'rows': p['rows'] / scale,
+        'linear': p['linear'] / scale,
+    }
+    found, residual = solved(other, scale * lower, scale * upper)
+    assert found / scale == pytest.approx(solved(p, lower, upper)[0], abs=1e-9)
+    assert residual < 1e-9 * (1.0 + np.abs(p['linear']).max())

@@ -66,15 +66,16 @@ def test_sizes_of_the_chain_by_hand():
 
 def test_sizes_of_an_area_by_hand():
     """Area 1: angle bound 0.1, input bound 0.2, a control step of 1 s. In operation the loads, at most 0.15, 0.15, 0.12
-    and 0.28, with noise of 0.1, exceed the bounds 0.2, 0.1 and 0.1 of all inputs but the third one, 0.3; the angle is the
-    power over the sum of the estimates of the lines, at most 0.1."""
+    and 0.28, with noise of 0.1, exceed the bounds 0.2, 0.1 and 0.1 of all inputs but the third one, 0.3; the angle is
+    the power over the sum of the estimates of the lines, at most 0.1."""
     grid = power_grid()
     powers = np.array([0.2, 0.1, 0.22, 0.1])
     angles = np.minimum(powers / [sum(data.estimates.values()) for data in grid.local], 0.1)
     assert grid.cost_size == pytest.approx(np.mean(500.01 * angles**2 + 20.01 * powers**2))
     sizes = grid.parameters(0)[0].unpack(grid.parameter_sizes(0))
-    assert sizes['P_1'] == pytest.approx([2.0]) and sizes['b'] == pytest.approx([1.0, 1.0, 2.0, 2.0])
-    assert sizes['Q_x'][0] == pytest.approx([500.0, np.sqrt(50.0), np.sqrt(50.0), np.sqrt(5000.0)])
+    assert sizes['V0'] == pytest.approx([grid.cost_size])
+    assert sizes['P_1'] == pytest.approx([0.6]) and sizes['b'] == pytest.approx(0.3 * np.array([1.0, 1.0, 2.0, 2.0]))
+    assert sizes['Q_x'][0] == pytest.approx(0.3 * np.sqrt(500.0 * np.array([500.0, 0.1, 0.1, 10.0])))
     assert grid.input_sizes(2) == pytest.approx([0.3])
 
 
@@ -165,8 +166,14 @@ def learning(states, inputs, cost, exploration):
 @pytest.mark.parametrize('exploration', [False, True])
 @pytest.mark.parametrize(
     ('states', 'inputs', 'cost'),
-    [([1.0, 1.0], 1e3, 1.0), ([1.0, 1.0], 1e-3, 1.0), ([1.0, 1.0], 1.0, 1e6), ([1e3, 1.0], 1.0, 1e-3)],
-    ids=['kN', 'mN', 'cost', 'mixed'],
+    [
+        ([1.0, 1.0], 1e3, 1.0),
+        ([1.0, 1.0], 1e6, 1.0),
+        ([1.0, 1.0], 1e-6, 1.0),
+        ([1.0, 1.0], 1.0, 1e6),
+        ([1e3, 1.0], 1.0, 1e-3),
+    ],
+    ids=['1e3', '1e6', '1e-6', 'cost', 'mixed'],
 )
 def test_a_network_learns_alike_in_other_units(states, inputs, cost, exploration):
     found, loop = learning(tuple(states), inputs, cost, exploration)

@@ -7,6 +7,10 @@ import numpy as np
 
 from dmpcrl_ros.systems.power_grid.area import DISTURBANCE_SCALE, AreaData, area_layout
 
+# Of the sizes of the parameters, relative to those of the bounds: with larger ones the four areas learn to send less
+# power ahead, and an episode costs 6 % more (seed 1).
+_CAUTION = 0.3
+
 
 def area_sizes(data: AreaData, time: float) -> tuple[np.ndarray, np.ndarray]:
     """Sizes of the states (4,) and of the input (1,): the bounds of the angle and of the input.
@@ -46,15 +50,14 @@ def area_parameter_sizes(data: AreaData, time: float, cost: float) -> np.ndarray
     """
     states, inputs = area_sizes(data, time)
     coefficient = inputs / data.angle_bound
-    return area_layout(data).pack(
-        {
-            'V0': np.array([cost]),
-            'phi_lb': np.array([data.angle_bound]),
-            'phi_ub': np.array([data.angle_bound]),
-            'b': states / DISTURBANCE_SCALE,
-            'f': cost / np.concatenate([states, inputs]),
-            'Q_x': np.sqrt(np.outer(data.state_weight, data.state_weight)),
-            'Q_u': np.array([data.input_weight]),
-            **{f'P_{j}': coefficient for j in data.neighbours},
-        }
-    )
+    sizes = {
+        'phi_lb': np.array([data.angle_bound]),
+        'phi_ub': np.array([data.angle_bound]),
+        'b': states / DISTURBANCE_SCALE,
+        'f': cost / np.concatenate([states, inputs]),
+        'Q_x': np.sqrt(np.outer(data.state_weight, data.state_weight)),
+        'Q_u': np.array([data.input_weight]),
+        **{f'P_{j}': coefficient for j in data.neighbours},
+    }
+    sizes = {name: _CAUTION * size for name, size in sizes.items()}
+    return area_layout(data).pack({'V0': np.array([cost]), **sizes})
