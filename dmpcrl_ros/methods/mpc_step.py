@@ -26,7 +26,11 @@ METRICS = (
     Metric(name='primal_residual', meaning='of ADMM: copies of this agent against the averages'),
     Metric(name='dual_residual', meaning='of ADMM: change of the averages'),
     Metric(name='coordination_rounds', meaning='message rounds until the action, of packed coordination'),
-    Metric(name='coordination_change', meaning='largest change of any agent in the last agreed round'),
+    Metric(
+        name='coordination_change',
+        meaning='largest change of any agent in the last agreed round; with ADMM, largest residual of the agent',
+        column='begun',
+    ),
     Metric(
         name='certified',
         meaning='whether all agents know that they have the solution of the whole network',
@@ -154,6 +158,7 @@ def _residuals(report: AdmmReport) -> dict[str, float]:
         'admm_iterations': float(report.iterations),
         'primal_residual': report.primal_residual,
         'dual_residual': report.dual_residual,
+        'coordination_change': max(report.primal_residual, report.dual_residual),
         'certified': float(report.converged and not report.failure),
     }
 

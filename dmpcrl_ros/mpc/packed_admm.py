@@ -153,7 +153,7 @@ class PackedAdmm:
 def _outcome(names: Sequence[str], parts: Sequence[Evaluation[QpSolution]], agreed: _Agreed, late: str) -> Outcome:
     """Outcome of a step, of the evaluations by their names."""
     metrics, usable = _residuals(parts), not (late or agreed.failed or agreed.partial)
-    change = max(metrics['primal_residual'], metrics['dual_residual'])
+    change = metrics['coordination_change']
     each = zip(names, parts, agreed.values.tolist(), strict=True)
     return Outcome(
         answers={name: Answer(part.solution, value, part.failure) for name, part, value in each},
@@ -170,8 +170,11 @@ def _outcome(names: Sequence[str], parts: Sequence[Evaluation[QpSolution]], agre
 
 def _residuals(parts: Sequence[Evaluation[QpSolution]]) -> dict[str, float]:
     """Metrics of the evaluations of a step: the largest ones."""
+    primal = max(part.report.primal_residual for part in parts)
+    dual = max(part.report.dual_residual for part in parts)
     return {
         'admm_iterations': float(max(part.report.iterations for part in parts)),
-        'primal_residual': max(part.report.primal_residual for part in parts),
-        'dual_residual': max(part.report.dual_residual for part in parts),
+        'primal_residual': primal,
+        'dual_residual': dual,
+        'coordination_change': max(primal, dual),
     }

@@ -93,7 +93,8 @@ def fault_lines(run: Run) -> list[str]:
 
     The last transition of an episode does not count as void: agents never learn from it. Faults that differ only in a
     number, such as an iteration or a residual, count as one; N stands for the number. If learning was held because it
-    did harm, the last line gives the first step and the reason.
+    did harm, the last line gives the first step and the reason. Steps that were not certified are counted, with their
+    largest change of the coordination.
     """
     count, void = len(run.steps), int(run.void.sum())
     lines = [f'void steps: {void} of {count}' + (f' ({100 * void / count:.0f} %)' if void else '')]
@@ -103,6 +104,7 @@ def fault_lines(run: Run) -> list[str]:
     lines += [f'  in {n} step{"s" if n > 1 else ""}: {reason}' for reason, n in reasons.most_common(_REASONS)]
     if (rest := len(reasons) - _REASONS) > 0:
         lines.append(f'  and {rest} other fault{"s" if rest > 1 else ""}')
+    lines += _not_certified(run)
     held = np.flatnonzero(run.metrics.get('learning_held', np.zeros(0)) > 0.5)
     if held.size:
         first = held[0]
@@ -110,6 +112,18 @@ def fault_lines(run: Run) -> list[str]:
             f'learning was held in {held.size} steps, the first of them {run.steps[first]}: {run.faults[first]}'
         )
     return lines
+
+
+def _not_certified(run: Run) -> list[str]:
+    """Line about the steps in which the agents did not know that they had the solution of the network, if any."""
+    certified, change = (run.metrics.get(name, np.zeros(0)) for name in ('certified', 'coordination_change'))
+    missing = certified == 0.0
+    if not missing.any():
+        return []
+    largest = np.nanmax(change[missing], initial=0.0) if change.size else np.nan
+    return [
+        f'not certified: {missing.sum()} of {len(run.steps)} steps, with changes of up to {largest:.2g} at their end'
+    ]
 
 
 def violations(run: Run, states: np.ndarray) -> np.ndarray:

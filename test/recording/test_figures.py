@@ -29,7 +29,7 @@ def run_of(path, network, settings, steps, updates=5):
         for k in range(steps):
             size = 10.0 ** (-k / steps)
             metrics = {'td_error': np.nan if k == 4 else -size, 'explored': float(k % 3 == 0)}
-            metrics |= {'certified': np.nan, 'learning_held': 0.0}
+            metrics |= {'coordination_change': np.nan, 'certified': np.nan, 'learning_held': 0.0}
             writer.record(
                 Step(
                     k,

@@ -38,7 +38,13 @@ def step(number, states=None, td_error=0.25, explored=0.0, **changes):
         states,
         np.arange(4.0) / 7,
         np.full(3, 0.1),
-        {'td_error': td_error, 'explored': explored, 'certified': np.nan, 'learning_held': 0.0},
+        {
+            'td_error': td_error,
+            'explored': explored,
+            'coordination_change': np.nan,
+            'certified': np.nan,
+            'learning_held': 0.0,
+        },
         30,
         ('', '', ''),
     )
@@ -87,15 +93,15 @@ def test_columns_are_named_agent_by_agent(tmp_path):
     file = written(tmp_path / 'run', step(3, td_error=np.nan), step(4, explored=1.0), step(5, explored=np.nan))
     first, second, *others = (file / 'steps.csv').read_text().splitlines()
     assert first == (
-        'step,cost,td_error,explored,certified,learning_held,rounds,fault,cost.tank,cost.valve,cost.heater,'
+        'step,cost,td_error,explored,coordination_change,certified,learning_held,rounds,fault,cost.tank,cost.valve,cost.heater,'
         'tank.x[0],tank.x[1],tank.u[0],valve.x[0],valve.u[0],valve.u[1],'
         'heater.x[0],heater.x[1],heater.x[2],heater.u[0]'
     )
     cells = second.split(',')
-    assert (cells[0], cells[2:8]) == ('3', ['', '0', '', '0', '30', ''])
+    assert (cells[0], cells[2:9]) == ('3', ['', '0', '', '', '0', '30', ''])
     assert [line.split(',')[2:4] for line in others] == [['0.25', '1'], ['0.25', '']]
     assert float(cells[1]) == pytest.approx(0.3)  # three times 0.1
-    assert cells[11:17] == ['0.0', '1.0', '0.0', '2.0', repr(1 / 7), repr(2 / 7)]
+    assert cells[12:18] == ['0.0', '1.0', '0.0', '2.0', repr(1 / 7), repr(2 / 7)]
 
 
 def test_parameters_come_back_with_their_names(tmp_path):
@@ -210,6 +216,7 @@ def test_without_a_whole_header_there_are_no_steps(tmp_path):
     assert {name: values.shape for name, values in run.metrics.items()} == {
         'td_error': (0,),
         'explored': (0,),
+        'coordination_change': (0,),
         'certified': (0,),
         'learning_held': (0,),
     }
@@ -220,7 +227,7 @@ def test_without_a_whole_header_there_are_no_steps(tmp_path):
     [
         ('\n1,0.3', '\n1,O.3', r'steps\.csv, line 3 is damaged: could not convert'),
         ('\n1,0.3', '\n1.5,0.3', r'steps\.csv, line 3 is damaged: invalid literal'),
-        ('\n1,0.3', '\n0.3', r'steps\.csv, line 3 is damaged: 20 columns instead of 21'),
+        ('\n1,0.3', '\n0.3', r'steps\.csv, line 3 is damaged: 21 columns instead of 22'),
         ('\n1,0.3', '\n1,\r,0.3', r'steps\.csv, line 3 is damaged'),
         ('step,', 'time,', r'steps\.csv does not have the columns'),
     ],

@@ -24,7 +24,13 @@ def step(number, costs=(1.0, 2.0), first_states=(0.5, 0.5), td_error=1.0, faults
         states,
         np.zeros(2),
         np.array(costs),
-        {'td_error': td_error, 'explored': 0.0, 'certified': np.nan, 'learning_held': 0.0},
+        {
+            'td_error': td_error,
+            'explored': 0.0,
+            'coordination_change': np.nan,
+            'certified': np.nan,
+            'learning_held': 0.0,
+        },
         1,
         faults,
     )
@@ -152,6 +158,14 @@ def test_the_first_step_in_which_learning_was_held_is_named_with_its_reason(tmp_
         fault_lines(run_of(tmp_path / 'run', steps))[-1]
         == f'learning was held in 2 steps, the first of them 1: {reason}'
     )
+
+
+def test_steps_that_were_not_certified_are_counted_with_their_largest_change(tmp_path):
+    steps = [step(k) for k in range(4)]
+    for one, certified, change in zip(steps, (1.0, 0.0, 0.0, np.nan), (1e-12, 0.31, 0.02, 5.0), strict=True):
+        one.metrics.update(certified=certified, coordination_change=change)
+    lines = fault_lines(run_of(tmp_path / 'run', steps))
+    assert lines[1] == 'not certified: 2 of 4 steps, with changes of up to 0.31 at their end'
 
 
 def test_faults_are_counted_by_their_reason(tmp_path):

@@ -158,5 +158,5 @@ def test_a_report_has_plain_values_of_declared_metrics(settings):
     declared = {metric.name for metric in settings.make_method().metrics}
     of_others = {'admm_iterations', 'primal_residual', 'dual_residual'}
     if getattr(settings.of_method, 'coordination', 'admm') == 'admm':
-        of_others = {'coordination_rounds', 'coordination_change'}
+        of_others = {'coordination_rounds'}
     assert {name for report in reports for name in report.metrics} == declared - of_others
