@@ -4,6 +4,7 @@
 """Linear networks from descriptions: nested mappings, as in a YAML file; network.schema.json documents every key."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
         structure=structure,
         defaults=learning_defaults(description),
     )
+
+
+_RICCATI = 'riccati'
+_ROUNDING = 1e-12  # of an eigenvalue, relative to the largest element
 
 
 class _Reader:
@@ -154,11 +159,38 @@ def _local_data(
         initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})},
         safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else np.zeros(0),
     )
+    if 'terminal' in read.agent['cost']:
+        data = replace(data, terminal_weight=_terminal_weight(read, data, structure))
     _check_signs(read.agent['name'], data)
     _check_parameters(read.agent['name'], data, structure)
     if (read.array(('noise', 'lower'), (nx,), 0.0) > read.array(('noise', 'upper'), (nx,), 0.0)).any():
         raise NetworkError(f'agent {read.agent["name"]}: a lower bound of the noise lies above the upper one')
     return data
+
+
+def _terminal_weight(read: _Reader, data: LocalData, structure: MpcStructure) -> np.ndarray:
+    """P (n_x, n_x): as described, or of the Riccati equation of the agent's first model alone."""
+    name, given = read.agent['name'], read.agent['cost']['terminal']
+    if given != _RICCATI:
+        weight = read.free(('cost', 'terminal'))
+        weight = np.diag(weight) if weight.ndim == 1 else weight
+        if weight.shape != (read.nx, read.nx) or not np.array_equal(weight, weight.T):
+            raise NetworkError(f'agent {name}: cost.terminal must be symmetric, {read.nx} x {read.nx}')
+        if np.linalg.eigvalsh(weight)[0] < -_ROUNDING * np.abs(weight).max():
+            raise NetworkError(f'agent {name}: cost.terminal must be positive semidefinite')
+        return weight
+    from scipy.linalg import solve_discrete_are  # takes a quarter of the start of a node
+
+    root = np.sqrt(structure.discount)
+    weights = np.diag(data.state_weight), np.diag(data.input_weight)
+    try:
+        weight = solve_discrete_are(root * data.model_a, root * data.model_b, *weights)
+    except (np.linalg.LinAlgError, ValueError) as error:
+        raise NetworkError(
+            f'agent {name}: cost.terminal: riccati has no solution for its first model and weights ({error}); give a '
+            'weight in its place'
+        ) from None
+    return 0.5 * (weight + weight.T)
 
 
 def _uncertainty(read: _Reader, names: Sequence[str], data: LocalData) -> tuple[LocalModel, LocalModel]:

@@ -10,6 +10,8 @@ For agent i over the horizon k = 0..N, with its own trajectory x, its inputs u a
     subject to x(k+1) = A x(k) + B u(k) + sum_j A_j x_j(k) + b,   x(0) = s,   u_lb <= u(k) <= u_ub,
                s_lb + x_lb - sigma(k) <= x(k) <= s_ub + x_ub + sigma(k),   sigma(k) >= 0,   k = k0..N.
 
+A description may give a weight P of x(N): it adds 1/2 gamma^N x(N)' P x(N).
+
 Paper 001 has k0 = 1, learns (V0, x_lb, x_ub, b, f, A, B, A_j), and does not weight x(N) (equation (25) and its
 release). Paper 000 has k0 = 0, weights x(N), also learns Q, R and w, and one scalar `ac` in place of the matrices A_j.
 """
@@ -65,6 +67,8 @@ class LocalData:
         coupling: for each parent j, initial A_j (n_x, n_xj); with scalar coupling, the pattern that `ac` multiplies.
         initial: initial values of other parameters; those not named start at zero (weights at their neutral value).
         safe_input: (n_u,), within the bounds, for steps without a decision; empty for the nearest to zero.
+        terminal_weight: P (n_x, n_x) of x(N), symmetric and positive semidefinite, in place of the weight of the other
+            states; empty for none.
     """
 
     state_lower: np.ndarray
@@ -79,6 +83,7 @@ class LocalData:
     coupling: Mapping[int, np.ndarray] = field(default_factory=dict)
     initial: Mapping[str, np.ndarray] = field(default_factory=dict)
     safe_input: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    terminal_weight: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     n_exogenous = 0  # none: the state is complete
 
@@ -211,8 +216,11 @@ def _cost(data: LocalData, structure: MpcStructure, p: Mapping[str, ca.SX], x: c
     for k in range(horizon):
         cost += ca.dot(p['f'], ca.vertcat(x[:, k], u[:, k]))
         cost += 0.5 * gamma**k * ca.dot(ca.DM(data.input_weight), (p['R'] * u[:, k]) ** 2)
-    for k in range(horizon + 1 if structure.terminal_cost else horizon):
+    weighted_alike = structure.terminal_cost and not data.terminal_weight.size
+    for k in range(horizon + 1 if weighted_alike else horizon):
         cost += 0.5 * gamma**k * ca.dot(ca.DM(data.state_weight), (p['Q'] * x[:, k]) ** 2)
+    if data.terminal_weight.size:
+        cost += 0.5 * gamma**horizon * ca.bilin(ca.DM(data.terminal_weight), x[:, horizon], x[:, horizon])
     return cost
 
 
