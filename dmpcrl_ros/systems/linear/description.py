@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dmpcrl_ros.core.graph import CouplingGraph, NetworkError
+from dmpcrl_ros.systems.linear.discretisation import discretised_model, discretised_network
 from dmpcrl_ros.systems.linear.formulation import LocalData, MpcStructure, initial_parameters, parameter_layout
 from dmpcrl_ros.systems.linear.network import LinearNetwork, LocalModel
 from dmpcrl_ros.systems.reading import check_schema, distinct_names, finite, learning_defaults, parts, read_yaml
@@ -39,6 +40,8 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     agents = description['agents']
     names = distinct_names('agents', agents)
     structure = MpcStructure(**finite('mpc', description['mpc'], MpcStructure))
+    if structure.continuous_time and 'sampling_time' not in description['mpc']:
+        raise NetworkError('mpc.continuous_time needs mpc.sampling_time')
     dimensions = [(len(agent['dynamics']['A']), _columns(agent['dynamics']['B'])) for agent in agents]
     of_states, of_inputs = (parts(sizes) for sizes in zip(*dimensions, strict=True))
     a, b = np.zeros((of_states[-1].stop,) * 2), np.zeros((of_states[-1].stop, of_inputs[-1].stop))
@@ -52,6 +55,8 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
             a[x, of_states[names.index(parent)]] = matrix
         local.append(_local_data(read, names, coupling, structure))
         uncertainty.append(_uncertainty(read, names, local[-1]))
+    if structure.continuous_time:
+        a, b = discretised_network(a, b, structure.sampling_time)
     nx = [d[0] for d in dimensions]
     return LinearNetwork(
         name=description['name'],
@@ -68,6 +73,7 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
         uncertainty=tuple(uncertainty),
         structure=structure,
         defaults=learning_defaults(description),
+        period=structure.sampling_time,
     )
 
 
@@ -136,6 +142,8 @@ def _local_data(
             f'agent {read.agent["name"]}: model.neighbours lacks {", ".join(missing)}, whose state '
             'enters its dynamics; give a matrix of zeros if its effect is unknown'
         )
+    if structure.continuous_time:
+        model_a, model_b, model_coupling = discretised_model(model_a, model_b, model_coupling, structure.sampling_time)
     if unknown := sorted(set(read.agent.get('coupling_pattern', {})) - set(model_coupling)):
         raise NetworkError(
             f'agent {read.agent["name"]}: coupling_pattern names {unknown[0]!r}, which is not one of its neighbours'

@@ -40,6 +40,8 @@ class MpcStructure:
         terminal_cost: whether x(N) is weighted like the other states.
         learn_weights: whether Q, R and w are learned.
         scalar_coupling: whether one learned scalar times a known pattern replaces free coupling matrices.
+        sampling_time: of a control step [s], for clocks and for a description in continuous time.
+        continuous_time: whether the description has the matrices of dx/dt.
     """
 
     horizon: int
@@ -48,6 +50,8 @@ class MpcStructure:
     terminal_cost: bool = False
     learn_weights: bool = False
     scalar_coupling: bool = False
+    sampling_time: float = 0.1
+    continuous_time: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,8 @@ def test_the_first_parameters_of_000():
     ],
 )
 def test_the_structure_of_the_mpc(variant, structure):
-    assert dataclasses.asdict(chain(3, variant).structure) == structure
+    in_steps = {'sampling_time': 0.1, 'continuous_time': False}
+    assert dataclasses.asdict(chain(3, variant).structure) == structure | in_steps
 
 
 @pytest.mark.parametrize(
