@@ -41,7 +41,7 @@ class RunProgress:
             refresh_per_second=4,
         )
         self._task = self.progress.add_task(title, total=steps, note='')
-        self._shown = [metric for metric in metrics if metric.column == 'ended' and not metric.flag]
+        self._shown = [metric for metric in metrics if metric.of_transition]
         self._costs: list[float] = []
         self._values: dict[str, list[float]] = {metric.name: [] for metric in self._shown}
         self._started: float | None = None

@@ -81,8 +81,10 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
         agreement = yield from self._agree(decision, memory)
         fault, visited, update = agreement.fault, decision.policy, Update()
         step = decision.observation.step
-        went_back = not agreement.held and self._heed(step, agreement.verdict)
-        self._note(agreement)
+        metrics = agreement_metrics(agreement)
+        went_back = not agreement.held and self._heed(step, agreement.finding)
+        if not agreement.held:
+            self._note(decision.observation, void=not agreement.complete, metrics=metrics if agreement.complete else {})
         if self.learner:
             if memory and agreement.evaluated:
                 self.learner.observe(Transition(step, agreement.td_error, memory.gradient, memory.hessian))
@@ -95,11 +97,7 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
                 fault = fault or visited.failure or visited.report.late
         if visited.solution and not (agreement.partial or visited.report.late or went_back):
             self._memory = self._remember(decision, visited)
-        return StepReport(
-            updates=self.updates,
-            fault=fault,
-            metrics={**decision.metrics, **agreement_metrics(agreement), **update.metrics},
-        )
+        return StepReport(updates=self.updates, fault=fault, metrics={**decision.metrics, **metrics, **update.metrics})
 
     def _agree(self, decision: Decision[SolutionT], memory: Memory | None) -> Protocol[Agreement]:
         """Sum V, Q and the stage cost over the network, and agree on whether all agents have the transition."""
@@ -113,30 +111,22 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
         ).tolist()
         partial = self.consensus.partial
         # branching needs the exact maximum: averages may be inexact
-        told = [not whole, partial or bool(observation.hold), self._verdict()]
-        *flags, verdict = (yield from self.consensus.maximum(told)).tolist()
+        told = [not whole, partial or bool(observation.hold), *self._finding()]
+        *flags, finding, good = (yield from self.consensus.maximum(told)).tolist()
         lacking, held = (flag > 0.5 for flag in flags)
-        harm = Guard.is_harm(verdict)
-        self._holding = held or harm
+        self._guarded = Guard.holds([finding, good])
+        self._holding = held or self._guarded
         evaluated = not (lacking or self._holding)
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
         fault = policy.failure or void_reason(valid, 'a valid evaluation', n_agents)
-        if harm and self.guard:
+        if self._guarded and self.guard:
             fault = fault or self.guard.held
         elif self._holding:
             by = 'a neighbour is lost' if partial else 'learning is held by another agent'
             fault = fault or observation.hold or by
         elif not (fault or evaluated) and (continues or samples > 0.5):  # at the start of a run no agent has it
             fault = void_reason(min(samples, n_agents - 1), 'the whole transition', n_agents)
-        return Agreement(value, cost, td_error, not lacking, fault, partial, held, verdict)
-
-    def _note(self, agreement: Agreement) -> None:
-        """Give the evidence of a step to the guard."""
-        if self.guard and not agreement.held:
-            cost = agreement.cost if agreement.complete else None
-            td_error = agreement.td_error if agreement.evaluated else None
-            self.guard.note(void=not agreement.complete, cost=cost, td_error=td_error)
-            self._go_back_alone()
+        return Agreement(value, cost, td_error, not lacking, fault, partial, held, [finding, good])
 
     def _remember(self, decision: Decision[SolutionT], visited: Evaluation[SolutionT]) -> Memory | None:
         """Memory of the transition that begins, for the next step.
@@ -171,6 +161,6 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
         except QpFailure:
             return None
 
-    def _give_up(self, decision: Decision[SolutionT] | None, reason: str) -> StepReport:
+    def _give_up(self, observation: Observation, decision: Decision[SolutionT] | None, reason: str) -> StepReport:
         self._memory = None
-        return super()._give_up(decision, reason)
+        return super()._give_up(observation, decision, reason)

@@ -9,10 +9,10 @@ import numpy as np
 
 _SHORTEST = 50  # control steps of a window
 _HIGH = 2.0  # a mean of this many times that of the first window is harm
-_NO_WORSE = 1.1  # a mean of at most this many times that of the best window shows that parameters are good
-# What an agent has found; agents agree on the largest.
-_FINE, _WORSE, _HARM = 0.0, 1.0, 2.0
+_NO_WORSE, _MEMORY = 1.1, 20  # parameters are good if their window is at most this many times the best one of so many
+_KEPT = 100  # window ends of which the parameters are kept
 _TROUBLE, _RECOVERED = 0.5, 0.25  # share of the steps without a transition to learn from
+_FINE, _WORSE, _HELD, _HARM = 0.0, 1.0, 2.0, 3.0  # findings; agents agree on the largest
 
 
 def window_length(episode_length: int = 0) -> int:
@@ -30,18 +30,22 @@ class _Level:
 
     def __init__(self, floor: float, window: int):
         self._recent = deque[float](maxlen=window)
-        self._floor, self._first, self._best = floor, np.inf, np.inf
+        self._floor, self._first, self._ended = floor, np.inf, deque[float](maxlen=_MEMORY)
 
     def add(self, value: float) -> None:
         """Add the value of one step."""
         self._recent.append(abs(value))
-        if np.isinf(self._first) and len(self._recent) == self._recent.maxlen:
+        if np.isinf(self._first) and self._full:
             self._first = self.mean
+
+    @property
+    def _full(self) -> bool:
+        return len(self._recent) == self._recent.maxlen
 
     @property
     def mean(self) -> float:
         """Mean over the last window."""
-        return float(np.mean(self._recent)) if self._recent else 0.0
+        return float(np.mean(self._recent))
 
     @property
     def reference(self) -> float:
@@ -51,29 +55,31 @@ class _Level:
     @property
     def high(self) -> bool:
         """Whether the last window is far above the first one."""
-        return not self.mean <= _HIGH * self.reference
+        return self._full and not self.mean <= _HIGH * self.reference
 
     @property
     def worse(self) -> bool:
-        """Whether the last window is worse than the best one."""
-        return not self.mean <= _NO_WORSE * min(self._best, self.mean)
+        """Whether the last window is worse than the best one of late."""
+        return self._full and not self.mean <= _NO_WORSE * min((*self._ended, self.mean))
 
     def end_window(self) -> None:
         """Compare the next windows with the last one, too."""
-        self._best = min(self._best, self.mean)
+        if self._full:
+            self._ended.append(self.mean)
 
 
 class Guard:
     """Watch of one agent over the learning of its network.
 
-    Learning does harm when the stage cost or the TD errors of a window are twice those of the first one, or when more
-    than half of its steps gave no transition to learn from, as on a machine that misses its deadlines. All agents
-    have the same evidence up to rounding. So each of them says what it has found, and they agree on the worst. After
-    harm all go back to the last good parameters, and learning is held: for the rest of the run after harm in cost or TD
-    errors, and until no more than a quarter of the steps are void otherwise.
+    Learning does harm when the stage cost or the TD errors of a window are twice those of the first one. All agents
+    then go back to the last good parameters, and learning is held for the rest of the run. When more than half of the
+    steps of a window give no transition to learn from, as on a machine that misses its deadlines, learning is held
+    until no more than a quarter are void.
 
-    Parameters are good when a window has passed since they were taken whose stage cost and TD errors are no worse than
-    those of the best window.
+    Agents may differ in their evidence, by rounding or because one has started later. So each tells what it has found,
+    and how old its good parameters are, and they agree on the worst finding and on the oldest parameters. Parameters
+    are good when a window has passed since they were taken whose stage cost and TD errors are no worse than those of
+    the best window of late.
 
     Args:
         cost_size: of the whole network's stage cost; a mean below it is never harm.
@@ -83,33 +89,34 @@ class Guard:
     def __init__(self, cost_size: float, window: int):
         self._floor, self._window = cost_size / _HIGH, window
 
-    def begin(self, theta: np.ndarray) -> None:
-        """Begin a run with these parameters (p,), which are good."""
-        self.good, self._candidate, self.reason, self._lasting = theta, theta, '', False
+    def begin(self, theta: np.ndarray, step: int = 0) -> None:
+        """Begin a run with these parameters (p,), which were good at the end of this step."""
+        self._ends, self._good, self._candidate = {step: theta}, step, step
+        self.harm = self.void = ''  # reasons to hold learning, for the rest of the run and as long as they last
         self._levels = {name: _Level(self._floor, self._window) for name in ('stage cost', 'TD error')}
         self._void = deque[bool](maxlen=self._window)
 
     @property
-    def verdict(self) -> float:
-        """What this agent has found, for the maximum over all agents."""
-        if self.reason:
-            return _HARM
-        return _WORSE if any(level.worse for level in self._levels.values()) else _FINE
+    def good(self) -> tuple[int, np.ndarray]:
+        """Last good parameters (p,), with the step at the end of which they were taken."""
+        return self._good, self._ends[self._good]
+
+    @property
+    def finding(self) -> list[float]:
+        """What this agent tells the others, for the maximum over all agents."""
+        if self.harm or self.void:
+            return [_HARM if self.harm else _HELD, -float(self._good)]
+        return [_WORSE if any(level.worse for level in self._levels.values()) else _FINE, -float(self._good)]
 
     @staticmethod
-    def is_harm(verdict: float) -> bool:
-        """Whether this maximum of all verdicts means that learning does harm."""
-        return verdict > _WORSE
+    def holds(finding: list[float]) -> bool:
+        """Whether learning is held after this agreed finding."""
+        return finding[0] > _WORSE
 
     @property
     def held(self) -> str:
         """Reason why learning is held."""
-        return f'learning is held: {self.reason or "another agent found that it does harm"}'
-
-    @property
-    def deaf(self) -> bool:
-        """Whether none of the steps of the last window gave a transition to learn from."""
-        return len(self._void) == self._window and all(self._void)
+        return f'learning is held: {self.harm or self.void or "the guard of another agent holds it"}'
 
     def note(self, *, void: bool, cost: float | None = None, td_error: float | None = None) -> None:
         """Take the evidence of a step.
@@ -123,33 +130,31 @@ class Guard:
         for name, value in (('stage cost', cost), ('TD error', td_error)):
             if value is not None:
                 self._levels[name].add(value)
-        if not self._lasting:
-            self.reason = self._excess() or self._missing()
+        self.harm, self.void = self.harm or self._excess(), self._missing()
 
-    def pass_window(self, step: int, theta: np.ndarray, verdict: float) -> None:
-        """At the end of a window, take new parameters as a candidate; the last ones may have proved good.
+    def heed(self, step: int, theta: np.ndarray, finding: list[float]) -> np.ndarray:
+        """Parameters (p,) to go on with after a finding on which all agents have agreed in this step.
 
-        Args:
-            step: in which all agents call it.
-            theta: (p,), present ones.
-            verdict: largest of all agents.
+        At the end of a window the present ones, theta (p,), become a candidate; the last one may have proved good.
         """
+        if finding[0] > _HELD:
+            self.harm = self.harm or 'the guard of another agent found harm'
+            return self._ends.get(int(-finding[1]), self._ends[self._good])
         if step % self._window == 0 and step > 0:
-            if not verdict > _FINE:
-                self.good = self._candidate
-            self._candidate = theta
+            if not finding[0] > _FINE:
+                self._good = self._candidate
+            self._candidate = step
+            self._ends[step] = theta
+            for old in sorted(self._ends)[1:-_KEPT]:
+                if old != self._good:
+                    del self._ends[old]
             for level in self._levels.values():
                 level.end_window()
-
-    def go_back(self) -> np.ndarray:
-        """The last good parameters (p,), which are the next candidate."""
-        self._candidate = self.good
-        return self.good
+        return theta
 
     def _excess(self) -> str:
         for name, level in self._levels.items():
             if level.high:
-                self._lasting = True
                 return (
                     f'the mean {name} of the last {self._window} steps is {level.mean:.3g}, more than {_HIGH:.0f} '
                     f'times {level.reference:.3g}'
@@ -158,6 +163,6 @@ class Guard:
 
     def _missing(self) -> str:
         share = np.mean(self._void) if len(self._void) == self._window else 0.0
-        if share <= (_RECOVERED if self.reason else _TROUBLE):
+        if share <= (_RECOVERED if self.void else _TROUBLE):
             return ''
         return f'{sum(self._void)} of the last {self._window} steps gave no transition to learn from'

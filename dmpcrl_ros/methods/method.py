@@ -36,6 +36,11 @@ class Metric:
     column: str = ''
     flag: bool = False
 
+    @property
+    def of_transition(self) -> bool:
+        """Whether it is a number, and no flag, about the transition that ended."""
+        return self.column == 'ended' and not self.flag
+
     def __post_init__(self) -> None:
         if self.column not in ('', 'begun', 'ended'):
             raise ValueError(f"the column of metric {self.name} must be 'begun', 'ended' or empty, not {self.column!r}")

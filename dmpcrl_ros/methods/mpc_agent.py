@@ -46,6 +46,7 @@ class StepDecision(Interface):
 
 
 DecisionT = TypeVar('DecisionT', bound=StepDecision)
+_NOTHING: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +114,20 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
     @theta.setter
     def theta(self, theta: np.ndarray) -> None:
         self.mpc.theta = theta
+        if self.guard:
+            self.guard.begin(self.mpc.theta)
 
     def reset(self) -> None:
         """Forget everything learned: initial parameters, no memory."""
-        self.begin_run()
         self.mpc.theta, self.updates = self._initial_theta, 0
+        self.begin_run()
 
     def begin_run(self) -> None:
         """Forget the state of the former run; the parameters stay."""
         self._holding = False  # an agent held learning in the former step
+        self._guarded = False  # a guard did
         self._early: Act | None = None  # of this step, if its rounds went on after it
+        self._episode: int | None = None  # of the last step that the guard has noted
         self._plan.reset()
         if self.learner:
             self.learner.reset()
@@ -133,7 +138,8 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
         """theta (p,), the number of updates, the replayed transitions, and the last good parameters (p,) of a guard."""
         learned = dict(self.learner.snapshot()) if self.learner else {}
         if self.guard:
-            learned['good'] = self.guard.good
+            step, learned['good'] = self.guard.good
+            learned['good_step'] = np.array(step)
         return {'theta': self.mpc.theta, 'updates': np.array(self.updates), **learned}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -145,16 +151,21 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
         """
         theta = snapshot_array(arrays, 'theta', (self.layout.size,))
         updates = snapshot_array(arrays, 'updates', ())
-        good = snapshot_array(arrays, 'good', (self.layout.size,)) if 'good' in arrays else theta
+        kept = 'good' in arrays  # not in those of a learner without a guard
+        good = snapshot_array(arrays, 'good', (self.layout.size,)) if kept else theta
+        good_step = int(snapshot_array(arrays, 'good_step', ())) if kept else 0
         replayed = self.learner.read_snapshot(arrays, self.layout.size) if self.learner else ()
+        before = self.mpc.theta
         try:
+            self.mpc.theta = good.astype(float)  # which the guard may need
             self.mpc.theta = theta.astype(float)
         except QpFailure as failure:
+            self.mpc.theta = before
             raise SnapshotError(str(failure)) from None
         self.begin_run()
         self.updates = int(updates)
         if self.guard:
-            self.guard.begin(good)
+            self.guard.begin(good.astype(float), good_step)
         if self.learner:
             for transition in replayed:
                 self.learner.observe(transition)
@@ -167,13 +178,13 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
             if self._early is None:
                 yield Act(decision.action, fallback=decision.fallback)
             if decision.late:
-                return self._give_up(decision, decision.late)
+                return self._give_up(observation, decision, decision.late)
             return (yield from self._learn(decision))
         except ExchangeTimeout as timeout:
             reason = str(timeout)
         if decision is None and self._early is None:
             yield Act(self.fallback(), fallback=True)
-        return self._give_up(decision, reason)
+        return self._give_up(observation, decision, reason)
 
     def fallback(self) -> np.ndarray:
         """Input (n_u,) for a step without a fresh decision."""
@@ -187,39 +198,29 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
     def _learn(self, decision: DecisionT) -> Protocol[StepReport]:
         """Learn from the transition that ended in this step, and remember the one that begins."""
 
-    def _give_up(self, decision: DecisionT | None, reason: str) -> StepReport:
+    def _give_up(self, observation: Observation, decision: DecisionT | None, reason: str) -> StepReport:
         """End the step without learning from the transition that ended or the one that begins."""
-        if self.guard:
-            self.guard.note(void=True)
-            self._go_back_alone()
+        self._note(observation, void=True)
         return StepReport(updates=self.updates, fault=reason, metrics=decision.metrics if decision else {})
 
-    def _verdict(self) -> float:
-        """What the guard has found, for the maximum over all agents."""
-        return self.guard.verdict if self.guard else 0.0
+    def _note(self, observation: Observation, *, void: bool, metrics: Mapping[str, float] = _NOTHING) -> None:
+        """Give the evidence of a step to the guard, unless learning is held by others or an episode begins."""
+        begins, self._episode = observation.episode != self._episode, observation.episode
+        if self.guard and not (begins or observation.hold or observation.cut):
+            self.guard.note(void=void, cost=metrics.get('cost'), td_error=metrics.get('td_error'))
 
-    def _heed(self, step: int, verdict: float) -> bool:
-        """Go back to the last good parameters, or keep the present ones as a candidate, as all agents agreed.
+    def _finding(self) -> list[float]:
+        """Finding of the guard, for the maximum over all agents."""
+        return self.guard.finding if self.guard else [0.0, 0.0]
 
-        Returns whether theta has changed.
-        """
+    def _heed(self, step: int, finding: list[float]) -> bool:
+        """Follow a finding on which all agents agreed: whether theta has changed."""
         if self.guard is None:
             return False
-        if self.guard.is_harm(verdict):
-            return self._go_back(self.guard)
-        self.guard.pass_window(step, self.mpc.theta, verdict)
-        return False
-
-    def _go_back_alone(self) -> None:
-        """Go back to the last good parameters if the agents have not agreed on anything for a whole window."""
-        if self.guard and self.guard.deaf:
-            self._go_back(self.guard)
-
-    def _go_back(self, guard: Guard) -> bool:
-        good = guard.go_back()
-        if np.array_equal(self.mpc.theta, good):
+        theta = self.guard.heed(step, self.mpc.theta, finding)
+        if np.array_equal(theta, self.mpc.theta):
             return False
-        self.mpc.theta = good
+        self.mpc.theta = theta
         self.updates += 1
         if self.learner:
             self.learner.reset()

@@ -40,7 +40,7 @@ METRICS = (
     Metric(
         name='learning_held',
         meaning='whether learning is held because it does harm, or too few steps give a transition to learn from',
-        column='begun',
+        column='ended',
         flag=True,
     ),
     Metric(name='kkt_residual', meaning='of the local problem: largest violation of its optimality conditions'),
@@ -97,7 +97,7 @@ class Agreement:
         fault: reason why the transition could not be evaluated; empty without a fault.
         partial: whether a lost neighbour was left out: the numbers then do not belong to the whole network.
         held: whether an operator or a lost neighbour holds learning.
-        verdict: largest of the guards of all agents.
+        finding: of the guards of all agents.
     """
 
     value: float
@@ -107,17 +107,17 @@ class Agreement:
     fault: str
     partial: bool
     held: bool
-    verdict: float
+    finding: list[float]
 
     @property
-    def harm(self) -> bool:
-        """Whether an agent has found that learning does harm."""
-        return Guard.is_harm(self.verdict)
+    def guarded(self) -> bool:
+        """Whether a guard holds learning."""
+        return Guard.holds(self.finding)
 
     @property
     def evaluated(self) -> bool:
         """Whether every agent has the whole transition, and learning is not held."""
-        return self.complete and not (self.held or self.harm)
+        return self.complete and not (self.held or self.guarded)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _residuals(report: AdmmReport) -> dict[str, float]:
 def agreement_metrics(agreement: Agreement) -> dict[str, float]:
     """Metrics of an agreement by their names."""
     evaluated = {'td_error': agreement.td_error} if agreement.evaluated else {}
-    held = {'learning_held': float(agreement.harm)}
+    held = {'learning_held': float(agreement.guarded)}
     return {'value': agreement.value, 'cost': agreement.cost, **evaluated, **held}
 
 

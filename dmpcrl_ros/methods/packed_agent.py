@@ -77,7 +77,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         lacking = memory is None or (memory.answer is None and ACTION_VALUE not in requests)
         held = bool(observation.hold or observation.cut) or self.coordination.partial
         early = self._act_early if self.coordination.early else None
-        maxima = [lacking, held, self._verdict()]
+        maxima = [lacking, held, *self._finding()]
         outcome = yield from self.coordination.run(requests, [observation.stage_cost], maxima, early)
         act = self._early or self._act(outcome.answers)
         return PackedDecision(
@@ -128,19 +128,22 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
     def _learn(self, decision: PackedDecision) -> Protocol[StepReport]:
         """Learn from the transition that ended, and remember the one that begins."""
         outcome, observation, update = decision.outcome, decision.observation, Update()
-        (lacking, held), verdict = outcome.maxima[:2] > 0.5, float(outcome.maxima[2])
-        harm = outcome.usable and Guard.is_harm(verdict)
-        self._holding = bool(held or harm)
-        fault = self._fault(decision, bool(lacking), harm)
-        metrics = {**decision.metrics, **self._transition(decision, bool(lacking)), 'learning_held': float(harm)}
-        went_back = outcome.usable and not held and self._heed(observation.step, verdict)
-        if self.learner and self.learner.due(observation.step) and not self._holding:
+        (lacking, held), finding = outcome.maxima[:2] > 0.5, outcome.maxima[2:].tolist()
+        if outcome.usable:  # on which, and on the maxima then, all agents agree
+            self._guarded = Guard.holds(finding)
+        self._holding = bool(held) or self._guarded
+        fault = self._fault(decision, bool(lacking))
+        metrics = {
+            **decision.metrics,
+            **self._transition(decision, bool(lacking)),
+            'learning_held': float(self._guarded),
+        }
+        went_back = outcome.usable and not held and self._heed(observation.step, finding)
+        if self.learner and self.learner.due(observation.step) and outcome.usable and not self._holding:
             update = yield from self._update(self.learner, observation.step)
             fault = joined(fault, update.fault)
-        if self.guard and not held:
-            void = bool(lacking) or not outcome.usable
-            self.guard.note(void=void, cost=metrics.get('cost'), td_error=metrics.get('td_error'))
-            self._go_back_alone()
+        if not held:
+            self._note(observation, void=bool(lacking) or not outcome.usable, metrics=metrics)
         answer = outcome.answers[VALUE] if outcome.usable and not went_back else None
         if not observation.cut:
             self._memory = PackedMemory(observation=observation, action=decision.action, answer=answer)
@@ -167,7 +170,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
         """V(s) in the place of Q(s, a) of a transition; not after an early action, which is not quite the best one."""
         return None if memory is None or self.coordination.early else memory.answer
 
-    def _fault(self, decision: PackedDecision, lacking: bool, harm: bool) -> str:
+    def _fault(self, decision: PackedDecision, lacking: bool) -> str:
         """Reason why the transition that ended was not learned from; empty without one."""
         outcome = decision.outcome
         failures = [f'{name}: {answer.failure}' for name, answer in outcome.answers.items() if answer.failure]
@@ -175,7 +178,7 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
             return failures[0]
         if not outcome.usable:
             return f'not certified: {_reason(outcome.change)} after {outcome.rounds} rounds'
-        if harm and self.guard:
+        if self._guarded and self.guard:
             return self.guard.held
         if self._holding:
             lost = self.coordination.partial or decision.observation.cut

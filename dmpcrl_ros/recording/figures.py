@@ -98,7 +98,7 @@ def learning_curves(run: Run, window: int = 100, baseline: Run | Sequence[Step] 
     curves = [
         (np.abs(run.metrics[metric.name]), f'{magnitude(metric)} ({metric.unit or "-"})')
         for metric in run.declared_metrics
-        if metric.column == 'ended' and not metric.flag
+        if metric.of_transition
     ]
     curves.append((run.costs.sum(axis=1), 'network stage cost (-)'))
     figure = new_figure(ONE_COLUMN, 0.5 + 1.7 * len(curves))

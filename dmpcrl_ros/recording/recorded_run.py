@@ -89,9 +89,9 @@ class Run:
     def void(self) -> np.ndarray:
         """Whether agents could not learn from a transition, (T,), although it is not the last of its episode.
 
-        Such a transition has a fault, and lacks all metrics of ended transitions, if the method has such.
+        Such a transition has a fault, and lacks all numbers about ended transitions, if the method has such.
         """
-        ended = [self.metrics[metric.name] for metric in self.declared_metrics if metric.column == 'ended']
+        ended = [self.metrics[metric.name] for metric in self.declared_metrics if metric.of_transition]
         faulty = np.array([bool(fault) for fault in self.faults], dtype=bool)
         return faulty & (np.isnan(ended).all(axis=0) if ended else True) & ~self.ends
 

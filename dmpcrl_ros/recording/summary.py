@@ -77,9 +77,7 @@ def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: 
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     columns = [(heading, cell) for heading, cell, comparing in _COLUMNS if baseline is not None or not comparing]
     columns += [
-        (f'\n{magnitude(metric)}', _metric_cell(metric.name))
-        for metric in run.declared_metrics
-        if metric.column == 'ended'
+        (f'\n{magnitude(metric)}', _metric_cell(metric.name)) for metric in run.declared_metrics if metric.of_transition
     ]
     for heading, _ in columns:
         table.add_column(heading, justify='left' if heading == 'mean over\nsteps' else 'right', no_wrap=True)

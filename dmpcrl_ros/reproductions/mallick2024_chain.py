@@ -66,7 +66,8 @@ def candidates(folder: Path, updates: int) -> list[Candidate]:
     ]
     return [
         *learned,
-        *(Candidate(name, policy=Policy(folder / name)) for name in (SECOND_ORDER, ROBUST)),
+        Candidate(SECOND_ORDER, policy=Policy(folder / SECOND_ORDER)),
+        Candidate(ROBUST, {'coordination': Settings().of_method.coordination}, policy=Policy(folder / ROBUST)),
         Candidate('nominal', {'method': 'nominal_mpc'}),
         Candidate('nominal-exact', {'method': 'nominal_mpc', 'model': 'exact'}),
         Candidate('scenario', {'method': 'scenario_mpc'}, central=True),

@@ -16,6 +16,8 @@ from dmpcrl_ros.systems.linear.formulation import LocalData, MpcStructure, initi
 
 _CHANGE = 3.0  # effect of a parameter of the model that has its size, relative to the change of the state in a step
 
+_LEAST_INPUT = 0.2  # size of an input, relative to its bound
+
 
 def bound_size(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """The smaller one of the range and the largest magnitude of each variable (n,); zero for one without bounds.
@@ -54,12 +56,15 @@ class VariableSizes:
 
     @cached_property
     def inputs(self) -> np.ndarray:
-        """Inputs (m,) that move a state in one step by what it reaches without inputs, limited by their bounds."""
+        """Inputs (m,) that move a state in one step by what it reaches without inputs, within a part of their bounds.
+
+        Agents that hardly any disturbance reaches within the horizon would have no size otherwise.
+        """
         free, effect = self._limited(self._free)[:, None], np.abs(self.b)
         moving = (effect > 0.0) & (free > 0.0)
         needed = np.divide(free, effect, where=moving, out=np.full_like(effect, np.inf)).min(axis=0, initial=np.inf)
         bound = np.where(self.input_bound > 0.0, self.input_bound, np.inf)
-        found = np.minimum(bound, needed)
+        found = np.maximum(np.minimum(bound, needed), _LEAST_INPUT * self.input_bound)
         return np.where(np.isfinite(found) & (found > 0.0), found, 1.0)
 
     @cached_property
