@@ -77,7 +77,9 @@ def summary_table(run: Run, baseline: Run | Sequence[Step] | None = None, part: 
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     columns = [(heading, cell) for heading, cell, comparing in _COLUMNS if baseline is not None or not comparing]
     columns += [
-        (f'\n{magnitude(metric)}', _metric_cell(metric.name)) for metric in run.declared_metrics if metric.of_transition
+        (f'\n{magnitude(metric)}', _metric_cell(metric.name))
+        for metric in run.declared_metrics
+        if metric.column == 'ended' and not (metric.flag and not np.nansum(run.metrics[metric.name]))
     ]
     for heading, _ in columns:
         table.add_column(heading, justify='left' if heading == 'mean over\nsteps' else 'right', no_wrap=True)

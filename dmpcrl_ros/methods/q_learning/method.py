@@ -125,7 +125,7 @@ class QLearningOfMpc:
     ) -> AdmmAgent[QpSolution] | PackedAgent:
         """One agent. It uses its own data of the system, and the shapes of its parents' states.
 
-        With robust learning it also uses the sizes of these states, and of the stage costs of all agents.
+        Sizes of variables and costs, for robust learning and the guard, follow from the description of the network.
         """
         consensus, theta = consensus_of(system, index, settings), system.parameters(index)[1]
         newton = DistributedNewton(
