@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 
 _SHORTEST = 50  # control steps of a window
-_HIGH = 2.0  # a mean of this many times that of the first window is harm
+_HIGH = 5.0  # a mean of this many times that of the first window is harm
 _NO_WORSE, _MEMORY = 1.1, 20  # parameters are good if their window is at most this many times the best one of so many
 _KEPT = 100  # window ends of which the parameters are kept
 _TROUBLE, _RECOVERED = 0.5, 0.25  # share of the steps without a transition to learn from
@@ -71,10 +71,10 @@ class _Level:
 class Guard:
     """Watch of one agent over the learning of its network.
 
-    Learning does harm when the stage cost or the TD errors of a window are twice those of the first one. All agents
-    then go back to the last good parameters, and learning is held for the rest of the run. When more than half of the
-    steps of a window give no transition to learn from, as on a machine that misses its deadlines, learning is held
-    until no more than a quarter are void.
+    Learning does harm when the stage cost or the TD errors of a window are five times those of the first one. All
+    agents then go back to the last good parameters, and learning is held for the rest of the run. When more than half
+    of the steps of a window give no transition to learn from, as on a machine that misses its deadlines, learning is
+    held until no more than a quarter are void.
 
     Agents may differ in their evidence, by rounding or because one has started later. So each tells what it has found,
     and how old its good parameters are, and they agree on the worst finding and on the oldest parameters. Parameters

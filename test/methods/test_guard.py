@@ -33,13 +33,13 @@ def watch(made, costs, td_errors=None):
     return 0
 
 
-def test_a_mean_cost_of_twice_the_first_window_is_harm():
-    """The first window has a mean of 3. One with n costs of 30 and 10 - n of 3 has a mean of 3 + 2.7 n, above 6 from
-    n = 2 on."""
+def test_a_mean_cost_of_five_times_the_first_window_is_harm():
+    """The first window has a mean of 3. One with n costs of 63 and 10 - n of 3 has a mean of 3 + 6 n, above 15 from
+    n = 3 on."""
     made = guard()
     assert not watch(made, [3.0] * WINDOW)
-    assert watch(made, [30.0] * WINDOW) == 2
-    assert f'mean stage cost of the last {WINDOW} steps is 8.4, more than 2 times 3' in made.held
+    assert watch(made, [63.0] * WINDOW) == 3
+    assert f'mean stage cost of the last {WINDOW} steps is 21, more than 5 times 3' in made.held
 
 
 def test_costs_below_the_usual_size_are_no_harm():
@@ -52,7 +52,7 @@ def test_costs_below_the_usual_size_are_no_harm():
 def test_td_errors_count_by_their_magnitude():
     made = guard()
     assert not watch(made, [1.0] * WINDOW, [0.4] * WINDOW)
-    assert watch(made, [1.0] * WINDOW, [-3.0, 0.0] * WINDOW)
+    assert watch(made, [1.0] * WINDOW, [-9.0, 0.0] * WINDOW)
     assert 'TD error' in made.held
 
 
@@ -133,26 +133,17 @@ def test_a_window_has_whole_episodes():
     assert [window_length(length) for length in (0, 7, 50, 60)] == [50, 56, 50, 60]
 
 
-# Some times the published rate, at which the chain is lost within 150 steps.
-RUINOUS = {'reactions': 4e-4, 'packed-admm': 2e-4, 'admm': 2e-4}
-
-
-def run_of(coordination, **settings):
+def run_of(**settings):
+    """Some times the published rate, at which the chain is lost within 150 steps."""
     settings = Settings(
-        coordination=coordination,
-        seed=2,
-        learning__order='first',
-        learning__rate=RUINOUS[coordination],
-        learning__bound_parameters=False,
-        **settings,
+        seed=2, learning__order='first', learning__rate=4e-4, learning__bound_parameters=False, **settings
     )
     loop = ClosedLoop(settings.make_system(), settings)
     return loop, list(loop.run(200))
 
 
-@pytest.mark.parametrize('coordination', RUINOUS)
-def test_all_agents_go_back_together_and_the_plant_recovers(coordination):
-    loop, steps = run_of(coordination)
+def test_all_agents_go_back_together_and_the_plant_recovers():
+    loop, steps = run_of()
     held = np.array([step.metrics['learning_held'] for step in steps])
     first = int(np.argmax(held))
     assert first >= window_length() and held[first:].all()
@@ -165,7 +156,7 @@ def test_all_agents_go_back_together_and_the_plant_recovers(coordination):
 
 
 def test_without_a_guard_the_same_learner_loses_the_plant():
-    _, steps = run_of('reactions', learning__guard=False)
+    _, steps = run_of(learning__guard=False)
     assert np.mean([step.costs.sum() for step in steps[-50:]]) > 1e6
 
 
