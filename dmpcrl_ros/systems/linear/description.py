@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from dmpcrl_ros.core.graph import CouplingGraph, NetworkError
+from dmpcrl_ros.systems.linear.agent_reader import AgentReader
 from dmpcrl_ros.systems.linear.discretisation import discretised_model, discretised_network
 from dmpcrl_ros.systems.linear.formulation import LocalData, MpcStructure, initial_parameters, parameter_layout
 from dmpcrl_ros.systems.linear.network import LinearNetwork, LocalModel
+from dmpcrl_ros.systems.linear.terminal_weight import terminal_weight
 from dmpcrl_ros.systems.reading import check_schema, distinct_names, finite, learning_defaults, parts, read_yaml
 
 
@@ -47,7 +49,7 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     a, b = np.zeros((of_states[-1].stop,) * 2), np.zeros((of_states[-1].stop, of_inputs[-1].stop))
     local, uncertainty = [], []
     for i, agent in enumerate(agents):
-        read = _Reader(agent, dimensions[i], dict(zip(names, (d[0] for d in dimensions), strict=True)))
+        read = AgentReader(agent, dimensions[i], dict(zip(names, (d[0] for d in dimensions), strict=True)))
         x, u = of_states[i], of_inputs[i]
         a[x, x], b[x, u] = read.matrices('dynamics')
         coupling = read.coupling('dynamics')
@@ -77,63 +79,38 @@ def from_description(description: Mapping[str, Any]) -> LinearNetwork:
     )
 
 
-_RICCATI = 'riccati'
-_ROUNDING = 1e-12  # of an eigenvalue, relative to the largest element
-
-
-class _Reader:
-    """Arrays of one agent's description, checked against its dimensions."""
-
-    def __init__(self, agent: Mapping[str, Any], dimensions: tuple[int, int], states_of: Mapping[str, int]):
-        self.agent, (self.nx, self.nu), self.states_of = agent, dimensions, states_of
-
-    def matrices(self, section: str) -> tuple[np.ndarray, np.ndarray]:
-        return (self.array((section, 'A'), (self.nx, self.nx)), self.array((section, 'B'), (self.nx, self.nu)))
-
-    def coupling(self, section: str) -> dict[str, np.ndarray]:
-        named = self.agent[section].get('neighbours', {})
-        for name in named:
-            if name not in self.states_of:
-                raise NetworkError(
-                    f'agent {self.agent["name"]}: {section}.neighbours names {name!r}, which is not an agent'
-                )
-        return {name: self.array((section, 'neighbours', name), (self.nx, self.states_of[name])) for name in named}
-
-    def array(
-        self, path: tuple[str, ...], shape: tuple[int, ...], default: float | None = None, *, unbounded: bool = False
-    ) -> np.ndarray:
-        value: Any = self.agent
-        for key in path:
-            value = value.get(key) if value is not None else None
-        if value is None:
-            return np.full(shape, default)
-        array = self.free(path, unbounded=unbounded)
-        if array.shape != shape:
-            raise NetworkError(f'{self._place(path)} is {_size(array.shape)}, expected {_size(shape)}')
-        return array
-
-    def free(self, path: tuple[str, ...], *, unbounded: bool = False) -> np.ndarray:
-        """Array of any shape at a place that exists."""
-        value: Any = self.agent
-        for key in path:
-            value = value[key]
-        try:
-            array = np.array(value, dtype=float)
-        except ValueError:
-            raise NetworkError(f'{self._place(path)} has rows of different lengths') from None
-        if np.isnan(array).any() or not (unbounded or np.isfinite(array).all()):
-            raise NetworkError(f'{self._place(path)} contains NaN or infinity')
-        return array
-
-    def _place(self, path: tuple[str, ...]) -> str:
-        return f'agent {self.agent["name"]}: {".".join(path)}'
-
-
 def _local_data(
-    read: _Reader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray], structure: MpcStructure
+    read: AgentReader, names: tuple[str, ...], coupling: Mapping[str, np.ndarray], structure: MpcStructure
 ) -> LocalData:
     """Knowledge of the agent: true bounds and costs, and an initial guess of the model."""
     nx, nu = read.nx, read.nu
+    model_a, model_b, model_coupling = _first_model(read, coupling, structure)
+    data = LocalData(
+        state_lower=read.array(('bounds', 'state', 'lower'), (nx,), -np.inf, unbounded=True),
+        state_upper=read.array(('bounds', 'state', 'upper'), (nx,), np.inf, unbounded=True),
+        input_lower=read.array(('bounds', 'input', 'lower'), (nu,), -np.inf, unbounded=True),
+        input_upper=read.array(('bounds', 'input', 'upper'), (nu,), np.inf, unbounded=True),
+        state_weight=read.array(('cost', 'state'), (nx,)),
+        input_weight=read.array(('cost', 'input'), (nu,)),
+        violation_weight=read.array(('cost', 'violation'), (nx,), 0.0),
+        model_a=model_a,
+        model_b=model_b,
+        coupling={names.index(name): matrix for name, matrix in model_coupling.items()},
+        initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})},
+        safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else np.zeros(0),
+    )
+    _check_signs(read.agent['name'], data)
+    _check_parameters(read.agent['name'], data, structure)
+    _check_noise(read)
+    if 'terminal' in read.agent['cost']:
+        return replace(data, terminal_weight=terminal_weight(read, data, structure.discount))
+    return data
+
+
+def _first_model(
+    read: AgentReader, coupling: Mapping[str, np.ndarray], structure: MpcStructure
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """A, B and A_j of the agent's first model; with scalar coupling the patterns in place of A_j."""
     section = 'model' if 'model' in read.agent else 'dynamics'
     model_a, model_b = read.matrices(section)
     model_coupling = read.coupling(section)
@@ -153,55 +130,10 @@ def _local_data(
             name: read.array(('coupling_pattern', name), matrix.shape, default=1.0)
             for name, matrix in model_coupling.items()
         }
-    data = LocalData(
-        state_lower=read.array(('bounds', 'state', 'lower'), (nx,), -np.inf, unbounded=True),
-        state_upper=read.array(('bounds', 'state', 'upper'), (nx,), np.inf, unbounded=True),
-        input_lower=read.array(('bounds', 'input', 'lower'), (nu,), -np.inf, unbounded=True),
-        input_upper=read.array(('bounds', 'input', 'upper'), (nu,), np.inf, unbounded=True),
-        state_weight=read.array(('cost', 'state'), (nx,)),
-        input_weight=read.array(('cost', 'input'), (nu,)),
-        violation_weight=read.array(('cost', 'violation'), (nx,), 0.0),
-        model_a=model_a,
-        model_b=model_b,
-        coupling={names.index(name): matrix for name, matrix in model_coupling.items()},
-        initial={name: read.free(('parameters', name)) for name in read.agent.get('parameters', {})},
-        safe_input=read.array(('safe_input',), (nu,)) if 'safe_input' in read.agent else np.zeros(0),
-    )
-    if 'terminal' in read.agent['cost']:
-        data = replace(data, terminal_weight=_terminal_weight(read, data, structure))
-    _check_signs(read.agent['name'], data)
-    _check_parameters(read.agent['name'], data, structure)
-    if (read.array(('noise', 'lower'), (nx,), 0.0) > read.array(('noise', 'upper'), (nx,), 0.0)).any():
-        raise NetworkError(f'agent {read.agent["name"]}: a lower bound of the noise lies above the upper one')
-    return data
+    return model_a, model_b, model_coupling
 
 
-def _terminal_weight(read: _Reader, data: LocalData, structure: MpcStructure) -> np.ndarray:
-    """P (n_x, n_x): as described, or of the Riccati equation of the agent's first model alone."""
-    name, given = read.agent['name'], read.agent['cost']['terminal']
-    if given != _RICCATI:
-        weight = read.free(('cost', 'terminal'))
-        weight = np.diag(weight) if weight.ndim == 1 else weight
-        if weight.shape != (read.nx, read.nx) or not np.array_equal(weight, weight.T):
-            raise NetworkError(f'agent {name}: cost.terminal must be symmetric, {read.nx} x {read.nx}')
-        if np.linalg.eigvalsh(weight)[0] < -_ROUNDING * np.abs(weight).max():
-            raise NetworkError(f'agent {name}: cost.terminal must be positive semidefinite')
-        return weight
-    from scipy.linalg import solve_discrete_are  # takes a quarter of the start of a node
-
-    root = np.sqrt(structure.discount)
-    weights = np.diag(data.state_weight), np.diag(data.input_weight)
-    try:
-        weight = solve_discrete_are(root * data.model_a, root * data.model_b, *weights)
-    except (np.linalg.LinAlgError, ValueError) as error:
-        raise NetworkError(
-            f'agent {name}: cost.terminal: riccati has no solution for its first model and weights ({error}); give a '
-            'weight in its place'
-        ) from None
-    return 0.5 * (weight + weight.T)
-
-
-def _uncertainty(read: _Reader, names: Sequence[str], data: LocalData) -> tuple[LocalModel, LocalModel]:
+def _uncertainty(read: AgentReader, names: Sequence[str], data: LocalData) -> tuple[LocalModel, LocalModel]:
     """Smallest and largest deviation from the agent's model; zero for parts that are not given."""
     sides = []
     for side in ('lower', 'upper'):
@@ -262,6 +194,12 @@ def _check_signs(name: str, data: LocalData) -> None:
         )
 
 
+def _check_noise(read: AgentReader) -> None:
+    lower, upper = (read.array(('noise', side), (read.nx,), 0.0) for side in ('lower', 'upper'))
+    if (lower > upper).any():
+        raise NetworkError(f'agent {read.agent["name"]}: a lower bound of the noise lies above the upper one')
+
+
 def _graph(local: Sequence[LocalData], names: Sequence[str]) -> CouplingGraph:
     try:
         return CouplingGraph([data.parents for data in local])
@@ -272,13 +210,9 @@ def _graph(local: Sequence[LocalData], names: Sequence[str]) -> CouplingGraph:
 
 def _stack(agents: Sequence[Mapping[str, Any]], path: tuple[str, ...], nx: Sequence[int]) -> np.ndarray:
     return np.concatenate(
-        [_Reader(agent, (n, 0), {}).array(path, (n,), 0.0) for agent, n in zip(agents, nx, strict=True)]
+        [AgentReader(agent, (n, 0), {}).array(path, (n,), 0.0) for agent, n in zip(agents, nx, strict=True)]
     )
 
 
 def _columns(matrix: Any) -> int:
     return len(matrix[0])
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return ' x '.join(map(str, shape)) or 'a number'

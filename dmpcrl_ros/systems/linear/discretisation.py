@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dmpcrl_ros.core.graph import NetworkError
+
 
 def discretised_network(a: np.ndarray, b: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
     """Exact A (n, n) and B (n, m) of the whole network. An input also reaches the neighbours within a step.
@@ -17,7 +19,7 @@ def discretised_network(a: np.ndarray, b: np.ndarray, time: float) -> tuple[np.n
         time: of a control step, in the unit of time of the system.
 
     Raises:
-        ArithmeticError: the result is not finite.
+        NetworkError: the result is not finite.
     """
     held = _hold(a, b, time)
     return held[:, : len(a)], held[:, len(a) :]
@@ -35,7 +37,7 @@ def discretised_model(
         time: of a control step, in the unit of time of the system.
 
     Raises:
-        ArithmeticError: the result is not finite.
+        NetworkError: the result is not finite.
     """
     widths = [len(a), b.shape[1], *(matrix.shape[1] for matrix in coupling.values())]
     held = _hold(a, np.hstack([b, *coupling.values()]), time)
@@ -46,4 +48,7 @@ def discretised_model(
 def _hold(a: np.ndarray, inputs: np.ndarray, time: float) -> np.ndarray:
     from dmpcrl_ros.systems.zero_order_hold import ZeroOrderHold  # scipy.linalg takes a quarter of the start of a node
 
-    return ZeroOrderHold(a, np.zeros_like(a), inputs, time).at(0.0)
+    try:
+        return ZeroOrderHold(a, np.zeros_like(a), inputs, time).at(0.0)
+    except ArithmeticError as error:
+        raise NetworkError(f'{error}: check mpc.sampling_time and the matrices of dx/dt') from None

@@ -15,7 +15,6 @@ import numpy as np
 from dmpcrl_ros.systems.linear.formulation import LocalData, MpcStructure, initial_parameters, parameter_layout
 
 _CHANGE = 3.0  # effect of a parameter of the model that has its size, relative to the change of the state in a step
-
 _LEAST_INPUT = 0.2  # size of an input, relative to its bound
 
 

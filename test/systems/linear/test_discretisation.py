@@ -81,6 +81,11 @@ def test_a_sampling_time_is_needed():
         carts()
 
 
+def test_matrices_that_cannot_be_discretised_are_refused():
+    with pytest.raises(NetworkError, match=r'not finite: check mpc.sampling_time and the matrices of dx/dt'):
+        carts(sampling_time=1e200)
+
+
 def test_agents_bring_the_carts_to_rest():
     steps = list(ClosedLoop(carts(sampling_time=TIME), Settings(learn=False)).run(60))
     assert np.abs(steps[0].states).max() == 0.2 and np.abs(steps[-1].states).max() < 1e-3

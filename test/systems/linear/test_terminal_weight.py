@@ -3,6 +3,7 @@
 
 """Weight of the last predicted state: given, or of the Riccati equation."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from helpers import directed_network
 from dmpcrl_ros.core.graph import NetworkError
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
+from dmpcrl_ros.systems.linear.chain import description
 from dmpcrl_ros.systems.linear.description import from_description
 
 A, B = np.array([[1.0, 0.1], [0.0, 0.98]]), np.array([[0.005], [0.1]])
@@ -122,4 +124,11 @@ def test_a_model_without_a_riccati_solution_is_refused():
         ],
     }
     with pytest.raises(NetworkError, match='agent one: cost.terminal: riccati has no solution'):
+        from_description(described)
+
+
+def test_weights_of_the_wrong_sign_are_named_before_the_equation_is_solved():
+    described = copy.deepcopy(description(1))
+    described['agents'][0]['cost'] |= {'input': [-1.0], 'terminal': 'riccati'}
+    with pytest.raises(NetworkError, match='those of inputs must be positive'):
         from_description(described)
