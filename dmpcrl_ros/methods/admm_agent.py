@@ -9,7 +9,7 @@ import numpy as np
 
 from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Protocol
-from dmpcrl_ros.methods.guard import Guard
+from dmpcrl_ros.methods.guard import Finding
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import Agreement, Decision, Memory, agreement_metrics, joined, void_reason
@@ -112,9 +112,9 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
         partial = self.consensus.partial
         # branching needs the exact maximum: averages may be inexact
         told = [not whole, partial or bool(observation.hold), *self._finding()]
-        *flags, finding, good = (yield from self.consensus.maximum(told)).tolist()
-        lacking, held = (flag > 0.5 for flag in flags)
-        self._guarded = Guard.holds([finding, good])
+        largest = yield from self.consensus.maximum(told)
+        (lacking, held), finding = (largest[:2] > 0.5).tolist(), Finding(*largest[2:].tolist())
+        self._guarded = finding.holds
         self._holding = held or self._guarded
         evaluated = not (lacking or self._holding)
         td_error = cost + self._discount * value - q_value if evaluated else 0.0
@@ -126,7 +126,7 @@ class AdmmAgent(MpcAgent[SolutionT, Decision[SolutionT]], Generic[SolutionT]):
             fault = fault or observation.hold or by
         elif not (fault or evaluated) and (continues or samples > 0.5):  # at the start of a run no agent has it
             fault = void_reason(min(samples, n_agents - 1), 'the whole transition', n_agents)
-        return Agreement(value, cost, td_error, not lacking, fault, partial, held, [finding, good])
+        return Agreement(value, cost, td_error, not lacking, fault, partial, held, finding)
 
     def _remember(self, decision: Decision[SolutionT], visited: Evaluation[SolutionT]) -> Memory | None:
         """Memory of the transition that begins, for the next step.

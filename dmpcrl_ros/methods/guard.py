@@ -4,6 +4,7 @@
 """Guard over learning: the evidence that it does harm, and the last parameters known to be good."""
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,12 +13,29 @@ _HIGH = 5.0  # a mean of this many times that of the first window is harm
 _NO_WORSE, _MEMORY = 1.1, 20  # parameters are good if their window is at most this many times the best one of so many
 _KEPT = 100  # window ends of which the parameters are kept
 _TROUBLE, _RECOVERED = 0.5, 0.25  # share of the steps without a transition to learn from
-_FINE, _WORSE, _HELD, _HARM = 0.0, 1.0, 2.0, 3.0  # findings; agents agree on the largest
+_FINE, _WORSE, _HELD, _HARM = 0.0, 1.0, 2.0, 3.0  # levels of a finding
 
 
 def window_length(episode_length: int = 0) -> int:
     """Control steps of a window: at least 50, and whole episodes, whose parts may differ."""
     return -(-_SHORTEST // episode_length) * episode_length if episode_length else _SHORTEST
+
+
+class Finding(NamedTuple):
+    """Finding about learning, of one agent or of all: they agree on the largest of each number.
+
+    Args:
+        level: one of the levels above.
+        age: of the good parameters: minus the step in which they were taken.
+    """
+
+    level: float = _FINE
+    age: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether learning is held."""
+        return self.level > _WORSE
 
 
 class _Level:
@@ -90,28 +108,23 @@ class Guard:
         self._floor, self._window = cost_size / _HIGH, window
 
     def begin(self, theta: np.ndarray, step: int = 0) -> None:
-        """Begin a run with these parameters (p,), which were good at the end of this step."""
-        self._ends, self._good, self._candidate = {step: theta}, step, step
+        """Begin a run with these parameters (p,), good ones that were taken in this step."""
+        self._taken, self._good, self._candidate = {step: theta}, step, step
         self.harm = self.void = ''  # reasons to hold learning, for the rest of the run and as long as they last
         self._levels = {name: _Level(self._floor, self._window) for name in ('stage cost', 'TD error')}
         self._void = deque[bool](maxlen=self._window)
 
     @property
     def good(self) -> tuple[int, np.ndarray]:
-        """Last good parameters (p,), with the step at the end of which they were taken."""
-        return self._good, self._ends[self._good]
+        """Step in which the last good parameters were taken, and these parameters (p,)."""
+        return self._good, self._taken[self._good]
 
     @property
-    def finding(self) -> list[float]:
-        """What this agent tells the others, for the maximum over all agents."""
-        if self.harm or self.void:
-            return [_HARM if self.harm else _HELD, -float(self._good)]
-        return [_WORSE if any(level.worse for level in self._levels.values()) else _FINE, -float(self._good)]
-
-    @staticmethod
-    def holds(finding: list[float]) -> bool:
-        """Whether learning is held after this agreed finding."""
-        return finding[0] > _WORSE
+    def finding(self) -> Finding:
+        """Finding of this agent."""
+        worse = any(level.worse for level in self._levels.values())
+        level = _HARM if self.harm else _HELD if self.void else _WORSE if worse else _FINE
+        return Finding(level, -float(self._good))
 
     @property
     def held(self) -> str:
@@ -132,25 +145,27 @@ class Guard:
                 self._levels[name].add(value)
         self.harm, self.void = self.harm or self._excess(), self._missing()
 
-    def heed(self, step: int, theta: np.ndarray, finding: list[float]) -> np.ndarray:
-        """Parameters (p,) to go on with after a finding on which all agents have agreed in this step.
-
-        At the end of a window the present ones, theta (p,), become a candidate; the last one may have proved good.
-        """
-        if finding[0] > _HELD:
+    def heed(self, step: int, theta: np.ndarray, finding: Finding) -> np.ndarray:
+        """Parameters (p,) to go on with in place of theta (p,), after a finding that all agents share in this step."""
+        if finding.level > _HELD:
             self.harm = self.harm or 'the guard of another agent found harm'
-            return self._ends.get(int(-finding[1]), self._ends[self._good])
+            return self._taken.get(int(-finding.age), self._taken[self._good])
         if step % self._window == 0 and step > 0:
-            if not finding[0] > _FINE:
-                self._good = self._candidate
-            self._candidate = step
-            self._ends[step] = theta
-            for old in sorted(self._ends)[1:-_KEPT]:
-                if old != self._good:
-                    del self._ends[old]
-            for level in self._levels.values():
-                level.end_window()
+            self._end_window(step, theta, finding)
         return theta
+
+    def _end_window(self, step: int, theta: np.ndarray, finding: Finding) -> None:
+        """Take theta (p,) as a candidate. The last one is good if no agent found that the window was worse."""
+        if not finding.level > _FINE:
+            self._good = self._candidate
+        self._candidate = step
+        self._taken[step] = theta
+        first, *others = sorted(self._taken)
+        for old in others[:-_KEPT]:
+            if old != self._good:
+                del self._taken[old]
+        for level in self._levels.values():
+            level.end_window()
 
     def _excess(self) -> str:
         for name, level in self._levels.items():

@@ -19,7 +19,7 @@ from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Act, Exchange, ExchangeTimeout, Protocol
 from dmpcrl_ros.core.parameters import ParameterLayout
 from dmpcrl_ros.methods.fallback_plan import FallbackPlan
-from dmpcrl_ros.methods.guard import Guard
+from dmpcrl_ros.methods.guard import Finding, Guard
 from dmpcrl_ros.methods.learner import Explorer, Learner, Update
 from dmpcrl_ros.mpc.interface import Mpc, SolutionT
 from dmpcrl_ros.mpc.solver import QpFailure
@@ -209,11 +209,11 @@ class MpcAgent(ABC, Generic[SolutionT, DecisionT]):
         if self.guard and not (begins or observation.hold or observation.cut):
             self.guard.note(void=void, cost=metrics.get('cost'), td_error=metrics.get('td_error'))
 
-    def _finding(self) -> list[float]:
+    def _finding(self) -> Finding:
         """Finding of the guard, for the maximum over all agents."""
-        return self.guard.finding if self.guard else [0.0, 0.0]
+        return self.guard.finding if self.guard else Finding()
 
-    def _heed(self, step: int, finding: list[float]) -> bool:
+    def _heed(self, step: int, finding: Finding) -> bool:
         """Follow a finding on which all agents agreed: whether theta has changed."""
         if self.guard is None:
             return False

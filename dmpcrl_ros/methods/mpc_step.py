@@ -9,9 +9,9 @@ from typing import Generic
 import numpy as np
 
 from dmpcrl_ros.core.agent import Observation
-from dmpcrl_ros.methods.guard import Guard
+from dmpcrl_ros.methods.guard import Finding
 from dmpcrl_ros.methods.method import Metric
-from dmpcrl_ros.mpc.admm import AdmmReport
+from dmpcrl_ros.mpc.admm import residual_metrics
 from dmpcrl_ros.mpc.evaluation import Evaluation
 from dmpcrl_ros.mpc.interface import SolutionT
 
@@ -80,7 +80,8 @@ class Decision(Generic[SolutionT]):
         """Metrics by their names."""
         return {
             'explored': float(self.explored),
-            **_residuals(self.policy.report),
+            **residual_metrics([self.policy.report]),
+            'certified': float(self.policy.report.converged and not self.policy.report.failure),
             'kkt_residual': self.policy.solution.kkt_residual if self.policy.solution else 0.0,
         }
 
@@ -97,7 +98,7 @@ class Agreement:
         fault: reason why the transition could not be evaluated; empty without a fault.
         partial: whether a lost neighbour was left out: the numbers then do not belong to the whole network.
         held: whether an operator or a lost neighbour holds learning.
-        finding: of the guards of all agents.
+        finding: on which the guards of all agents agreed.
     """
 
     value: float
@@ -107,12 +108,12 @@ class Agreement:
     fault: str
     partial: bool
     held: bool
-    finding: list[float]
+    finding: Finding
 
     @property
     def guarded(self) -> bool:
         """Whether a guard holds learning."""
-        return Guard.holds(self.finding)
+        return self.finding.holds
 
     @property
     def evaluated(self) -> bool:
@@ -151,16 +152,6 @@ def was_applied(action: np.ndarray, observation: Observation) -> bool:
         return True
     scale = np.maximum(np.abs(action), 1.0)
     return bool((np.abs(observation.applied - action) <= _SAME * scale).all())
-
-
-def _residuals(report: AdmmReport) -> dict[str, float]:
-    return {
-        'admm_iterations': float(report.iterations),
-        'primal_residual': report.primal_residual,
-        'dual_residual': report.dual_residual,
-        'coordination_change': max(report.primal_residual, report.dual_residual),
-        'certified': float(report.converged and not report.failure),
-    }
 
 
 def agreement_metrics(agreement: Agreement) -> dict[str, float]:

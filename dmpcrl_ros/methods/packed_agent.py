@@ -12,7 +12,7 @@ from dmpcrl_ros.core.agent import Observation, StepReport
 from dmpcrl_ros.core.exchange import Act, Exchange, Protocol
 from dmpcrl_ros.core.graph import Edge
 from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN
-from dmpcrl_ros.methods.guard import Guard
+from dmpcrl_ros.methods.guard import Finding
 from dmpcrl_ros.methods.learner import Transition, Update
 from dmpcrl_ros.methods.mpc_agent import AgentParts, MpcAgent
 from dmpcrl_ros.methods.mpc_step import joined, was_applied
@@ -128,9 +128,9 @@ class PackedAgent(MpcAgent[QpSolution, PackedDecision]):
     def _learn(self, decision: PackedDecision) -> Protocol[StepReport]:
         """Learn from the transition that ended, and remember the one that begins."""
         outcome, observation, update = decision.outcome, decision.observation, Update()
-        (lacking, held), finding = outcome.maxima[:2] > 0.5, outcome.maxima[2:].tolist()
+        (lacking, held), finding = outcome.maxima[:2] > 0.5, Finding(*outcome.maxima[2:].tolist())
         if outcome.usable:  # on which, and on the maxima then, all agents agree
-            self._guarded = Guard.holds(finding)
+            self._guarded = finding.holds
         self._holding = bool(held) or self._guarded
         fault = self._fault(decision, bool(lacking))
         metrics = {

@@ -3,7 +3,7 @@
 
 """Consensus ADMM: one agent's part of Algorithm 1 of paper 001."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,17 @@ class AdmmReport:
     correction: float = 0.0
     late: str = ''
     converged: bool = False
+
+
+def residual_metrics(reports: Sequence[AdmmReport]) -> dict[str, float]:
+    """Metrics of runs that share their rounds, by their names: the largest ones."""
+    primal, dual = (max(getattr(each, name) for each in reports) for name in ('primal_residual', 'dual_residual'))
+    return {
+        'admm_iterations': float(max(each.iterations for each in reports)),
+        'primal_residual': primal,
+        'dual_residual': dual,
+        'coordination_change': max(primal, dual),
+    }
 
 
 class Admm:

@@ -12,7 +12,7 @@ from dmpcrl_ros.core.consensus import Consensus
 from dmpcrl_ros.core.exchange import Act, DeadlineReached, Exchange, Protocol
 from dmpcrl_ros.core.packing import packed
 from dmpcrl_ros.core.spanning_tree import FAILED, UNKNOWN
-from dmpcrl_ros.mpc.admm import Admm
+from dmpcrl_ros.mpc.admm import Admm, residual_metrics
 from dmpcrl_ros.mpc.augmented import AugmentedProgramme
 from dmpcrl_ros.mpc.coordination import Answer, Outcome, Request
 from dmpcrl_ros.mpc.evaluation import Evaluation, solve_by_admm
@@ -152,7 +152,7 @@ class PackedAdmm:
 
 def _outcome(names: Sequence[str], parts: Sequence[Evaluation[QpSolution]], agreed: _Agreed, late: str) -> Outcome:
     """Outcome of a step, of the evaluations by their names."""
-    metrics, usable = _residuals(parts), not (late or agreed.failed or agreed.partial)
+    metrics, usable = residual_metrics([part.report for part in parts]), not (late or agreed.failed or agreed.partial)
     change = metrics['coordination_change']
     each = zip(names, parts, agreed.values.tolist(), strict=True)
     return Outcome(
@@ -166,15 +166,3 @@ def _outcome(names: Sequence[str], parts: Sequence[Evaluation[QpSolution]], agre
         metrics=metrics,
         late=late,
     )
-
-
-def _residuals(parts: Sequence[Evaluation[QpSolution]]) -> dict[str, float]:
-    """Metrics of the evaluations of a step: the largest ones."""
-    primal = max(part.report.primal_residual for part in parts)
-    dual = max(part.report.dual_residual for part in parts)
-    return {
-        'admm_iterations': float(max(part.report.iterations for part in parts)),
-        'primal_residual': primal,
-        'dual_residual': dual,
-        'coordination_change': max(primal, dual),
-    }

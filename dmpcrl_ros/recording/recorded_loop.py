@@ -16,6 +16,7 @@ from dmpcrl_ros.recording.run_directory import RunWriter
 from dmpcrl_ros.settings.deployment import LearnedSettings
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop, Step
+from dmpcrl_ros.systems.system import System
 
 _NO_RUN = 0  # number in place of that of a run over ROS 2, in which an agent can continue
 _LOG = logging.getLogger(__name__)
@@ -52,13 +53,7 @@ def recorded(
     if policy:
         for agent, members in zip(loop.agents, [system.names] if central else [[n] for n in system.names], strict=True):
             policy.give(agent, members)
-    managers = []
-    if learned and (learned.checkpoints or learned.start_from):
-        names = [TWIN] if central else system.names
-        managers = [
-            checkpoints_of(agent, name, system, settings, learned, log)
-            for agent, name in zip(loop.agents, names, strict=True)
-        ]
+    managers = _managers(loop, system, settings, central, learned or LearnedSettings(), log)
     for manager, agent in zip(managers, loop.agents, strict=False):
         manager.recover()
         agent.begin_run()
@@ -71,6 +66,19 @@ def recorded(
     }
     with RunWriter(output, system, settings, extra=extra) as writer:
         yield from _steps(loop, settings.steps, sizes, writer, managers)
+
+
+def _managers(
+    loop: ClosedLoop, system: System, settings: Settings, central: bool, learned: LearnedSettings, log: Log
+) -> list[CheckpointManager]:
+    """Manager of the checkpoints of each agent; none if nothing is kept or begun with."""
+    if not (learned.checkpoints or learned.start_from):
+        return []
+    names = [TWIN] if central else system.names
+    return [
+        checkpoints_of(agent, name, system, settings, learned, log)
+        for agent, name in zip(loop.agents, names, strict=True)
+    ]
 
 
 def _steps(

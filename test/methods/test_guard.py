@@ -10,7 +10,7 @@ import pytest
 from helpers import directed_network, observation
 
 from dmpcrl_ros.core.exchange import Exchange, ExchangeTimeout
-from dmpcrl_ros.methods.guard import Guard, window_length
+from dmpcrl_ros.methods.guard import Finding, Guard, window_length
 from dmpcrl_ros.settings.run import Settings
 from dmpcrl_ros.simulation.closed_loop import ClosedLoop
 
@@ -28,7 +28,7 @@ def watch(made, costs, td_errors=None):
     """Steps until harm, 0 without."""
     for k, cost in enumerate(costs):
         made.note(void=False, cost=cost, td_error=None if td_errors is None else td_errors[k])
-        if made.finding[0] == HARM:
+        if made.finding.level == HARM:
             return k + 1
     return 0
 
@@ -63,7 +63,7 @@ def test_less_than_a_window_shows_nothing():
     made.begin(np.zeros(1))
     for cost in [1.0, 1e6, 1e9]:
         made.note(void=False, cost=cost, td_error=1e9)
-        assert made.finding[0] == FINE
+        assert made.finding.level == FINE
 
 
 def test_harm_in_costs_holds_learning_for_the_rest_of_the_run():
@@ -72,22 +72,22 @@ def test_harm_in_costs_holds_learning_for_the_rest_of_the_run():
     watch(made, [1.0] * 100)
     for _ in range(100):
         made.note(void=False, cost=0.0)
-    assert made.finding[0] == HARM
+    assert made.finding.level == HARM
     made.begin(np.zeros(1))
-    assert made.finding[0] == FINE
+    assert made.finding.level == FINE
 
 
 def test_void_steps_hold_learning_as_long_as_they_last():
     """More than half of 10 steps is 6; a quarter is 2."""
     made = guard()
     for k in range(WINDOW):
-        assert made.finding[0] == FINE
+        assert made.finding.level == FINE
         made.note(void=k < 6)
     for remaining in (6, 5, 4, 3):
-        assert made.finding[0] == HELD and f'{remaining} of the last {WINDOW} steps' in made.held
+        assert made.finding.level == HELD and f'{remaining} of the last {WINDOW} steps' in made.held
         assert made.heed(1, np.array([7.0]), made.finding) == [7.0]  # and all go on with what they have learned
         made.note(void=False)
-    assert made.finding[0] == FINE
+    assert made.finding.level == FINE
 
 
 def run_through(made, costs):
@@ -108,7 +108,7 @@ def test_parameters_are_good_after_a_window_that_is_no_worse_than_the_best():
     assert found[2 * WINDOW] == WINDOW  # those taken in step 10 have passed the second one
     assert found[3 * WINDOW] == 2 * WINDOW
     assert found[4 * WINDOW] == 2 * WINDOW  # the fourth window is worse
-    assert made.heed(47, np.zeros(1), [HARM, -2.0 * WINDOW]) == [2 * WINDOW]
+    assert made.heed(47, np.zeros(1), Finding(HARM, -2.0 * WINDOW)) == [2 * WINDOW]
 
 
 def test_the_best_window_is_forgotten_after_twenty():
@@ -124,9 +124,9 @@ def test_all_go_back_to_parameters_of_the_same_step():
         run_through(made, [1.0] * (5 * WINDOW + 1))
     second.begin(np.array([20.0]), 20)  # from a checkpoint
     assert (first.good[0], second.good[0]) == (40, 20)
-    finding = np.maximum([HARM, -40.0], second.finding).tolist()
+    finding = Finding(*np.maximum([HARM, -40.0], second.finding))
     assert first.heed(57, np.zeros(1), finding) == [20.0] == second.heed(57, np.zeros(1), finding)
-    assert first.finding[0] == second.finding[0] == HARM  # also at the agent that has not found it
+    assert first.finding.level == second.finding.level == HARM  # also at the agent that has not found it
 
 
 def test_a_window_has_whole_episodes():
@@ -207,7 +207,7 @@ def test_while_an_operator_holds_learning_the_guard_takes_no_evidence():
                 request = (
                     program.throw(ExchangeTimeout('no answer')) if isinstance(request, Exchange) else next(program)
                 )
-    assert agent.guard.finding[0] == FINE and np.array_equal(agent.theta, theta)
+    assert agent.guard.finding.level == FINE and np.array_equal(agent.theta, theta)
 
 
 def test_parameters_given_from_outside_are_good():

@@ -8,7 +8,7 @@ follows single TD errors of states far from their bounds. Here it is the maximum
 variance lambda under a prior of standard deviation s_j on the change of each parameter, with Huber's weights::
 
     omega_tau = min(1, h / |delta_tau|),    G~ = G Omega^1/2,    delta~ = Omega^1/2 delta,
-    K~_i = (lambda S_i^-2 - sum_tau omega_tau delta_tau h_tau)^-1,    C = sum_i G~_i' K~_i G~_i,
+    K~_i = (lambda S_i^-2 - sum_tau omega_tau delta_tau H_tau)^-1,    C = sum_i G~_i' K~_i G~_i,
     theta_i <- theta_i + alpha K~_i G~_i (I + C)^-1 delta~.
 
 lambda, h and s_j are relative to the sizes of the stage cost and of the parameters. So a network learns alike whatever
